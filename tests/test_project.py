@@ -25,8 +25,9 @@ FLOORS = {
     "errors": 0, "files": 0, "ieee": 0, "modes": 0, "ops": 0, "trees": 0,
     "graph": 1, "tables": 1, "value": 1,
     "calculus": 2,
-    "nn": 3, "drawing": 3, "testing": 3,
+    "nn": 3, "compiler": 3, "drawing": 3, "explaining": 3, "testing": 3,
     "keras": 4,
+    "exploring": 5,
     "arguments": 6, "cli": 6, "commands": 6, "__main__": 6, "__init__": 6,
 }  # fmt: skip
 CORE = ("errors", "ieee", "modes", "ops", "trees", "graph", "value", "calculus", "nn")

@@ -1,0 +1,65 @@
+"""A program as plain data: a list of primitive instructions that knows no executor."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """A straight-line program over numbered slots; every slot is written once.
+
+    The slots are numbered in this order: the inputs, the shared numbers, the constants, then
+    one result per instruction. A program runs for n samples at once, the *lanes*: inputs
+    differ from lane to lane, shared numbers (parameters) and constants do not.
+
+    Attributes:
+        inputs: how many numbers each lane has of its own.
+        shared: how many numbers all lanes have in common.
+        constants: the plain numbers of the expression.
+        ops: of each instruction, the primitive: the ``lower`` name of a row of the table.
+        args: of each instruction, the slots it reads, all of them written before. Only
+            ``sum`` takes any number of them; it adds from left to right.
+        each: the slots wanted in every lane.
+        total: the slots wanted as a sum over the lanes, from the first lane to the last;
+            0.0 when there is none.
+        once: the slots wanted once. They depend on no input.
+
+    The hypotenuse of every sample, and the sum of the hypotenuses:
+
+    >>> code = Code(2, 0, (), ("square", "square", "add", "sqrt"),
+    ...             ((0,), (1,), (2, 3), (4,)), each=(5,), total=(5,))
+    >>> code.first, code.slots
+    (2, 6)
+    """
+
+    inputs: int
+    shared: int
+    constants: tuple[float, ...]
+    ops: tuple[str, ...]
+    args: tuple[tuple[int, ...], ...]
+    each: tuple[int, ...] = ()
+    total: tuple[int, ...] = ()
+    once: tuple[int, ...] = ()
+
+    @property
+    def first(self) -> int:
+        """The slot of the first instruction's result."""
+        return self.inputs + self.shared + len(self.constants)
+
+    @property
+    def slots(self) -> int:
+        """How many slots there are."""
+        return self.first + len(self.ops)
+
+    def varying(self) -> list[bool]:
+        """Of every slot, whether it may differ from lane to lane.
+
+        What does not is computed once per call and not once per lane.
+
+        >>> Code(1, 1, (), ("square", "mul"), ((1,), (0, 2))).varying()
+        [True, False, False, True]
+        """
+        varies = [True] * self.inputs + [False] * (self.first - self.inputs)
+        for args in self.args:
+            varies.append(any(varies[slot] for slot in args))
+        return varies

@@ -1,0 +1,1 @@
+"""A recorded graph as words: each gradient as the sum over its paths, in numbers and LaTeX."""
