@@ -37,7 +37,7 @@ from ..ops import is_real, number
 __all__ = [
     "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
     "LearningRateScheduler", "ModelCheckpoint", "Progress", "ReduceLROnPlateau",
-    "TerminateOnNaN",
+    "TerminateOnNaN", "WeightHistory",
 ]  # fmt: skip
 
 Logs: TypeAlias = dict[str, Any] | None
@@ -251,6 +251,40 @@ class History(Callback):
         cells = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in rows]
         table = "".join(f"<tr>{row}</tr>" for row in cells).replace("td>", "th>", 2 * len(rows[0]))
         return {"text/plain": repr(self), "text/html": f"<table>{table}</table>"}
+
+
+class WeightHistory(Callback):
+    """Every weight after every epoch: the path that training takes through them.
+
+    Attributes:
+        epochs: the numbers of all weights before the first epoch and after each one, so one
+            list more than epochs; each in the order of ``model.parameters()``.
+
+    A path over the bowl of the loss, or a film, is made from it. It is empty again when
+    another training begins.
+
+    >>> from tinygrad_edu import keras
+    >>> model = keras.Sequential([keras.layers.Dense(1, "linear", kernel_initializer="zeros")])
+    >>> model.compile(keras.optimizers.SGD(0.5), "mse")
+    >>> recorded = keras.callbacks.WeightHistory()
+    >>> _ = model.fit([1.0], [4.0], epochs=2, verbose=0, callbacks=recorded)
+    >>> recorded.epochs
+    [[0.0, 0.0], [4.0, 4.0], [0.0, 0.0]]
+    """
+
+    def __init__(self) -> None:
+        self.epochs: list[list[float]] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Begin anew, with where the weights start."""
+        self.epochs = [self._weights()]
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Keep the weights as this epoch left them."""
+        self.epochs.append(self._weights())
+
+    def _weights(self) -> list[float]:
+        return [parameter.data for parameter in self.model.parameters()]
 
 
 def _short(x: Any, width: int = 11, zeros: bool = False) -> str:
