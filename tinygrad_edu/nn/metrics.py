@@ -28,7 +28,7 @@ from .losses import (
 from .names import Finite, look_up
 
 
-def _same_length(y_true: Sequence[float], y_pred: Sequence[float]) -> None:
+def _same_length(y_true: Sequence[Any], y_pred: Sequence[Any]) -> None:
     if len(y_true) != len(y_pred):
         raise BadArgument(
             f"A metric needs as many predictions as targets. "
@@ -36,13 +36,16 @@ def _same_length(y_true: Sequence[float], y_pred: Sequence[float]) -> None:
         )
 
 
-def _largest(xs: Sequence[float]) -> int:
-    return max(range(len(xs)), key=xs.__getitem__)  # the first of several
+def _largest(xs: Sequence[Any]) -> Any:
+    """Where the largest stands, the first of several; by rows, so that it can be recorded."""
+    best, place = xs[0], 0.0
+    for i, x in enumerate(xs[1:], 1):
+        ahead = ops.greater(x, best)
+        best, place = ops.where(ahead, x, best), ops.where(ahead, float(i), place)
+    return place
 
 
-def binary_accuracy(
-    y_true: Sequence[float], y_pred: Sequence[float], threshold: Finite = 0.5
-) -> float:
+def binary_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any], threshold: Finite = 0.5) -> Any:
     """The share of outputs on the right side: ŷᵢ > threshold where yᵢ is 1, else not.
 
     Args:
@@ -54,30 +57,30 @@ def binary_accuracy(
     0.5
     """
     _same_length(y_true, y_pred)
-    right = [t == (1.0 if p > threshold else 0.0) for t, p in zip(y_true, y_pred)]
-    return sum(right) / len(right)
+    right = [ops.equal(t, ops.greater(p, threshold)) for t, p in zip(y_true, y_pred)]
+    return ops.sum(right) / len(right)
 
 
-def categorical_accuracy(y_true: Sequence[float], y_pred: Sequence[float]) -> float:
+def categorical_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
     """1 if the largest prediction is where the largest target is, else 0.
 
     >>> categorical_accuracy([0.0, 1.0, 0.0], [0.2, 0.5, 0.3])
     1.0
     """
     _same_length(y_true, y_pred)
-    return float(_largest(y_true) == _largest(y_pred))
+    return ops.equal(_largest(y_true), _largest(y_pred))
 
 
-def sparse_categorical_accuracy(y_true: Sequence[float], y_pred: Sequence[float]) -> float:
+def sparse_categorical_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
     """1 if the largest prediction is that of the class which the only target names, else 0.
 
     >>> sparse_categorical_accuracy([1.0], [0.2, 0.5, 0.3])
     1.0
     """
-    return float(class_index(y_true, len(y_pred)) == _largest(y_pred))
+    return ops.equal(float(class_index(y_true, len(y_pred))), _largest(y_pred))
 
 
-def accuracy(y_true: Sequence[float], y_pred: Sequence[float]) -> float:
+def accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
     """The accuracy that fits, chosen by the numbers of outputs and targets as Keras does.
 
     One output: `binary_accuracy`; several outputs and one target:
@@ -93,16 +96,16 @@ def accuracy(y_true: Sequence[float], y_pred: Sequence[float]) -> float:
     )
 
 
-def root_mean_squared_error(y_true: Sequence[float], y_pred: Sequence[float]) -> float:
+def root_mean_squared_error(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
     """(1/n) Σ (ŷᵢ − yᵢ)², of whose mean over all samples the metric takes the root.
 
     >>> root_mean_squared_error([0.0], [2.0]), metric("rmse").name
     (4.0, 'root_mean_squared_error')
     """
-    return float(mean_squared_error(y_true, y_pred))
+    return mean_squared_error(y_true, y_pred)
 
 
-METRICS: dict[str, Callable[..., float]] = {
+METRICS: dict[str, Callable[..., Any]] = {
     **LOSSES,
     **{
         function.__name__: function

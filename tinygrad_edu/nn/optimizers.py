@@ -2,20 +2,23 @@
 
 Each rule is one method, `update`: from a parameter w, its gradient g, the learning rate, the
 number t of the step (from 1) and what the rule remembers of this parameter, it returns the new
-w and the new memory. All else is alike for all of them and stands once, in `Optimizer`: which
-parameters, which learning rate, clipping, weight decay, saving.
+w and the new memory. It is arithmetic and rows of the table, without an `if` on a number, so a
+model's training can record it on Values and compile it. All else is alike for all rules and
+stands once, in `Optimizer`: which parameters, which learning rate, clipping, decay, saving.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import hypot, isfinite, nan
+from functools import reduce
+from math import inf, isfinite, nan
 from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import BadArgument, NotANumber, unknown_name
 from ..ieee import Ieee
-from ..ops import is_real, number, sign, sqrt
+from ..ops import abs, clip, equal, is_real, less, maximum, number, sign, sqrt, square, where
+from ..ops import sum as total
 from ..trees import flatten
 from ..value import Value
 from .schedules import schedule_from_config
@@ -230,16 +233,38 @@ class Optimizer(Settings):
                 f"{type(self).__name__} has no parameters yet. Write "
                 f"{type(self).__name__}(model.parameters()), or optimizer.bind(parameters)."
             )
-        rate, decay, t = self.rate, self.weight_decay, self.iterations + 1
+        weights = [parameter.data for parameter in self.parameters]
         gradients = [parameter.grad for parameter in self.parameters]
+        return self.applied(weights, gradients, self.rate, self.iterations + 1, self.memory)
+
+    def applied(
+        self,
+        weights: Sequence[Any],
+        gradients: Sequence[Any],
+        rate: Any,
+        t: Any,
+        memory: Sequence[Mapping[str, Any]],
+    ) -> list[Update]:
+        """Decay, clipping and the rule on numbers, or on Values to record them; nothing changes.
+
+        Args:
+            weights: the parameters before the step, in the order of `parameters`.
+            gradients: ∂L/∂w of each.
+            rate: the learning rate.
+            t: the number of the step, from 1.
+            memory: what the rule remembers of each.
+
+        >>> w, g, rate = Value(1.0), Value(2.0), Value(0.1)
+        >>> (update,) = SGD([w]).applied([w], [g], rate, 1, [{"m": 0.0}])
+        >>> update.after.data, update.after.op
+        (0.8, <op add(x, y)>)
+        """
+        decay = self.weight_decay
         updates = []
-        for parameter, raw, g, old in zip(
-            self.parameters, gradients, self._clip(gradients), self.memory
-        ):
-            before = parameter.data
+        for before, raw, g, old in zip(weights, gradients, self._clip(gradients), memory):
             w = before - before * decay * rate if decay else before
-            after, memory = self._never_raising(w, g, rate, t, old)
-            updates.append(Update(before, raw, g, rate, w, memory, after))
+            after, kept = self._never_raising(w, g, rate, t, old)
+            updates.append(Update(before, raw, g, rate, w, kept, after))
         return updates
 
     def update_of(self, parameter: Value) -> Update:
@@ -259,9 +284,7 @@ class Optimizer(Settings):
                 return update
         raise BadArgument(f"This optimizer does not change that Value. Received: {parameter!r}.")
 
-    def _never_raising(
-        self, w: float, g: float, rate: float, t: int, old: Memory
-    ) -> tuple[float, Memory]:
+    def _never_raising(self, w: Any, g: Any, rate: Any, t: Any, old: Any) -> tuple[Any, Memory]:
         """The rule on plain floats; where Python raises (0 / 0), with IEEE arithmetic."""
         try:
             return self.update(w, g, rate, t, old)
@@ -270,10 +293,10 @@ class Optimizer(Settings):
             after, memory = self.update(Ieee(w), Ieee(g), Ieee(rate), t, kept)
             return float(after), {name: float(x) for name, x in memory.items()}
 
-    def _clip(self, gradients: list[float]) -> list[float]:
+    def _clip(self, gradients: Sequence[Any]) -> Sequence[Any]:
         if self.clipvalue is not None:
             bound = self.clipvalue
-            return [min(max(g, -bound), bound) for g in gradients]
+            return [clip(g, -bound, bound) for g in gradients]
         if self.global_clipnorm is not None:
             return _shrunk(gradients, self.global_clipnorm)
         if self.clipnorm is not None:
@@ -373,10 +396,12 @@ def _variables(parameters: Any) -> list[list[Value]]:
     return variables
 
 
-def _shrunk(gradients: list[float], bound: float) -> list[float]:
+def _shrunk(gradients: Sequence[Any], bound: float) -> list[Any]:
     """The gradients times min(1, bound / norm); all nan if their norm is not finite."""
-    norm = hypot(*gradients)
-    scale = bound / max(norm, bound) if isfinite(norm) else nan
+    largest = reduce(maximum, map(abs, gradients), 0.0)
+    unit = where(equal(largest, 0.0), 1.0, largest)  # so that no square overflows or vanishes
+    norm = unit * sqrt(total([square(g / unit) for g in gradients]))
+    scale = where(less(norm, inf), bound / maximum(norm, bound), nan)
     return [g * scale for g in gradients]
 
 
@@ -463,7 +488,7 @@ class Adam(Optimizer):
     def update(self, w: float, g: float, rate: float, t: int, old: Memory) -> tuple[float, Memory]:
         m = old["m"] + (g - old["m"]) * (1.0 - self.beta_1)
         v = old["v"] + (g * g - old["v"]) * (1.0 - self.beta_2)
-        v_max = max(v, old["v_max"])
+        v_max = maximum(v, old["v_max"])
         below = sqrt(v_max if self.amsgrad else v) + self.epsilon
         pace = rate * sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
         return w - m * pace / below, {"m": m, "v": v, "v_max": v_max}
@@ -567,7 +592,7 @@ class Adamax(Optimizer):
 
     def update(self, w: float, g: float, rate: float, t: int, old: Memory) -> tuple[float, Memory]:
         m = old["m"] + (g - old["m"]) * (1.0 - self.beta_1)
-        u = max(abs(g), self.beta_2 * old["u"])
+        u = maximum(abs(g), self.beta_2 * old["u"])
         return w - rate * m / ((1.0 - self.beta_1**t) * (u + self.epsilon)), {"m": m, "u": u}
 
 
@@ -612,8 +637,8 @@ class RMSprop(Optimizer):
         v = self.rho * old["v"] + (1.0 - self.rho) * (g * g)
         a = self.rho * old["a"] + (1.0 - self.rho) * g
         variance = v - a * a + self.epsilon if self.centered else v + self.epsilon
-        if variance < 0.0:  # a constant gradient, rounded: Keras gives nan here
-            variance = self.epsilon
+        # Below 0 is a constant gradient, rounded: Keras gives nan there.
+        variance = where(less(variance, 0.0), self.epsilon, variance)
         m = self.momentum * old["m"] + rate * g / sqrt(variance)
         return w - m, {"v": v, "a": a, "m": m}
 
@@ -733,14 +758,15 @@ class Ftrl(Optimizer):
         return {"n": self.initial_accumulator_value, "z": 0.0}
 
     def update(self, w: float, g: float, rate: float, t: int, old: Memory) -> tuple[float, Memory]:
-        if rate == 0.0:  # the formula divides by it, and Keras gives nan
-            return w, old
         p, l1 = -self.learning_rate_power, self.l1_regularization_strength
         n = old["n"] + g * g
         pull = g + 2.0 * self.l2_shrinkage_regularization_strength * w
         z = old["z"] + pull - (n**p - old["n"] ** p) / rate * w
         l2 = self.l2_regularization_strength + self.beta / (2.0 * rate)
-        return (min(max(z, -l1), l1) - z) / (n**p / rate + 2.0 * l2), {"n": n, "z": z}
+        after = (clip(z, -l1, l1) - z) / (n**p / rate + 2.0 * l2)
+        still = equal(rate, 0.0)  # the formula divides by it, and Keras gives nan
+        kept = {"n": where(still, old["n"], n), "z": where(still, old["z"], z)}
+        return where(still, w, after), kept
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
