@@ -38,6 +38,14 @@ class Anomaly(GraphError):
     rows answer those with IEEE arithmetic, and this one must reach the reader."""
 
 
+class TracingError(TinygradError, TypeError):
+    """A function that is being compiled asked for a number that it will only have later."""
+
+
+class NotTraceable(TracingError):
+    """An operation that only Python can run stood in a function to be compiled."""
+
+
 class MissingExtra(TinygradError, ImportError):
     """An optional package is needed and not installed."""
 

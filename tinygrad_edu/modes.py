@@ -15,7 +15,7 @@ from .errors import BadArgument
 class Mode:
     """What a new node must know about its surroundings; never changed, only replaced."""
 
-    __slots__ = ("births", "nested", "plain", "recording", "scope")
+    __slots__ = ("births", "nested", "plain", "recording", "scope", "tracing")
 
     def __init__(
         self,
@@ -23,11 +23,13 @@ class Mode:
         scope: str | None = None,
         births: dict[int, tuple[str, int]] | None = None,
         nested: bool = False,
+        tracing: bool = False,
     ) -> None:
         self.recording = recording  # False under no_grad
         self.scope = scope  # "sample 1/neuron 2"
         self.births = births  # under detect_anomaly: serial -> (file, line) of each node
         self.nested = nested  # inside a function that is being differentiated
+        self.tracing = tracing  # inside a function that is being compiled: numbers stay unread
         self.plain = recording and births is None  # then only the scope matters
 
 
@@ -48,6 +50,7 @@ class entering(ContextDecorator):
             "scope": now.scope,
             "births": now.births,
             "nested": now.nested,
+            "tracing": now.tracing,
         }
         fields.update(self._changed(now))
         self._tokens.append(MODE.set(Mode(**fields)))
@@ -83,7 +86,8 @@ class scope(entering):
     def __enter__(self) -> None:  # the general way, but several times as fast: neurons use it
         now = MODE.get()
         path = self.name if now.scope is None else f"{now.scope}/{self.name}"
-        self._tokens.append(MODE.set(Mode(now.recording, path, now.births, now.nested)))
+        mode = Mode(now.recording, path, now.births, now.nested, now.tracing)
+        self._tokens.append(MODE.set(mode))
 
 
 class no_grad(entering):

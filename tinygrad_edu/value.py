@@ -14,13 +14,16 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from math import isfinite, isnan
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from . import ops
-from .errors import Anomaly, BadArgument, GraphError, NotANumber, unknown_name
+from .errors import Anomaly, BadArgument, GraphError, NotANumber, TracingError, unknown_name
 from .graph import datum, local_numbers, rebuild, tape
 from .modes import MODE, Mode
 from .ops import Op, is_real, number
+
+if TYPE_CHECKING:
+    from .explaining import Explanation
 
 __all__ = ["Number", "Value", "backward", "replay", "zero_grad"]
 
@@ -72,9 +75,37 @@ def _attend(node: Value, mode: Mode) -> None:
     if mode.births is not None:
         mode.births[node._serial] = _caller()
         _check_birth(node, mode)
-    if not mode.recording:
-        node.op = None
-        node.args = ()
+    if mode.recording:
+        return
+    if mode.tracing:  # a leaf would be a number of today: the program must compute it again
+        hidden = _copied(node)
+        node._serial = _tick()
+        node.op, node.args = ops.stop_gradient, (hidden,)
+    else:
+        node.op, node.args = None, ()
+
+
+def _copied(node: Value) -> Value:
+    """Another object for the same node, of the same age."""
+    copy = _new(Value)
+    for slot in Value.__slots__:
+        setattr(copy, slot, getattr(node, slot))
+    return copy
+
+
+def _refuse_while_tracing(what: str) -> None:
+    """Raise if a function is being compiled: the number asked for would be baked into it."""
+    if not _mode().tracing:
+        return
+    from linecache import getline
+
+    file, line = _caller()
+    raise TracingError(
+        f"{what} while a function is traced for compilation: the program would keep the number "
+        f"of this one call. Write conditions with tg.where(cond, a, b), stay in the graph "
+        f"(tg.sin(v), v * 2.0), or make the argument static: tg.jit(f, static_argnums=...). "
+        f'File "{file}", line {line}: {getline(file, line).strip()}'
+    )
 
 
 def _unary(op: Op) -> Callable[[Value], Value]:
@@ -138,15 +169,25 @@ def _binary(op: Op) -> tuple[_Binary, _Binary]:
     return forward, reflected
 
 
-def _compare(how: Callable[[float, float], bool], value: Value, other: Any) -> Any:
-    other = NotImplemented if isinstance(other, _FOREIGN) else _operand(other)
-    return other if other is NotImplemented else how(value._data, datum(other))
+def _comparison(how: Callable[[float, float], bool], op: Op) -> Callable[[Value, Any], Any]:
+    """A comparison of Python's: about the numbers, or while tracing a row of the graph."""
+
+    def compare(self: Value, other: Any) -> Any:
+        other = NotImplemented if isinstance(other, _FOREIGN) else _operand(other)
+        if other is NotImplemented:
+            return other
+        if _mode().tracing:
+            return Value.interpret(op, (self, other))
+        return how(self._data, datum(other))
+
+    return compare
 
 
 def _refusing(kind: str) -> Callable[[Value], Any]:
     """A conversion that would drop the graph silently, and says so instead."""
 
     def refuse(self: Value) -> Any:
+        _refuse_while_tracing(f"{kind}() of a Value was asked for")
         raise TypeError(
             f"{kind}() of a Value would lose its graph. Take the number with v.data, or stay "
             f"in the graph: tg.sin(v) instead of math.sin(v), tg.where(cond, a, b) instead of "
@@ -183,6 +224,10 @@ class Value:
     Value(data=3.0, grad=20.0, name='w')
     """
 
+    if TYPE_CHECKING:  # attached by the front door, which knows the rooms above
+
+        def explain(self, w: Value | None = None) -> Explanation: ...
+
     __slots__ = ("_data", "_grad", "_name", "_role", "_serial", "args", "op", "scope")
 
     _data: float
@@ -206,10 +251,13 @@ class Value:
 
     @property
     def data(self) -> float:
+        if _mode().tracing:
+            _refuse_while_tracing("The data of a Value was read")
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
+        _refuse_while_tracing("The data of a Value was set")
         if self.op is not None:
             raise GraphError(
                 f"The data of an interior node is the result of {self.op.name}; only leaves "
@@ -220,10 +268,13 @@ class Value:
 
     @property
     def grad(self) -> float:
+        if _mode().tracing:
+            _refuse_while_tracing("The grad of a Value was read")
         return self._grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:
+        _refuse_while_tracing("The grad of a Value was set")
         self._grad = number(grad)
 
     @property
@@ -282,6 +333,10 @@ class Value:
 
     def detach(self) -> Value:
         """A new leaf with the same number and name, and no memory of how it was made."""
+        if _mode().tracing:  # where a leaf would be a number of today
+            stopped = Value.interpret(ops.stop_gradient, (self,))
+            stopped._name, stopped._role = self._name, self._role
+            return stopped
         return Value(self._data, self._name, self._role)
 
     __add__, __radd__ = _binary(ops.add)
@@ -311,6 +366,7 @@ class Value:
 
     def __round__(self, digits: None = None) -> Value:
         if digits is not None:
+            _refuse_while_tracing("round() of a Value to some digits was asked for")
             raise BadArgument(
                 f"round(v) rounds a Value to a whole number; digits can't be given. "
                 f"Received: {digits!r}. To show fewer digits write f'{{v:.{digits}f}}'."
@@ -318,25 +374,14 @@ class Value:
         return ops.round(self)
 
     # Comparisons are about numbers and give bools; conditions that belong to the graph
-    # are rows: tg.less(a, b). Hashing is by identity, so Values live in sets and dicts.
-
-    def __eq__(self, other: object) -> Any:
-        return _compare(operator.eq, self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return _compare(operator.ne, self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return _compare(operator.lt, self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return _compare(operator.le, self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return _compare(operator.gt, self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return _compare(operator.ge, self, other)
+    # are rows: tg.less(a, b). While a function is traced for compilation they give those.
+    # Hashing is by identity, so Values live in sets and dicts.
+    __eq__ = _comparison(operator.eq, ops.equal)
+    __ne__ = _comparison(operator.ne, ops.not_equal)
+    __lt__ = _comparison(operator.lt, ops.less)
+    __le__ = _comparison(operator.le, ops.less_equal)
+    __gt__ = _comparison(operator.gt, ops.greater)
+    __ge__ = _comparison(operator.ge, ops.greater_equal)
 
     __hash__ = object.__hash__
     __float__ = _refusing("float")
@@ -346,12 +391,17 @@ class Value:
 
     def __repr__(self) -> str:
         name = "" if self._name is None else f", name={self._name!r}"
+        if _mode().tracing:
+            return f"Value(being traced{name})"
         return f"Value(data={self._data!r}, grad={self._grad!r}{name})"
 
     def __format__(self, spec: str) -> str:
+        if spec:
+            _refuse_while_tracing("The number of a Value was formatted")
         return format(self._data, spec) if spec else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        _refuse_while_tracing("A Value was copied")
         if self.op is not None:
             raise GraphError(
                 f"Recorded graphs are not copied or pickled, only leaves and Modules are. "
@@ -465,6 +515,7 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
     >>> x.grad
     18.0
     """
+    _refuse_while_tracing("backward() was called (tg.grad(f) can be compiled)")
     roots = [roots] if isinstance(roots, Value) else list(roots)
     seeds = [1.0] * len(roots) if seeds is None else [number(seed) for seed in seeds]
     if len(seeds) != len(roots):
