@@ -7,7 +7,6 @@ Two kernels do the work, and this loop only passes numbers between them:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .code import Code
@@ -76,5 +75,5 @@ def training_loop(
         records[t] = fresh[len(state) :]
 
 
-def _rows(data: Sequence[Sequence[float]], chosen: Sequence[int]) -> Any:
+def _rows(data: Any, chosen: Any) -> Any:
     return data[chosen] if hasattr(data, "dtype") else [data[i] for i in chosen]
