@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..ops import BUILT_IN, TABLE, Op
+
+PRIMITIVES: dict[str, Op] = {
+    name: row for name, row in TABLE.items() if name in BUILT_IN and row.lower == name
+}
+"""What every executor must know, by name, and the row that says what it means."""
+
 
 class Code(NamedTuple):
     """A straight-line program over numbered slots; every slot is written once.
@@ -16,7 +23,7 @@ class Code(NamedTuple):
         inputs: how many numbers each lane has of its own.
         shared: how many numbers all lanes have in common.
         constants: the plain numbers of the expression.
-        ops: of each instruction, the primitive: the ``lower`` name of a row of the table.
+        ops: of each instruction, the primitive, a name in `PRIMITIVES`.
         args: of each instruction, the slots it reads, all of them written before. Only
             ``sum`` takes any number of them; it adds from left to right.
         each: the slots wanted in every lane.
