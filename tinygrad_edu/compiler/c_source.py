@@ -1,0 +1,392 @@
+"""A program as C99: one function that needs nothing but math.h.
+
+Every primitive is one expression of C, or a call of a helper that is written into the file.
+Python's `math` calls the same C library, so the results are the same to the last bit; only
+`hypot` may differ by 1 ulp, since Python computes its own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Final, NamedTuple
+
+from ..errors import BadArgument
+from ..ops import TABLE
+from .code import Code
+
+__all__ = ["c_source"]
+
+# fmt: off
+EXPRESSIONS: Final = {
+    "identity": "{0}",
+    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}",
+    "neg": "-{0}", "square": "{0} * {0}", "reciprocal": "1.0 / {0}",
+    "less": "{0} < {1}", "less_equal": "{0} <= {1}", "equal": "{0} == {1}",
+    "greater": "{0} > {1}", "greater_equal": "{0} >= {1}", "not_equal": "{0} != {1}",
+    "where": "{0} != 0.0 ? {1} : {2}",
+    "abs": "fabs({0})", "round": "rint({0})",  # rint: halves to even
+    "pow": "@pow({0}, {1})", "atan2": "atan2({0}, {1})", "hypot": "hypot({0}, {1})",
+    **{name: f"{name}({{0}})" for name in (
+        "floor", "ceil", "sqrt", "exp", "expm1", "log", "log1p", "log2", "log10", "erf", "erfc",
+        "sin", "cos", "tan", "asin", "acos", "atan",
+        "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")},
+    **{name: f"@{name}({{0}})" for name in ("cbrt", "relu", "sign", "step")},
+    **{name: f"@{name}({{0}}, {{1}})" for name in (
+        "floordiv", "maximum", "minimum", "mod", "unless_nan")},
+}
+"""The primitives in C. "@" stands before what is no function of the C library but a helper."""
+# fmt: on
+
+# The helpers stand in the order in which they call each other.
+HELPERS: Final = {
+    "pow": """
+/* Called through a variable: a compiler that knows it is pow makes x * x of pow(x, 2.0),
+   which does not round alike. */
+static double (*volatile @pow)(double, double) = pow;
+""",
+    "cbrt": """
+static double @cbrt(double x)
+{
+    if (x == 0.0 || x - x != 0.0) /* zero, infinite or nan */
+        return x;
+    const double root = copysign(@pow(fabs(x), 1.0 / 3.0), x);
+    return root - (root - x / (root * root)) / 3.0;
+}
+""",
+    "mod": """
+/* The remainder with the sign of the divisor. */
+static double @mod(double x, double y)
+{
+    const double rest = fmod(x, y);
+    if (rest == 0.0)
+        return copysign(0.0, y);
+    return (y < 0.0) != (rest < 0.0) ? rest + y : rest;
+}
+""",
+    "floordiv": """
+static double @floordiv(double x, double y)
+{
+    if (y == 0.0)
+        return x / y;
+    const double rest = fmod(x, y);
+    double quotient = (x - rest) / y;
+    if (rest != 0.0 && (y < 0.0) != (rest < 0.0))
+        quotient -= 1.0;
+    if (quotient == 0.0)
+        return copysign(0.0, x / y);
+    const double whole = floor(quotient);
+    return quotient - whole > 0.5 ? whole + 1.0 : whole;
+}
+""",
+    "maximum": """
+static double @maximum(double x, double y) { return x > y || x != x ? x : y; }
+""",
+    "minimum": """
+static double @minimum(double x, double y) { return x < y || x != x ? x : y; }
+""",
+    "relu": """
+static double @relu(double x) { return x > 0.0 || x != x ? x : 0.0; }
+""",
+    "sign": """
+static double @sign(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x + 0.0; }
+""",
+    "step": """
+static double @step(double x) { return x > 0.0 ? 1.0 : x != x ? x : 0.0; }
+""",
+    "unless_nan": """
+static double @unless_nan(double x, double witness) { return witness != witness ? witness : x; }
+""",
+}
+
+# What no program may be called: the words of C99 and the functions of math.h.
+_WORDS = """auto break case char const continue default do double else enum extern float for goto
+    if inline int long main register restrict return short signed sizeof static struct switch
+    typedef union unsigned void volatile while"""
+_FUNCTIONS = """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp
+    exp2 expm1 fabs fdim floor fma fmax fmin fmod frexp hypot ilogb j0 j1 jn ldexp lgamma llrint
+    llround log log10 log1p log2 logb lrint lround modf nan nearbyint nextafter nexttoward pow
+    remainder remquo rint round scalbln scalbn sin sinh sqrt tan tanh tgamma trunc y0 y1 yn"""
+TAKEN: Final = {
+    *_WORDS.split(),
+    *(name + suffix for name in _FUNCTIONS.split() for suffix in ("", "f", "l")),
+}
+
+LARGEST_FUNCTION: Final = 500
+"""Statements per function: compilers take longer than linearly in the size of one."""
+
+LONGEST_SUM: Final = 16
+"""Terms per statement."""
+
+ARGUMENTS: Final = ("inputs", "shared", "each", "total", "once", "scratch")
+
+
+class Statement(NamedTuple):
+    """``form`` with the slots ``args`` filled in, kept as slot ``result`` or stored (None)."""
+
+    result: int | None
+    form: str
+    args: tuple[int, ...]
+
+
+class Statements(NamedTuple):
+    """What is done once per call, what is done in every lane, and the numbers known now."""
+
+    fixed: list[Statement]
+    lane: list[Statement]
+    known: dict[int, float]
+
+
+class Written(NamedTuple):
+    """The same as lines of C, the functions that they call, and the size of the scratch."""
+
+    functions: list[str]
+    fixed: list[str]
+    lane: list[str]
+    scratch: int
+
+
+def c_source(
+    code: Code,
+    name: str = "program",
+    *,
+    inputs: Sequence[str] = (),
+    shared: Sequence[str] = (),
+    each: Sequence[str] = (),
+    total: Sequence[str] = (),
+    once: Sequence[str] = (),
+) -> str:
+    """The program as the text of a standalone C file with one function.
+
+    It allocates nothing, keeps no state and needs only math.h; what it needs beyond the
+    stack, the caller gives as ``scratch``. A comment at its top says how to compile and call it.
+
+    Args:
+        code: the program.
+        name: of the function, an identifier of C.
+        inputs, shared, each, total, once: names of the numbers, for the comment.
+
+    Raises:
+        BadArgument: if ``name`` is no identifier of C or means something there, or if the
+            program has an instruction that C does not know.
+
+    >>> code = Code(2, 0, (), ("hypot",), ((0, 1),), each=(2,))
+    >>> text = c_source(code, "length", inputs=["x", "y"])
+    >>> print(text[text.index("void"):])
+    void length(long n, const double *inputs, const double *shared,
+                double *each, double *total, double *once, double *scratch)
+    {
+        (void)shared, (void)total, (void)once, (void)scratch;
+        for (long lane = 0; lane < n; lane++) {
+            const double x2 = hypot(inputs[0], inputs[1]);
+            each[0] = x2;
+            inputs += 2;
+            each += 1;
+        }
+    }
+    <BLANKLINE>
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in TAKEN:
+        raise BadArgument(
+            f"A C function is called by letters, digits and underscores, a letter first, and "
+            f"like no word of C and no function of math.h. Received: {name!r}."
+        )
+    work = _statements(code)
+    functions, body, lane, places = _written(code, work, name)
+    if code.total:
+        body += [f"for (long i = 0; i < {len(code.total)}; i++)", "    total[i] = 0.0;"]
+    if lane:
+        lane += [f"inputs += {code.inputs};"] if code.inputs else []
+        lane += [f"each += {len(code.each)};"] if code.each else []
+        body += ["for (long lane = 0; lane < n; lane++) {", *_indented(lane), "}"]
+    main = _function(f"void {name}(long n, ", _unused(body, ("n", *ARGUMENTS)) + body)
+    named = dict(zip(ARGUMENTS, (inputs, shared, each, total, once)))
+    head = _head(code, name, named, places)
+    return "\n".join([head, "#include <math.h>\n", *_helpers(work, name), *functions, main])
+
+
+def _statements(code: Code) -> Statements:
+    """The program as statements of C: constants folded, long sums in pieces, nothing unused.
+
+    What is known now is computed here, by the table: a compiler would do it too, but not with
+    the digits of the C library.
+    """
+    known = dict(enumerate(code.constants, code.inputs + code.shared))
+    varies = code.varying()
+    made: list[Statement] = []
+    for slot, (op, args) in enumerate(zip(code.ops, code.args), code.first):
+        if op != "sum" and op not in EXPRESSIONS:
+            raise BadArgument(f"This instruction cannot be written in C. Received: {op!r}.")
+        if all(arg in known for arg in args):
+            known[slot] = TABLE[op].compute(*(known[arg] for arg in args))
+            continue
+        if op == "sum":
+            while len(args) > LONGEST_SUM:
+                piece = len(varies)
+                varies.append(varies[slot])
+                made.append(_sum(piece, args[:LONGEST_SUM]))
+                args = (piece, *args[LONGEST_SUM:])
+            made.append(_sum(slot, args))
+        else:
+            made.append(Statement(slot, EXPRESSIONS[op], args))
+
+    stores: dict[int, list[Statement]] = {}
+    for form, slots in (
+        ("each[{}] = {{0}};", code.each),
+        ("total[{}] += {{0}};", code.total),
+        ("once[{}] = {{0}};", code.once),
+    ):
+        for i, slot in enumerate(slots):
+            stores.setdefault(slot, []).append(Statement(None, form.format(i), (slot,)))
+
+    used = set(stores)
+    for statement in reversed(made):
+        if statement.result in used:
+            used.update(statement.args)
+    work = Statements([], [], known)
+
+    def store(slot: int) -> None:
+        for statement in stores.pop(slot, ()):
+            (work.fixed if statement.form.startswith("once") else work.lane).append(statement)
+
+    for slot in sorted(slot for slot in stores if slot < code.first or slot in known):
+        store(slot)
+    for statement in made:
+        if statement.result in used:
+            (work.lane if varies[statement.result] else work.fixed).append(statement)
+            store(statement.result)
+    return work
+
+
+def _sum(slot: int, args: tuple[int, ...]) -> Statement:
+    return Statement(slot, " + ".join(f"{{{i}}}" for i in range(len(args))), args)
+
+
+def _written(code: Code, work: Statements, name: str) -> Written:
+    """The statements as lines of C.
+
+    Those of a small program stand in the body of its function; those of a large one in
+    functions of bounded size, which hand each other numbers through the scratch.
+    """
+    parts = [
+        [phase[i : i + LARGEST_FUNCTION] for i in range(0, len(phase), LARGEST_FUNCTION)]
+        for phase in (work.fixed, work.lane)
+    ]
+    alone = len(work.fixed) + len(work.lane) <= LARGEST_FUNCTION
+    numbered = list(enumerate([*parts[0], *parts[1]]))
+    home = {s.result: i for i, part in numbered for s in part if s.result is not None}
+    places: dict[int, int] = {}
+    if not alone:
+        for i, part in numbered:
+            for arg in (arg for statement in part for arg in statement.args):
+                if home.get(arg, i) != i:
+                    places.setdefault(arg, len(places))
+
+    def text(slot: int, part: int) -> str:
+        if slot in work.known:
+            return _literal(work.known[slot])
+        if slot < code.inputs:
+            return f"inputs[{slot}]"
+        if slot < code.inputs + code.shared:
+            return f"shared[{slot - code.inputs}]"
+        return f"x{slot}" if alone or home[slot] == part else f"scratch[{places[slot]}]"
+
+    functions, bodies = [], []
+    for i, part in numbered:
+        lines = []
+        for result, form, args in part:
+            line = form.replace("@", f"{name}_").format(*(text(arg, i) for arg in args))
+            lines.append(line if result is None else f"const double x{result} = {line};")
+            if result in places:
+                lines.append(f"scratch[{places[result]}] = x{result};")
+        if not alone:
+            functions.append(_function(f"static void {name}_part{i}(", _unused(lines) + lines))
+            lines = [f"{name}_part{i}({', '.join(ARGUMENTS)});"]
+        bodies.append(lines)
+    once = len(parts[0])
+    return Written(functions, _joined(bodies[:once]), _joined(bodies[once:]), len(places))
+
+
+def _joined(lists: Iterable[list[str]]) -> list[str]:
+    return list(chain.from_iterable(lists))
+
+
+def _function(start: str, lines: Iterable[str]) -> str:
+    pad = " " * (start.index("(") + 1)
+    return "\n".join(
+        [
+            f"{start}const double *inputs, const double *shared,",
+            f"{pad}double *each, double *total, double *once, double *scratch)",
+            "{",
+            *_indented(lines),
+            "}\n",
+        ]
+    )
+
+
+def _unused(body: list[str], arguments: Iterable[str] = ARGUMENTS) -> list[str]:
+    """A statement that keeps compilers from warning of arguments which go unused."""
+    words = set(re.findall(r"\w+", " ".join(body)))
+    unused = [f"(void){argument}" for argument in arguments if argument not in words]
+    return [f"{', '.join(unused)};"] if unused else []
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _helpers(work: Statements, name: str) -> list[str]:
+    """The helpers that occur, and those that they call."""
+    text = " ".join(statement.form for statement in (*work.fixed, *work.lane))
+    needed = []
+    for helper in reversed(HELPERS):
+        if f"@{helper}(" in text:
+            needed.append(HELPERS[helper].lstrip().replace("@", f"{name}_"))
+            text += HELPERS[helper]
+    return needed[::-1]
+
+
+def _literal(x: float) -> str:
+    """A number as C reads it back exactly: in decimals if they are few, else in hexadecimal."""
+    if math.isnan(x):
+        return "NAN"
+    if math.isinf(x):
+        return "INFINITY" if x > 0.0 else "-INFINITY"
+    return repr(x) if abs(x) < 1e6 and (x * 64.0).is_integer() else x.hex()
+
+
+def _head(code: Code, name: str, named: dict[str, Sequence[str]], places: int) -> str:
+    counts = {
+        "inputs": f"n rows of {code.inputs}, a row for each lane",
+        "shared": f"{code.shared}, the same for all lanes",
+        "each": f"n rows of {len(code.each)}: the results of each lane",
+        "total": f"{len(code.total)}: sums over the lanes, 0.0 when there is none",
+        "once": f"{len(code.once)}: results that depend on no input",
+        "scratch": f"{places}, to be overwritten: threads need one each",
+    }
+    lines = [
+        f"/* {name}: a program of {len(code.ops)} instructions for n lanes (samples) at once.",
+        "",
+        "   Compile with   cc -O2 -ffp-contract=off   and link with   -lm",
+        "   Then it gives the results of the program in Python to the last bit (hypot: 1 ulp),",
+        "   given the same C library. Never compile it with -ffast-math.",
+        "",
+        "   How many doubles each argument points to (NULL will do where there are none):",
+    ]
+    lines += [f"       {argument:8} {count}" for argument, count in counts.items()]
+    for argument, names in named.items():
+        told = [f"{argument}[{i}] {_harmless(text)}" for i, text in enumerate(names)]
+        if told:
+            wrapped = textwrap.wrap(", ".join(told), 80, break_on_hyphens=False)
+            lines += ["", *(f"   {line}" for line in wrapped)]
+    return "\n".join(lines) + " */\n"
+
+
+def _harmless(name: str) -> str:
+    """A name within a comment: nothing in it can end the comment or continue a line."""
+    plain = unicodedata.normalize("NFKD", str(name))[:60]
+    return re.sub(r"[^A-Za-z0-9_.:()\[\]+-]", "_", plain)
