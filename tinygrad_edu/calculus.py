@@ -31,25 +31,40 @@ __all__ = [
 # ── The two sweeps ────────────────────────────────────────────────────────────────────────
 
 
-def _pull(seeds: Mapping[Value, Number], xs: Sequence[Value], record: bool) -> list[Number]:
-    """Reverse mode: the adjoints of ``xs``, given those of the roots.
+def reverse(
+    seeds: Mapping[Value, Any],
+    xs: Sequence[Value],
+    partials: Callable[[Value, set[Value]], Sequence[Any]],
+    times: Callable[[Any, Any], Any],
+    add: Callable[[list[Any]], Any],
+) -> list[Any]:
+    """Reverse mode: the adjoints of ``xs``, given those of the roots, as any kind of number.
 
-    With ``record`` the adjoints are Values, made by the same partials. What reaches a node
-    over several edges is added by one Σ, as in a picture of the chain rule.
+    Args:
+        seeds: the adjoints of the roots.
+        partials: ``partials(node, live)`` are those of a node for its arguments in ``live``,
+            which the xs flow into; None for the others.
+        times, add: how these numbers are multiplied, and summed where a node is reached over
+            several edges: by one Σ, as in a picture of the chain rule.
     """
     nodes = tape(*seeds, through_stops=False)
     live = depends_on(nodes, xs)
-    arriving: dict[Value, list[Number]] = {root: [seed] for root, seed in seeds.items()}
-    adjoint: dict[Value, Number] = {}
+    arriving: dict[Value, list[Any]] = {root: [seed] for root, seed in seeds.items()}
+    adjoint: dict[Value, Any] = {}
     for node in reversed(nodes):
         if node not in live or node not in arriving:
             continue
         terms = arriving.pop(node)
-        adjoint[node] = upstream = terms[0] if len(terms) == 1 else ops.sum(terms)
-        for arg, local in zip(node.args, _locals(node, live, record)):
+        adjoint[node] = upstream = terms[0] if len(terms) == 1 else add(terms)
+        for arg, local in zip(node.args, partials(node, live)):
             if local is not None:
-                arriving.setdefault(arg, []).append(_times(upstream, local))
+                arriving.setdefault(arg, []).append(times(upstream, local))
     return [adjoint.get(x, 0.0) for x in xs]
+
+
+def _pull(seeds: Mapping[Value, Number], xs: Sequence[Value], record: bool) -> list[Number]:
+    """The adjoints of ``xs`` as floats, or with ``record`` as Values made by the same partials."""
+    return reverse(seeds, xs, lambda node, live: _locals(node, live, record), _times, ops.sum)
 
 
 def _push(roots: Sequence[Value], tangents: Mapping[Value, Number], record: bool) -> list[Number]:
@@ -105,7 +120,7 @@ class _Run(NamedTuple):
     def give(self, x: Number) -> Number:
         """A result as the caller wants it."""
         if self.record:
-            return x if isinstance(x, Value) else Value(x)
+            return x if isinstance(x, Value) else _fresh(x)
         return x.data if isinstance(x, Value) else x
 
     def scalar(self, transform: str) -> Any:
@@ -146,7 +161,7 @@ def _run(
     with entering(nested=True, recording=True):
         # A number becomes a leaf, a Value a fresh node of identity: in either case something
         # that no other derivative, outer or inner, is taken by.
-        variables = [ops.identity(x) if isinstance(x, Value) else Value(x) for x in numbers]
+        variables = [ops.identity(x) if isinstance(x, Value) else _fresh(x) for x in numbers]
         fresh = like_input(variables)
         called = list(args)
         for i, part in zip(chosen, [fresh] if isinstance(argnums, int) else fresh):
@@ -154,6 +169,15 @@ def _run(
         outputs, like_output = flatten(f(*called, **named))
     record = outer.nested or any(map(_holds_values, args))
     return _Run(variables, like_input, outputs, like_output, record)
+
+
+def _fresh(x: float) -> Value:
+    """A number as a Value that nothing else depends on.
+
+    While a function is traced for compilation it is no leaf: a program reads those again at
+    each call, as someone might change them.
+    """
+    return Value.interpret(ops.identity, (x,)) if MODE.get().tracing else Value(x)
 
 
 def _holds_values(tree: Any) -> bool:
@@ -188,7 +212,7 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
     for v in (y, *xs):
         if not isinstance(v, Value):
             raise NotANumber(f"gradients takes Values. Received: {v!r}.")
-    return [g if isinstance(g, Value) else Value(g) for g in _pull({y: 1.0}, xs, record=True)]
+    return [g if isinstance(g, Value) else _fresh(g) for g in _pull({y: 1.0}, xs, record=True)]
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:

@@ -2,7 +2,8 @@
 
 One walk over the nodes, oldest first. A row that has ``lower`` is one instruction. Any other
 row's ``value`` is itself an expression of rows: it is run once on symbols, and what they write
-down, a *template*, is pasted wherever the row was recorded.
+down, a *template*, is pasted wherever the row was recorded. Partials are templates too, and
+`Lowering.gradients` pastes them along the one reverse sweep there is, `calculus.reverse`.
 
 On the way three things are saved, and none of them changes a bit of a result:
 
@@ -15,34 +16,20 @@ On the way three things are saved, and none of them changes a bit of a result:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from ..calculus import reverse
 from ..errors import NotTraceable
+from ..graph import wanted
 from ..ops import Op, number
 from ..value import Number, Value
 from .code import PRIMITIVES, Code
 
-__all__ = ["Flat", "flatten"]
+__all__ = ["Lowering", "flatten"]
 
 _by_serial = attrgetter("_serial")
-
-
-class Flat(NamedTuple):
-    """A graph as a program, and what of the graph the program still needs.
-
-    Attributes:
-        code: the program. Its shared numbers are those that were asked for, and then those of
-            the captured leaves.
-        captured: leaves that are neither inputs nor shared; whoever runs the program reads
-            their numbers each time.
-        nodes: the slot of every node of the graph, oldest first.
-    """
-
-    code: Code
-    captured: tuple[Value, ...]
-    nodes: dict[Value, int]
 
 
 def flatten(
@@ -52,46 +39,154 @@ def flatten(
     each: Sequence[Number] = (),
     total: Sequence[Number] = (),
     once: Sequence[Number] = (),
-) -> Flat:
+) -> tuple[Code, tuple[Value, ...]]:
     """The expressions of ``each``, ``total`` and ``once`` as one program.
 
     Args:
-        inputs: the Values whose numbers differ from lane to lane. They need not be leaves:
-            the walk goes no further.
+        inputs: the Values whose numbers differ from lane to lane.
         shared: the Values whose numbers all lanes have in common.
         each, total, once: the results wanted, as `Code` names them.
+
+    Returns:
+        The program, and its captured leaves: those among what the results were made from that
+        are neither inputs nor shared. Their numbers follow the shared ones.
 
     Raises:
         NotTraceable: if an operation was recorded that only Python can compute.
 
     >>> x, w = Value(3.0), Value(2.0)
-    >>> flatten([x], [w], total=[(w * x + 1.0).relu()]).code
+    >>> flatten([x], [w], total=[(w * x + 1.0).relu()])[0]
     Code(inputs=1, shared=1, constants=(1.0,), ops=('mul', 'add', 'relu'),
          args=((1, 0), (3, 2), (4,)), each=(), total=(5,), once=())
     """
-    roots = [*each, *total, *once]
-    values = [root for root in roots if isinstance(root, Value)]
-    leaves, interior, floats = _reachable(values, [*inputs, *shared])
-    writer = _Writer(len(inputs) + len(shared) + len(leaves))
-    composites = {(node.op, len(node.args)) for node in interior if node.op.lower is None}
-    writer.reserve(floats)
-    for op, count in sorted(composites, key=lambda pair: (pair[0].name, pair[1])):
-        writer.reserve(template(op, count).constants())
-    writer.reserve([number(x) for x in roots if not isinstance(x, Value)])
-    place = {value: slot for slot, value in enumerate([*inputs, *shared, *leaves])}
-    writer.write(interior, place)
+    lowering = Lowering(inputs, shared, [*each, *total, *once])
+    slots = [[lowering.slot(x) for x in wanted] for wanted in (each, total, once)]
+    return lowering.code(*slots), lowering.captured
 
-    def slots(wanted: Sequence[Number]) -> tuple[int, ...]:
-        return tuple(
-            place[x] if isinstance(x, Value) else writer.constant(number(x)) for x in wanted
+
+class Lowering:
+    """A program in the making.
+
+    Args:
+        inputs: the Values whose numbers differ from lane to lane. They need not be leaves:
+            nothing behind them is looked at.
+        shared: the Values whose numbers all lanes have in common.
+        roots: what is to be computed.
+
+    Attributes:
+        captured: the leaves that the roots were made from and that are neither inputs nor
+            shared; their numbers follow the shared ones.
+        slots: where every node is.
+
+    >>> x, w = Value(3.0), Value(2.0)
+    >>> loss = w * x * x
+    >>> lowering = Lowering([x], [w], [loss])
+    >>> (slope,) = lowering.gradients(loss, [w])
+    >>> lowering.code(total=[lowering.slot(loss), slope]).ops
+    ('mul', 'mul', 'mul')
+    """
+
+    def __init__(
+        self, inputs: Sequence[Value], shared: Sequence[Value], roots: Sequence[Number]
+    ) -> None:
+        leaves, interior, floats = _reachable(
+            [root for root in roots if isinstance(root, Value)], [*inputs, *shared]
         )
+        self.captured = tuple(leaves)
+        self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *leaves])}
+        composite = dict.fromkeys(
+            (node.op, len(node.args))
+            for node in interior
+            if node.op.lower is None  # type: ignore[union-attr]
+        )
+        for op, count in composite:
+            floats += _template(op, count).constants()  # type: ignore[arg-type]
+        self._writer = _Writer(len(inputs), len(shared) + len(leaves), floats)
+        self._write(interior)
 
-    code, moved = writer.finished(
-        len(inputs), len(shared) + len(leaves), slots(each), slots(total), slots(once)
-    )
-    if moved is not None:
-        place = {value: moved[slot] for value, slot in place.items() if slot in moved}
-    return Flat(code, tuple(leaves), place)
+    def _write(self, nodes: Sequence[Value]) -> None:
+        """One instruction per node, or none where it is known already.
+
+        A tight loop for what most nodes are: primitives of Values. The writer does the rest.
+        """
+        writer, slots = self._writer, self.slots
+        ops, instructions, slot = writer.ops, writer.args, writer.next
+        plain = {name: writer.known[name] for name in _PLAIN}
+        for node in nodes:
+            op: Any = node.op
+            lower, operands = op.lower, node.args
+            known = None if writer.folded else plain.get(lower)
+            args: tuple[int, ...] | None = None
+            if known is None:
+                pass
+            elif len(operands) == 2:
+                a, b = operands
+                if type(a) is not float and type(b) is not float:
+                    args = slots[a], slots[b]
+            elif float not in map(type, operands):
+                args = tuple([slots[arg] for arg in operands])
+            if known is None or args is None:
+                slots[node] = self._apply(op, operands)
+                slot = writer.next
+                continue
+            slots[node] = found = known.setdefault(args, slot)
+            if found == slot:
+                ops.append(lower)
+                instructions.append(args)
+                slot += 1
+
+    def _apply(self, op: Op, operands: Sequence[Any]) -> int:
+        """The slot of a row's result, for any row and operands."""
+        args = tuple([self.slot(x) for x in operands])
+        if op.lower is not None:
+            return self._writer.emit(op.lower, args)
+        (out,) = self._writer.paste(_template(op, len(args)), args)
+        return self._writer.place(out)
+
+    @property
+    def next(self) -> int:
+        """The slot of the next instruction."""
+        return self._writer.next
+
+    def slot(self, x: Number) -> int:
+        """Where a node or a plain number is."""
+        return self.slots[x] if isinstance(x, Value) else self._writer.constant(x)
+
+    def gradients(self, root: Value, xs: Sequence[Value]) -> list[int]:
+        """The slots of ∂root/∂x for each x, after writing what they need.
+
+        This is `calculus.gradients` with slots in the place of Values: the same sweep, the
+        same partials.
+        """
+        writer = self._writer
+        swept = reverse({root: 1.0}, xs, self._partials, writer.times, writer.sum)
+        return [writer.constant(x) if type(x) is float else x for x in swept]
+
+    def _partials(self, node: Value, live: set[Value]) -> list[Any]:
+        """The partials of a node for the arguments that matter, None for the others."""
+        slots, operands = self.slots, node.args
+        if node.op is None:
+            return []
+        constants = tuple([_bits(arg) if type(arg) is float else None for arg in operands])
+        asked = tuple([wanted(arg) and arg in live for arg in operands])
+        if True not in asked:
+            return []
+        template = _partials_template(node.op, operands, constants, asked)
+        if not template.steps and int not in map(type, template.outs):
+            return template.outs
+        args = [slots[arg] for arg in operands if type(arg) is not float]
+        return self._writer.paste(template, [slots[node], *args])
+
+    def code(
+        self, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
+    ) -> Code:
+        """The finished program, which gives what is in these slots.
+
+        What nothing depends on is left out; `slots` then says where the nodes are now.
+        """
+        code, moved = self._writer.finished(tuple(each), tuple(total), tuple(once))
+        self.slots = {node: moved(slot) for node, slot in self.slots.items()}
+        return code
 
 
 def _reachable(
@@ -99,198 +194,28 @@ def _reachable(
 ) -> tuple[list[Value], list[Value], list[float]]:
     """What the roots were made from, down to the known Values: the leaves and the interior
     nodes, oldest first, and the plain numbers among their arguments."""
-    leaves: list[Value] = []
     floats: list[float] = []
     seen = set(known)
     nodes = [root for root in dict.fromkeys(roots) if root not in seen]
     seen.update(nodes)
     for node in nodes:  # which grows while it is read
-        if node.op is None:
-            leaves.append(node)
-            continue
         for arg in node.args:
             if type(arg) is float:
                 floats.append(arg)
             elif arg not in seen:
                 seen.add(arg)
                 nodes.append(arg)
-    leaves.sort(key=_by_serial)
-    return leaves, sorted((v for v in nodes if v.op is not None), key=_by_serial), floats
+    nodes.sort(key=_by_serial)
+    leaves = [node for node in nodes if node.op is None]
+    return leaves, [node for node in nodes if node.op is not None], floats
 
 
-class _Writer:
-    """The instructions so far, and the tables that keep anything from being there twice.
+# ── Instructions, and what is saved of them ───────────────────────────────────────────────
 
-    Constants that are known before the first instruction have their final slots; one that is
-    only found by folding is numbered −1, −2, ... until the end.
-    """
+# Primitives whose result may be in a slot already, whatever the arguments are.
+_SAME = ("identity", "neg", "sum")
 
-    def __init__(self, first: int) -> None:
-        self.fixed = first  # the slot of the first constant
-        self.constants: list[float] = []
-        self.slot_of: dict[Any, int] = {}  # of a constant
-        self.late: list[float] = []
-        self.ops: list[str] = []
-        self.args: list[tuple[int, ...]] = []
-        self.known: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in PRIMITIVES}
-        self.folded = False  # whether some node turned out to be a constant
-        self.orphans = False  # whether an instruction may have lost its only reader
-
-    def reserve(self, floats: Iterable[float]) -> None:
-        for x in floats:
-            key = _bits(x)
-            if key not in self.slot_of:
-                self.slot_of[key] = self.fixed + len(self.constants)
-                self.constants.append(x)
-        self.first = self.fixed + len(self.constants)
-
-    def constant(self, x: float) -> int:
-        """The slot of a constant."""
-        key = _bits(x)
-        slot = self.slot_of.get(key)
-        if slot is None:
-            self.late.append(x)
-            slot = self.slot_of[key] = -len(self.late)
-        return slot
-
-    def number(self, slot: int) -> float | None:
-        """The constant in a slot, None if it holds something else."""
-        if slot < 0:
-            return self.late[-1 - slot]
-        return self.constants[slot - self.fixed] if self.fixed <= slot < self.first else None
-
-    def write(self, nodes: Sequence[Value], place: dict[Value, int]) -> None:
-        """One instruction per node, or none where it is known already.
-
-        A tight loop for what most nodes are: primitives of Values. `emit` does all the rest.
-        """
-        ops, instructions, slot = self.ops, self.args, self.first
-        known = {name: self.known[name] for name in _PLAIN}
-        for node in nodes:
-            op = node.op
-            assert op is not None
-            lower, operands = op.lower, node.args
-            table = None if self.folded else known.get(lower)  # type: ignore[arg-type]
-            if table is None:
-                args = None
-            elif len(operands) == 2:
-                a, b = operands
-                args = None if type(a) is float or type(b) is float else (place[a], place[b])
-            elif float in map(type, operands) or (lower == "sum" and len(operands) == 1):
-                args = None
-            else:
-                args = tuple([place[arg] for arg in operands])
-            if args is None:
-                places = [self.constant(x) if type(x) is float else place[x] for x in operands]
-                place[node] = self.apply(op, tuple(places))
-                slot = self.first + len(ops)
-                continue
-            place[node] = found = table.setdefault(args, slot)  # type: ignore[union-attr]
-            if found == slot:
-                ops.append(lower)  # type: ignore[arg-type]
-                instructions.append(args)
-                slot += 1
-
-    def apply(self, op: Op, args: tuple[int, ...]) -> int:
-        """The slot of a row's result."""
-        if op.lower is None:
-            return self.paste(template(op, len(args)), args)
-        return self.emit(op.lower, args)
-
-    def emit(self, lower: str, args: tuple[int, ...]) -> int:
-        """The slot of one instruction's result, which is written unless it is known."""
-        numbers = [self.number(arg) for arg in args]
-        if None not in numbers:
-            self.folded = True
-            return self.constant(number(PRIMITIVES[lower].compute(*numbers)))  # type: ignore[arg-type]
-        if lower == "identity" or (lower == "sum" and len(args) == 1):
-            return args[0]
-        if lower == "sum" and len(args) == 2:
-            lower = "add"
-        if lower in _NEUTRAL:
-            for position, neutral in _NEUTRAL[lower]:
-                if _bits(numbers[position]) == neutral:
-                    return args[1 - position]
-        if lower == "neg" and args[0] >= self.first and self.ops[args[0] - self.first] == "neg":
-            self.orphans = True
-            return self.args[args[0] - self.first][0]
-        if lower not in self.known:
-            raise NotTraceable(
-                f"No executor knows the primitive {lower!r} that a row names as its lower. "
-                f"Known: {', '.join(PRIMITIVES)}. Give the row opaque=False instead, and a "
-                f"value made of rows."
-            )
-        slot = self.first + len(self.ops)
-        found = self.known[lower].setdefault(args, slot)
-        if found == slot:
-            self.ops.append(lower)
-            self.args.append(args)
-        return found
-
-    def paste(self, template: Template, args: tuple[int, ...]) -> int:
-        """The slot of a composite row's result, its template filled with these arguments."""
-        slots = list(args)
-        for lower, places in template.steps:
-            slots.append(
-                self.emit(
-                    lower,
-                    tuple([slots[p] if type(p) is int else self.constant(p) for p in places]),
-                )
-            )
-        out = template.out
-        return slots[out] if type(out) is int else self.constant(out)
-
-    def finished(
-        self,
-        inputs: int,
-        shared: int,
-        each: tuple[int, ...],
-        total: tuple[int, ...],
-        once: tuple[int, ...],
-    ) -> tuple[Code, dict[int, int] | None]:
-        """The program, and where its slots went if they had to be numbered anew."""
-        if not self.late and not self.orphans:
-            code = Code(
-                inputs, shared, tuple(self.constants), tuple(self.ops), tuple(self.args),
-                each, total, once,
-            )  # fmt: skip
-            return code, None
-        return self._compacted(inputs, shared, each, total, once)
-
-    def _compacted(
-        self,
-        inputs: int,
-        shared: int,
-        each: tuple[int, ...],
-        total: tuple[int, ...],
-        once: tuple[int, ...],
-    ) -> tuple[Code, dict[int, int]]:
-        """Without the instructions and constants that nothing wanted depends on."""
-        live = {*each, *total, *once}
-        for i in range(len(self.ops) - 1, -1, -1):
-            if self.first + i in live:
-                live.update(self.args[i])
-        moved = {slot: slot for slot in range(self.fixed)}
-        constants = []
-        for slot in (*range(self.fixed, self.first), *range(-1, -1 - len(self.late), -1)):
-            if slot in live:
-                moved[slot] = self.fixed + len(constants)
-                constants.append(self.number(slot))
-        kept = [i for i in range(len(self.ops)) if self.first + i in live]
-        start = self.fixed + len(constants)
-        moved.update((self.first + i, start + new) for new, i in enumerate(kept))
-        code = Code(
-            inputs,
-            shared,
-            tuple(constants),  # type: ignore[arg-type]
-            tuple(self.ops[i] for i in kept),
-            tuple(tuple(moved[slot] for slot in self.args[i]) for i in kept),
-            *(tuple(moved[slot] for slot in slots) for slots in (each, total, once)),
-        )
-        return code, moved
-
-
-# Primitives that nothing is simplified about, as long as no argument is a constant.
+# Those of which nothing is saved, as long as no argument is a constant.
 _PLAIN = tuple(name for name in PRIMITIVES if name not in ("identity", "neg"))
 
 # The operand that leaves the other one as it is, to the last bit: (its position, its bits).
@@ -307,34 +232,183 @@ def _bits(x: float | None) -> Any:
     return x if x is None or (x == x and x != 0.0) else repr(x)
 
 
-# ── Composite rows ────────────────────────────────────────────────────────────────────────
+class _Writer:
+    """The instructions so far, and the tables that keep anything from being there twice.
+
+    The constants that are known at the beginning have their final slots. One that turns up
+    later is numbered −1, −2, ... until the program is finished.
+    """
+
+    def __init__(self, inputs: int, shared: int, floats: Iterable[float]) -> None:
+        self.inputs, self.shared = inputs, shared
+        unique = {_bits(x): x for x in floats}
+        self.constants = list(unique.values())
+        self.late: list[float] = []
+        self.given = inputs + shared
+        self.slot_of = {bits: slot for slot, bits in enumerate(unique, self.given)}
+        self.first = self.given + len(unique)
+        self.ops: list[str] = []
+        self.args: list[tuple[int, ...]] = []
+        self.known: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in PRIMITIVES}
+        self.folded = False  # whether some instruction turned out to be a constant
+        self.orphans = False  # whether an instruction may have lost its only reader
+
+    @property
+    def next(self) -> int:
+        return self.first + len(self.ops)
+
+    def constant(self, x: float) -> int:
+        """The slot of a plain number."""
+        x = number(x)
+        bits = _bits(x)
+        slot = self.slot_of.get(bits)
+        if slot is None:
+            self.late.append(x)
+            slot = self.slot_of[bits] = -len(self.late)
+        return slot
+
+    def number(self, slot: int) -> float | None:
+        """The constant in a slot, None if it holds something else."""
+        if slot < 0:
+            return self.late[-1 - slot]
+        return self.constants[slot - self.given] if self.given <= slot < self.first else None
+
+    def emit(self, lower: str, args: tuple[int, ...]) -> int:
+        """The slot of one instruction's result, which is written unless it is known."""
+        known = self.known.get(lower)
+        if known is None:
+            raise NotTraceable(
+                f"No executor knows the primitive {lower!r} that a row names as its lower. "
+                f"Known: {', '.join(PRIMITIVES)}. Leave lower out: give the row a value made "
+                f"of rows, and opaque=False."
+            )
+        same = None
+        if lower in _SAME:
+            same = self._same(lower, args)
+        if same is None:
+            for slot in args:
+                if slot < 0 or self.given <= slot < self.first:
+                    same = self._folded(lower, args)
+                    break
+        if same is not None:
+            return same
+        slot = self.first + len(self.ops)
+        found = known.setdefault(args, slot)
+        if found == slot:
+            self.ops.append(lower)
+            self.args.append(args)
+        return found
+
+    def _same(self, lower: str, args: tuple[int, ...]) -> int | None:
+        """The argument that is the result already."""
+        x = args[0] if args else -1
+        if lower == "identity" or (lower == "sum" and len(args) == 1):
+            return x
+        if lower == "neg" and x >= self.first and self.ops[x - self.first] == "neg":
+            self.orphans = True
+            return self.args[x - self.first][0]
+        return None
+
+    def _folded(self, lower: str, args: tuple[int, ...]) -> int | None:
+        """A slot that holds the result, since all the arguments are constants, or one of them
+        changes nothing."""
+        numbers = [self.number(slot) for slot in args]
+        if None not in numbers:
+            self.folded = True
+            return self.constant(PRIMITIVES[lower].compute(*numbers))  # type: ignore[arg-type]
+        for position, neutral in _NEUTRAL.get(lower, ()):
+            if _bits(numbers[position]) == neutral:
+                return args[1 - position]
+        return None
+
+    def times(self, x: float, y: float) -> float:
+        """x · y, as `calculus` multiplies: floats are numbers, ints are slots."""
+        if type(x) is int and type(y) is int:
+            return self.emit("mul", (x, y))
+        for one, other in ((x, y), (y, x)):
+            if type(one) is float and (one == 1.0 or one == -1.0):
+                if one == 1.0:
+                    return other
+                return -other if type(other) is float else self.emit("neg", (int(other),))
+        return self.emit("mul", (self.place(x), self.place(y)))
+
+    def sum(self, terms: Sequence[float]) -> int:
+        """The sum of numbers and slots."""
+        return self.emit("sum", tuple([self.place(x) for x in terms]))
+
+    def place(self, x: float) -> int:
+        return self.constant(x) if type(x) is float else int(x)
+
+    def paste(self, template: Template, args: Sequence[int]) -> list[Any]:
+        """The results of a template for these arguments, as slots (int) and floats."""
+        slots, place = [*args], self.place
+        for lower, places in template.steps:
+            operands = [place(p) if type(p) is float else slots[p] for p in places]  # type: ignore[call-overload]
+            slots.append(self.emit(lower, tuple(operands)))
+        return [slots[out] if type(out) is int else out for out in template.outs]
+
+    def finished(
+        self, each: tuple[int, ...], total: tuple[int, ...], once: tuple[int, ...]
+    ) -> tuple[Code, Callable[[int], int]]:
+        """The program, and the function from where things were written to where they are."""
+        if not self.late and not self.orphans:
+            code = Code(
+                self.inputs, self.shared, tuple(self.constants), tuple(self.ops),
+                tuple(self.args), each, total, once,
+            )  # fmt: skip
+            return code, lambda slot: slot
+        first, size = self.first, self.next
+        live = [False] * (size + len(self.late))  # the late constants are −1, −2, ...: the last
+        for slot in (*each, *total, *once):
+            live[slot] = True
+        for i in range(len(self.ops) - 1, -1, -1):
+            if live[first + i]:
+                for slot in self.args[i]:
+                    live[slot] = True
+        moved = [-1] * len(live)
+        late = range(-1, -1 - len(self.late), -1)
+        constants = [slot for slot in (*range(self.given, first), *late) if live[slot]]
+        kept = [slot for slot in range(first, size) if live[slot]]
+        for new, slot in enumerate([*range(self.given), *constants, *kept]):
+            moved[slot] = new
+        code = Code(
+            self.inputs,
+            self.shared,
+            tuple([self.number(slot) for slot in constants]),  # type: ignore[misc]
+            tuple([self.ops[slot - first] for slot in kept]),
+            tuple([tuple([moved[arg] for arg in self.args[slot - first]]) for slot in kept]),
+            *(tuple([moved[slot] for slot in slots]) for slots in (each, total, once)),
+        )
+        return code, moved.__getitem__
+
+
+# ── Templates ─────────────────────────────────────────────────────────────────────────────
 
 
 class Template(NamedTuple):
-    """A composite row, written out in primitives.
+    """An expression of rows, written out in primitives.
 
     Attributes:
-        steps: per instruction the primitive and its arguments: a float, or a place that counts
-            the row's arguments first and then the steps.
-        out: the place of the result, or a float.
+        steps: per instruction the primitive and its arguments: a float, or a place (an int)
+            that counts what the template is applied to and then the steps.
+        outs: the places of the results, or floats, or None for what was not asked.
     """
 
-    steps: tuple[tuple[str, tuple[int | float, ...]], ...]
-    out: int | float
+    steps: list[tuple[str, tuple[float, ...]]]
+    outs: list[Any]
 
     def constants(self) -> list[float]:
         """The plain numbers in it."""
-        places = [place for _, args in self.steps for place in args]
-        return [x for x in (*places, self.out) if type(x) is float]
+        return [x for _, args in self.steps for x in args if type(x) is float]
 
 
 class _Symbol:
     """A number that is a place in a template; what is done with it is written down there."""
 
-    __slots__ = ("place", "steps", "whose")
+    __slots__ = ("count", "place", "steps")
 
-    def __init__(self, place: int, steps: list[tuple[str, tuple[Any, ...]]], whose: int) -> None:
-        self.place, self.steps, self.whose = place, steps, whose
+    def __init__(self, place: int, steps: list[Any], count: int) -> None:
+        self.place, self.steps, self.count = place, steps, count
 
     @staticmethod
     def interpret(op: Op, args: Sequence[Any]) -> Any:
@@ -344,63 +418,97 @@ class _Symbol:
         if op.lower is None:
             return op.value(*args)
         symbol = next(arg for arg in args if isinstance(arg, _Symbol))
-        places = tuple(arg.place if isinstance(arg, _Symbol) else number(arg) for arg in args)
-        symbol.steps.append((op.lower, places))
-        return _Symbol(symbol.whose + len(symbol.steps) - 1, symbol.steps, symbol.whose)
+        steps, count = symbol.steps, symbol.count
+        steps.append((op.lower, tuple(map(_place, args))))
+        return _Symbol(count + len(steps) - 1, steps, count)
 
 
-def _operator(name: str) -> tuple[Any, Any]:
-    row = PRIMITIVES[name]
-    return (
-        lambda self, other: _Symbol.interpret(row, (self, other)),
-        lambda self, other: _Symbol.interpret(row, (other, self)),
+def _place(x: Any) -> Any:
+    return x.place if isinstance(x, _Symbol) else None if x is None else number(x)
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs"):
+    _row = PRIMITIVES[_name.removeprefix("true")]
+    setattr(_Symbol, f"__{_name}__", lambda *args, row=_row: _Symbol.interpret(row, args))
+    setattr(_Symbol, f"__r{_name}__", lambda x, y, row=_row: _Symbol.interpret(row, (y, x)))
+
+
+def _traced(op: Op, f: Callable[..., Sequence[Any]], constants: Sequence[Any]) -> Template:
+    """The template of a function, of symbols where ``constants`` has None."""
+    steps: list[Any] = []
+    count = sum(x is None for x in constants)
+    places = iter(range(count))
+    symbols = [_Symbol(next(places), steps, count) if x is None else x for x in constants]
+    try:
+        outs = [_place(out) for out in f(*symbols)]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, NotTraceable):
+            raise
+        raise NotTraceable(
+            f"The row {op.name!r} is not made of rows: {error} Write it with tg.exp and "
+            f"tg.where, without math.exp and if; or leave opaque=True, and do without compiling."
+        ) from error
+    return _pruned(Template(steps, outs), count)
+
+
+def _pruned(template: Template, count: int) -> Template:
+    """Without the steps that no result depends on."""
+    live = {out for out in template.outs if type(out) is int}
+    for place in range(count + len(template.steps) - 1, count - 1, -1):
+        if place in live:
+            live.update(x for x in template.steps[place - count][1] if type(x) is int)
+    kept = [i for i in range(len(template.steps)) if count + i in live]
+    moved: dict[Any, int] = {place: place for place in range(count)}
+    moved.update((count + i, count + new) for new, i in enumerate(kept))
+
+    def there(x: Any) -> Any:
+        return moved[x] if type(x) is int else x
+
+    return Template(
+        [(template.steps[i][0], tuple(map(there, template.steps[i][1]))) for i in kept],
+        list(map(there, template.outs)),
     )
 
 
-for _name, _row in {
-    "add": "add",
-    "sub": "sub",
-    "mul": "mul",
-    "truediv": "div",
-    "pow": "pow",
-}.items():
-    _forward, _reflected = _operator(_row)
-    setattr(_Symbol, f"__{_name}__", _forward)
-    setattr(_Symbol, f"__r{_name}__", _reflected)
-for _name in ("neg", "abs"):
-    setattr(_Symbol, f"__{_name}__", lambda x, row=PRIMITIVES[_name]: _Symbol.interpret(row, (x,)))
+_templates: dict[Any, Template] = {}
 
 
-_templates: dict[tuple[Op, int], Template] = {}
-
-
-def template(op: Op, count: int) -> Template:
-    """The primitives of a composite row of so many arguments, found once.
+def _template(op: Op, count: int) -> Template:
+    """The value of a composite row of so many arguments.
 
     >>> from tinygrad_edu import ops
-    >>> template(ops.softsign, 1).steps
-    (('abs', (0,)), ('add', (1.0, 1)), ('div', (0, 2)))
+    >>> _template(ops.softsign, 1)
+    Template(steps=[('abs', (0,)), ('add', (1.0, 1)), ('div', (0, 2))], outs=[3])
     """
     made = _templates.get((op, count))
     if made is None:
         if op.opaque:
             raise _opaque(op)
-        steps: list[tuple[str, tuple[Any, ...]]] = []
-        try:
-            out = op.value(*(_Symbol(place, steps, count) for place in range(count)))
-            result = out.place if isinstance(out, _Symbol) else number(out)
-        except (TypeError, ValueError) as error:
-            raise NotTraceable(
-                f"The value of the row {op.name!r} is no expression of rows: {error} Write it "
-                f"with tg.exp and tg.where, without math.exp and if; or leave opaque=True."
-            ) from error
-        made = _templates[op, count] = Template(tuple(steps), result)
+        made = _traced(op, lambda *args: [op.value(*args)], [None] * count)
+        _templates[op, count] = made
+    return made
+
+
+def _partials_template(
+    op: Op, operands: Sequence[Any], constants: tuple[Any, ...], asked: tuple[bool, ...]
+) -> Template:
+    """The partials asked for, of the result and those operands that are no plain numbers.
+
+    Plain numbers are part of the template, as a partial may depend on them: x² has another
+    slope than x to any power.
+    """
+    key = op, constants, asked
+    made = _templates.get(key)
+    if made is None:
+        numbers = [x if type(x) is float else None for x in operands]
+        made = _traced(op, lambda out, *args: op.locals(out, args, asked), [None, *numbers])
+        _templates[key] = made
     return made
 
 
 def _opaque(op: Op) -> NotTraceable:
     return NotTraceable(
-        f"The row {op.name!r} computes on floats in Python only, so it can't be compiled. Make "
+        f"The row {op.name!r} computes on floats, in Python only, so it can't be compiled. Make "
         f"its value of rows (tg.exp(x) for math.exp(x), tg.where for an if) and pass "
         f"opaque=False to tg.op, or use it without tg.jit and tg.compile."
     )
