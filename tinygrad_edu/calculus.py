@@ -212,7 +212,7 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
     for v in (y, *xs):
         if not isinstance(v, Value):
             raise NotANumber(f"gradients takes Values. Received: {v!r}.")
-    return [g if isinstance(g, Value) else _fresh(g) for g in _pull({y: 1.0}, xs, record=True)]
+    return [g if isinstance(g, Value) else Value(g) for g in _pull({y: 1.0}, xs, record=True)]
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:

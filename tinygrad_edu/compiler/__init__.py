@@ -9,6 +9,6 @@ Nothing is differentiated here: the derivative of a program is the reverse sweep
 from __future__ import annotations
 
 from .code import Code
-from .lowering import flatten
+from .lowering import Flat, flatten
 
-__all__ = ["Code", "flatten"]
+__all__ = ["Code", "Flat", "flatten"]

@@ -28,7 +28,8 @@ class Code(NamedTuple):
             ``sum`` takes any number of them; it adds from left to right.
         each: the slots wanted in every lane.
         total: the slots wanted as a sum over the lanes, from the first lane to the last;
-            0.0 when there is none.
+            0.0 when there is none. (Begin with −0.0: 0.0 + −0.0 would lose the sign of a sum
+            of one lane.)
         once: the slots wanted once. They depend on no input.
 
     The hypotenuse of every sample, and the sum of the hypotenuses:

@@ -27,9 +27,17 @@ from ..ops import Op, number
 from ..value import Number, Value
 from .code import PRIMITIVES, Code
 
-__all__ = ["Lowering", "flatten"]
+__all__ = ["Flat", "Lowering", "flatten"]
 
 _by_serial = attrgetter("_serial")
+
+
+class Flat(NamedTuple):
+    """A program, and the leaves that it captured: Values among what its results were made from
+    that are neither inputs nor shared. Their numbers follow the shared ones at each call."""
+
+    code: Code
+    captured: tuple[Value, ...]
 
 
 def flatten(
@@ -39,7 +47,7 @@ def flatten(
     each: Sequence[Number] = (),
     total: Sequence[Number] = (),
     once: Sequence[Number] = (),
-) -> tuple[Code, tuple[Value, ...]]:
+) -> Flat:
     """The expressions of ``each``, ``total`` and ``once`` as one program.
 
     Args:
@@ -47,21 +55,17 @@ def flatten(
         shared: the Values whose numbers all lanes have in common.
         each, total, once: the results wanted, as `Code` names them.
 
-    Returns:
-        The program, and its captured leaves: those among what the results were made from that
-        are neither inputs nor shared. Their numbers follow the shared ones.
-
     Raises:
         NotTraceable: if an operation was recorded that only Python can compute.
 
     >>> x, w = Value(3.0), Value(2.0)
-    >>> flatten([x], [w], total=[(w * x + 1.0).relu()])[0]
+    >>> flatten([x], [w], total=[(w * x + 1.0).relu()]).code
     Code(inputs=1, shared=1, constants=(1.0,), ops=('mul', 'add', 'relu'),
          args=((1, 0), (3, 2), (4,)), each=(), total=(5,), once=())
     """
     lowering = Lowering(inputs, shared, [*each, *total, *once])
     slots = [[lowering.slot(x) for x in wanted] for wanted in (each, total, once)]
-    return lowering.code(*slots), lowering.captured
+    return Flat(lowering.code(*slots), lowering.captured)
 
 
 class Lowering:

@@ -9,19 +9,12 @@ from __future__ import annotations
 
 import keyword
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .code import PRIMITIVES, Code
 
-__all__ = ["Kernel", "load", "source"]
-
-Kernel: TypeAlias = Callable[[int, Any, Any, Any, Any, Any], None]
-"""``kernel(n, batch, shared, each, total, once)`` runs a program for n lanes.
-
-It reads the flat ``batch`` (n × inputs, lane after lane) and ``shared``, and fills the flat
-``each`` (n × results), ``total`` and ``once``; all of them lists or arrays of floats.
-"""
+__all__ = ["PythonKernel", "load", "source"]
 
 BLOCK = 1000
 """A longer program is written as several functions of so many lines: Python compiles each of
@@ -62,41 +55,54 @@ def cbrt(x):
 """
 
 
-def load(code: Code, fastmath: bool = False) -> Kernel:
-    """The program as a function of Python; ``fastmath`` changes nothing here.
+class PythonKernel:
+    """A program as a function of Python; see `loops.Kernel`.
+
+    ``batch`` and ``each`` are sequences of rows or arrays of two dimensions, ``shared``,
+    ``total`` and ``once`` sequences of numbers.
+    """
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        space: dict[str, Any] = {}
+        exec(compile(source(code), "<compiled program>", "exec"), space)
+        self._run = space["run"]
+
+    def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
+        lanes, numbers = _plain(batch), _plain(shared)
+        try:
+            results = self._run(lanes, numbers)
+        except (ArithmeticError, ValueError):
+            results = _run_rows(self.code, lanes, numbers)
+        for into, found in zip((each, total, once), results):
+            if found:
+                into[:] = found
+
+
+def load(code: Code, fastmath: bool = False) -> PythonKernel:
+    """The program, ready to run in Python; ``fastmath`` changes nothing here.
 
     >>> code = Code(2, 0, (), ("mul",), ((0, 1),), each=(2,), total=(2,))
-    >>> each, total = [0.0, 0.0], [0.0]
-    >>> load(code)(2, [2.0, 3.0, 4.0, 5.0], [], each, total, [])
+    >>> each, total = [[], []], [0.0]
+    >>> load(code)(2, [[2.0, 3.0], [4.0, 5.0]], [], each, total, [])
     >>> each, total
-    ([6.0, 20.0], [26.0])
+    ([[6.0], [20.0]], [26.0])
     """
-    space: dict[str, Any] = {}
-    exec(compile(source(code), "<compiled program>", "exec"), space)
-    run, width = space["run"], code.inputs
+    return PythonKernel(code)
 
-    def kernel(n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
-        flat = batch.tolist() if hasattr(batch, "tolist") else batch
-        lanes = [flat[i * width : (i + 1) * width] for i in range(n)]
-        shared = shared.tolist() if hasattr(shared, "tolist") else shared
-        try:
-            results = run(lanes, shared)
-        except (ArithmeticError, ValueError):
-            results = _run_rows(code, lanes, shared)
-        for into, numbers in zip((each, total, once), results):
-            into[: len(numbers)] = numbers
 
-    return kernel
+def _plain(numbers: Any) -> Any:
+    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
 
 
 def _run_rows(
     code: Code, lanes: Sequence[Sequence[float]], shared: Sequence[float]
-) -> tuple[list[float], list[float], list[float]]:
+) -> tuple[list[list[float]], list[float], list[float]]:
     """The same, instruction by instruction, by the rows themselves: these never raise."""
     compute = [PRIMITIVES[name].compute for name in code.ops]
     varies = code.varying()[code.first :]
     slots = [0.0] * code.inputs + [*shared, *code.constants] + [0.0] * len(code.ops)
-    each: list[float] = []
+    each: list[list[float]] = []
     total = [-0.0] * len(code.total)
     for slot, (row, args) in enumerate(zip(compute, code.args), code.first):
         if not varies[slot - code.first]:
@@ -106,9 +112,11 @@ def _run_rows(
         for slot, (row, args) in enumerate(zip(compute, code.args), code.first):
             if varies[slot - code.first]:
                 slots[slot] = row(*[slots[arg] for arg in args])
-        each += [slots[slot] for slot in code.each]
+        each.append([slots[slot] for slot in code.each])
         total = [x + slots[slot] for x, slot in zip(total, code.total)]
-    return each, total if lanes else [0.0] * len(total), [slots[slot] for slot in code.once]
+    if not lanes:
+        total = [0.0] * len(total)
+    return each if code.each else [], total, [slots[slot] for slot in code.once]
 
 
 # ── The text ──────────────────────────────────────────────────────────────────────────────
@@ -152,8 +160,9 @@ class _Text:
 
     def written(self) -> str:
         code, called = self.code, self.called
-        once, lanes = [], []
-        for i, (name, args) in enumerate(zip(code.ops, code.args), code.first):
+        once: list[int] = []
+        lanes: list[int] = []
+        for i in range(code.first, code.slots):
             (lanes if self.varies[i] else once).append(i)
         body: list[str] = []
         head = self.header()
@@ -174,7 +183,7 @@ class _Text:
         more, calls = self.section("lane", lanes)
         loop += [call[4:] for call in calls]
         if code.each:
-            loop.append(f"each += [{', '.join(called[slot] for slot in code.each)}]")
+            loop.append(f"each.append([{', '.join(called[slot] for slot in code.each)}])")
         loop += [f"total[{i}] += {called[slot]}" for i, slot in enumerate(code.total)]
         if loop:
             lane = "lane" if self.blocks or not code.inputs else self.unpacked(0, code.inputs)
@@ -226,7 +235,7 @@ class _Text:
         return lines
 
     def header(self) -> list[str]:
-        used = {name for name in self.code.ops}
+        used = set(self.code.ops)
         functions = {_FUNCTION[name] for name in used if name in _FUNCTION}
         if "cbrt" in used:
             functions |= {"copysign", "fabs"}
