@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..errors import BadArgument, unknown_name
 from ..ops import BUILT_IN, TABLE, Op
 
 PRIMITIVES: dict[str, Op] = {
     name: row for name, row in TABLE.items() if name in BUILT_IN and row.lower == name
 }
 """What every executor must know, by name, and the row that says what it means."""
+
+
+MOST = 2**31 - 1
+"""Inputs or shared numbers that a program may have: executors count in 32 bits."""
 
 
 class Code(NamedTuple):
@@ -71,3 +76,49 @@ class Code(NamedTuple):
         for args in self.args:
             varies.append(any(varies[slot] for slot in args))
         return varies
+
+    def checked(self) -> Code:
+        """This program, if it is one that can be run; for those that come from outside.
+
+        Raises:
+            BadArgument: naming the first thing wrong.
+
+        >>> Code(1, 0, (), ("exp",), ((1,),)).checked()
+        Traceback (most recent call last):
+        ...
+        tinygrad_edu.errors.BadArgument: Instruction 0 (exp) reads slot 1 before it is written...
+        """
+        for what, count in (("inputs", self.inputs), ("shared", self.shared)):
+            if type(count) is not int or not 0 <= count <= MOST:
+                raise BadArgument(f"{what} must count numbers, up to {MOST}. Received: {count!r}.")
+        for x in self.constants:
+            if type(x) is not float:
+                raise BadArgument(f"A constant must be a float. Received: {x!r}.")
+        if len(self.ops) != len(self.args):
+            raise BadArgument(
+                f"Each instruction needs its arguments. Received: {len(self.ops)} instructions, "
+                f"{len(self.args)} lists of arguments."
+            )
+        for i, (name, args) in enumerate(zip(self.ops, self.args)):
+            row = PRIMITIVES.get(name) if type(name) is str else None
+            if row is None:
+                raise unknown_name("primitive", name, PRIMITIVES)
+            if row.arity not in (None, len(args)):
+                raise BadArgument(
+                    f"Instruction {i} ({name}) takes {row.arity} arguments. Received: {len(args)}."
+                )
+            for slot in args:
+                if type(slot) is not int or not 0 <= slot < self.first + i:
+                    raise BadArgument(
+                        f"Instruction {i} ({name}) reads slot {slot!r} before it is written. "
+                        f"Written by then: 0 to {self.first + i - 1}."
+                    )
+        for what, slots in (("each", self.each), ("total", self.total), ("once", self.once)):
+            for slot in slots:
+                if type(slot) is not int or not 0 <= slot < self.slots:
+                    raise BadArgument(f"{what} wants slot {slot!r} of {self.slots}.")
+        varies = self.varying()
+        for slot in self.once:
+            if varies[slot]:
+                raise BadArgument(f"once wants slot {slot}, which differs from lane to lane.")
+        return self

@@ -26,6 +26,7 @@ from ..graph import wanted
 from ..ops import Op, number
 from ..value import Number, Value
 from .code import PRIMITIVES, Code
+from .transforms import only
 
 __all__ = ["Flat", "Lowering", "flatten"]
 
@@ -188,7 +189,7 @@ class Lowering:
 
         What nothing depends on is left out; `slots` then says where the nodes are now.
         """
-        code, moved = self._writer.finished(tuple(each), tuple(total), tuple(once))
+        code, moved = self._writer.finished(each, total, once)
         self.slots = {node: moved(slot) for node, slot in self.slots.items()}
         return code
 
@@ -352,38 +353,26 @@ class _Writer:
         return [slots[out] if type(out) is int else out for out in template.outs]
 
     def finished(
-        self, each: tuple[int, ...], total: tuple[int, ...], once: tuple[int, ...]
+        self, each: Sequence[int], total: Sequence[int], once: Sequence[int]
     ) -> tuple[Code, Callable[[int], int]]:
         """The program, and the function from where things were written to where they are."""
-        if not self.late and not self.orphans:
-            code = Code(
-                self.inputs, self.shared, tuple(self.constants), tuple(self.ops),
-                tuple(self.args), each, total, once,
-            )  # fmt: skip
-            return code, lambda slot: slot
-        first, size = self.first, self.next
-        live = [False] * (size + len(self.late))  # the late constants are −1, −2, ...: the last
-        for slot in (*each, *total, *once):
-            live[slot] = True
-        for i in range(len(self.ops) - 1, -1, -1):
-            if live[first + i]:
-                for slot in self.args[i]:
-                    live[slot] = True
-        moved = [-1] * len(live)
-        late = range(-1, -1 - len(self.late), -1)
-        constants = [slot for slot in (*range(self.given, first), *late) if live[slot]]
-        kept = [slot for slot in range(first, size) if live[slot]]
-        for new, slot in enumerate([*range(self.given), *constants, *kept]):
-            moved[slot] = new
+        late, first = len(self.late), self.first
+
+        def final(slot: int) -> int:
+            return first - 1 - slot if slot < 0 else slot if slot < first else slot + late
+
+        args = self.args
+        if late:
+            args = [tuple(map(final, slots)) for slots in args]
+            each, total, once = ([final(slot) for slot in slots] for slots in (each, total, once))
         code = Code(
-            self.inputs,
-            self.shared,
-            tuple([self.number(slot) for slot in constants]),  # type: ignore[misc]
-            tuple([self.ops[slot - first] for slot in kept]),
-            tuple([tuple([moved[arg] for arg in self.args[slot - first]]) for slot in kept]),
-            *(tuple([moved[slot] for slot in slots]) for slots in (each, total, once)),
-        )
-        return code, moved.__getitem__
+            self.inputs, self.shared, (*self.constants, *self.late), tuple(self.ops), tuple(args),
+            tuple(each), tuple(total), tuple(once),
+        )  # fmt: skip
+        if not late and not self.orphans:
+            return code, final
+        code, moved = only(code, each, total, once)
+        return code, lambda slot: moved[final(slot)]
 
 
 # ── Templates ─────────────────────────────────────────────────────────────────────────────

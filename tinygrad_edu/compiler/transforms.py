@@ -1,0 +1,48 @@
+"""Programs made of programs: what is left when only some of the results are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .code import Code
+
+__all__ = ["only"]
+
+
+def only(
+    code: Code, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
+) -> tuple[Code, list[int]]:
+    """The program that gives what is in these slots, without what they do not depend on.
+
+    Inputs and shared numbers stay, used or not: a caller gives all of them.
+
+    Returns:
+        The program, and for every old slot where it is now, −1 if it is gone.
+
+    >>> both = Code(2, 0, (3.0,), ("mul", "add"), ((0, 2), (1, 2)), each=(3, 4))
+    >>> only(both, each=[4])
+    (Code(inputs=2, shared=0, constants=(3.0,), ops=('add',), args=((1, 2),),
+          each=(3,), total=(), once=()), [0, 1, 2, -1, 3])
+    """
+    first, given = code.first, code.inputs + code.shared
+    live = [True] * given + [False] * (code.slots - given)
+    for slot in (*each, *total, *once):
+        live[slot] = True
+    for i in range(len(code.ops) - 1, -1, -1):
+        if live[first + i]:
+            for slot in code.args[i]:
+                live[slot] = True
+    moved = [-1] * code.slots
+    kept = [slot for slot in range(code.slots) if live[slot]]
+    for new, old in enumerate(kept):
+        moved[old] = new
+    written = [i for i in range(len(code.ops)) if live[first + i]]
+    shorter = Code(
+        code.inputs,
+        code.shared,
+        tuple([x for x, slot in zip(code.constants, range(given, first)) if live[slot]]),
+        tuple([code.ops[i] for i in written]),
+        tuple([tuple([moved[slot] for slot in code.args[i]]) for i in written]),
+        *(tuple([moved[slot] for slot in slots]) for slots in (each, total, once)),
+    )
+    return shorter, moved
