@@ -41,7 +41,7 @@ EDGES = [
 
 def in_python(code: Code, inputs: Sequence[Sequence[float]], shared: Sequence[float]):
     """What the results mean, one lane after the other."""
-    each, total, once = [], [0.0] * len(code.total), []
+    each, total, once = [], [-0.0 if inputs else 0.0] * len(code.total), []
     for lane in inputs or [[math.nan] * code.inputs]:
         slots = [*lane, *shared, *code.constants]
         for op, args in zip(code.ops, code.args):
@@ -169,8 +169,8 @@ def test_random_programs(
 def test_totals_lanes_and_what_is_computed_once(tmp_path: Path):
     code = Code(1, 1, (0.5, math.nan, -math.inf), ("exp", "mul", "add", "sin"),
                 ((1,), (0, 5), (6, 2), (4,)),
-                each=(7, 0, 1, 3, 8), total=(7, 5, 2), once=(5, 2, 1, 4))  # fmt: skip
-    batches = [[], [[1.0]], [[0.1 * i] for i in range(33)]]
+                each=(7, 0, 1, 3, 8), total=(7, 5, 2, 0), once=(5, 2, 1, 4))  # fmt: skip
+    batches = [[], [[1.0]], [[-0.0]], [[0.1 * i] for i in range(33)]]
     check(tmp_path, [(code, batch, [0.3]) for batch in batches])
 
 

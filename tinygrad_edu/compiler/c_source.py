@@ -16,8 +16,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from ..errors import BadArgument
-from ..ops import TABLE
-from .code import Code
+from .code import PRIMITIVES, Code
 
 __all__ = ["c_source"]
 
@@ -198,7 +197,10 @@ def c_source(
     work = _statements(code)
     functions, body, lane, places = _written(code, work, name)
     if code.total:
-        body += [f"for (long i = 0; i < {len(code.total)}; i++)", "    total[i] = 0.0;"]
+        body += [
+            f"for (long i = 0; i < {len(code.total)}; i++)",
+            "    total[i] = n > 0 ? -0.0 : 0.0; /* -0.0 + x is x, even if that is -0.0 */",
+        ]
     if lane:
         lane += [f"inputs += {code.inputs};"] if code.inputs else []
         lane += [f"each += {len(code.each)};"] if code.each else []
@@ -222,7 +224,7 @@ def _statements(code: Code) -> Statements:
         if op != "sum" and op not in EXPRESSIONS:
             raise BadArgument(f"This instruction cannot be written in C. Received: {op!r}.")
         if all(arg in known for arg in args):
-            known[slot] = TABLE[op].compute(*(known[arg] for arg in args))
+            known[slot] = PRIMITIVES[op].compute(*(known[arg] for arg in args))
             continue
         if op == "sum":
             while len(args) > LONGEST_SUM:
