@@ -13,8 +13,8 @@ PRIMITIVES: dict[str, Op] = {
 """What every executor must know, by name, and the row that says what it means."""
 
 
-MOST = 2**31 - 1
-"""Inputs or shared numbers that a program may have: executors count in 32 bits."""
+MOST = 2**24
+"""Inputs or shared numbers that a program may have: more is a mistake, or malice."""
 
 
 class Code(NamedTuple):

@@ -82,6 +82,7 @@ class Lowering:
         captured: the leaves that the roots were made from and that are neither inputs nor
             shared; their numbers follow the shared ones.
         slots: where every node is.
+        backward: where the derivative begins, None if there is none.
 
     >>> x, w = Value(3.0), Value(2.0)
     >>> loss = w * x * x
@@ -98,6 +99,7 @@ class Lowering:
             [root for root in roots if isinstance(root, Value)], [*inputs, *shared]
         )
         self.captured = tuple(leaves)
+        self.backward: int | None = None
         self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *leaves])}
         composite = dict.fromkeys(
             (node.op, len(node.args))
@@ -148,11 +150,6 @@ class Lowering:
         (out,) = self._writer.paste(_template(op, len(args)), args)
         return self._writer.place(out)
 
-    @property
-    def next(self) -> int:
-        """The slot of the next instruction."""
-        return self._writer.next
-
     def slot(self, x: Number) -> int:
         """Where a node or a plain number is."""
         return self.slots[x] if isinstance(x, Value) else self._writer.constant(x)
@@ -164,6 +161,8 @@ class Lowering:
         same partials.
         """
         writer = self._writer
+        if self.backward is None:
+            self.backward = writer.next
         swept = reverse({root: 1.0}, xs, self._partials, writer.times, writer.sum)
         return [writer.constant(x) if type(x) is float else x for x in swept]
 
@@ -191,6 +190,9 @@ class Lowering:
         """
         code, moved = self._writer.finished(each, total, once)
         self.slots = {node: moved(slot) for node, slot in self.slots.items()}
+        if self.backward is not None:
+            later = map(moved, range(self.backward, self._writer.next))
+            self.backward = next((slot for slot in later if slot >= 0), None)
         return code
 
 

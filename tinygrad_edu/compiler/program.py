@@ -1,0 +1,396 @@
+"""`Program`: a recorded expression, ready to be computed for many samples at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from ..errors import BadArgument, NotANumber, StaleGraph, unknown_name
+from ..graph import tape
+from ..modes import entering
+from ..ops import add, identity, number
+from ..ops import sum as sum_row
+from ..value import Number, Value, replay
+from . import python
+from .code import Code
+from .lowering import Lowering
+from .running import Runner
+from .transforms import only
+
+__all__ = ["Program", "compile"]
+
+REDUCTIONS: Final = ("mean", "sum")
+
+
+# ── From a graph ──────────────────────────────────────────────────────────────────────────
+
+
+def compile(
+    loss: Value | Sequence[Number],
+    *,
+    inputs: Sequence[Value],
+    parameters: Sequence[Value] = (),
+    reduce: str = "mean",
+    executor: str = "auto",
+    fastmath: bool = False,
+) -> Program:
+    """The recorded graph of one sample as a program for batches of them.
+
+    A recorded graph is one fixed expression: branches that Python took when it was recorded
+    (``if x.data > 0``) stay taken for every sample. Use `tg.where` for those.
+
+    Args:
+        loss: the result of one sample; or several results, for `Program.values` only.
+        inputs: the leaves whose numbers differ from sample to sample. The columns of a batch
+            stand in their order.
+        parameters: the leaves to differentiate by. Other leaves are read at each call.
+        reduce: "mean" or "sum" of the loss over the samples. Terms of the loss that use no
+            input, such as a regulariser, count once per batch and not once per sample.
+        executor: "auto" begins in Python and goes over to machine code when that is worth it;
+            "python", "machine" and "native" are the choices.
+        fastmath: whether native code may fuse and reorder arithmetic, at the cost of bits.
+
+    Raises:
+        NotTraceable: if an operation was recorded that only Python can compute.
+        MissingExtra: if an executor is asked for that needs llvmlite, which is missing.
+
+    >>> x, y = Value(0.0, name="x"), Value(0.0, name="y")
+    >>> w = Value(2.0, name="w")
+    >>> program = compile((w * x - y) ** 2 + 0.1 * w**2, inputs=[x, y], parameters=[w])
+    >>> program.value([[1.0, 1.0], [2.0, 3.0]])
+    1.4
+    >>> loss, gradient = program.value_and_grad([[1.0, 1.0], [2.0, 3.0]])
+    >>> loss, float(gradient[0])
+    (1.4, 3.4)
+    """
+    if reduce not in REDUCTIONS:
+        raise unknown_name("reduction", reduce, REDUCTIONS)
+    several = not isinstance(loss, Value)
+    roots: list[Any] = list(loss) if several else [loss]  # type: ignore[arg-type]
+    inputs, parameters = list(inputs), list(parameters)
+    for what, values in (("inputs", inputs), ("parameters", parameters)):
+        for value in values:
+            if not isinstance(value, Value) or value.op is not None:
+                raise NotANumber(f"{what} are leaves, Values that you made. Received: {value!r}.")
+    if len({*inputs, *parameters}) < len(inputs) + len(parameters):
+        raise BadArgument("Inputs and parameters must all be different Values.")
+    if several:
+        lowering = Lowering(inputs, parameters, roots)
+        code = lowering.code(each=[lowering.slot(root) for root in roots])
+    else:
+        root = _fresh(roots[0])
+        with entering(recording=True):
+            lanes, regular = _terms(root, inputs)
+        parts = [part for part in (lanes, regular) if isinstance(part, Value)]
+        lowering = Lowering(inputs, parameters, parts)
+        total, once = (_with_slopes(lowering, part, parameters) for part in (lanes, regular))
+        code = lowering.code(total=total, once=once if regular is not None else ())
+    names = {slot: node.name for node, slot in lowering.slots.items() if node.name and slot >= 0}
+    return Program(
+        code,
+        inputs=[value.name for value in inputs],
+        parameters=parameters,
+        captured=lowering.captured,
+        reduce=reduce,
+        executor=executor,
+        fastmath=fastmath,
+        names=names,
+        backward=lowering.backward,
+    )
+
+
+def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[Value]) -> list[int]:
+    """The slots of a part of the loss and of its gradient."""
+    if isinstance(part, Value):
+        return [lowering.slot(part), *lowering.gradients(part, parameters)]
+    return [lowering.slot(part or 0.0), *[lowering.slot(0.0)] * len(parameters)]
+
+
+def _fresh(root: Value) -> Value:
+    """The root, recorded again if some leaf has changed since: its numbers don't matter here."""
+    try:
+        tape(root)
+    except StaleGraph:
+        return replay(root)
+    return root
+
+
+def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number | None]:
+    """The root as a sum: what depends on the inputs, and what does not; None where nothing is.
+
+    Sums and + at the top are taken apart only as far as needed to get out what does not, so
+    that all other sums keep the order of their terms.
+    """
+    varying: set[Value] = set(inputs)
+    nodes = tape(root)
+    for node in nodes:
+        if any(arg in varying for arg in node.args if type(arg) is not float):
+            varying.add(node)
+    pure: set[Any] = set()  # varying sums that hold no term to be taken out
+    for node in nodes:
+        if node in varying and not (
+            _is_sum(node) and any(type(a) is float or a not in pure for a in node.args)
+        ):
+            pure.add(node)
+    lanes: list[Number] = []
+    regular: list[Number] = []
+    waiting: list[Any] = [root]
+    while waiting:
+        term = waiting.pop()
+        if type(term) is float or term not in varying:
+            regular.append(term)
+        elif term in pure:
+            lanes.append(term)
+        else:
+            waiting.extend(reversed(term.args))
+    return _total(lanes), _total(regular)
+
+
+def _is_sum(node: Value) -> bool:
+    return node.op in (add, sum_row, identity)
+
+
+def _total(terms: list[Number]) -> Number | None:
+    return sum_row(terms) if len(terms) > 1 else terms[0] if terms else None
+
+
+# ── The program ───────────────────────────────────────────────────────────────────────────
+
+
+class Report(NamedTuple):
+    """How a program is run; printing it shows it line by line."""
+
+    instructions: int
+    inputs: int
+    parameters: int
+    executor: str
+    why: str
+    seconds: dict[str, float]
+    calls: int
+    lanes: int
+    bytes: int
+
+    def __str__(self) -> str:
+        took = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in self.seconds.items())
+        return (
+            f"instructions  {self.instructions:,} from {self.inputs:,} inputs, "
+            f"{self.parameters:,} parameters\n"
+            f"executor      {self.executor}: {self.why}\n"
+            f"prepared in   {took}\n"
+            f"run           {self.calls:,} times for {self.lanes:,} lanes\n"
+            f"memory        {self.bytes:,} bytes of numbers per lane and call"
+        )
+
+
+class Program:
+    """A recorded expression that is computed for a batch of samples at once.
+
+    Programs are made by `compile` and by ``tg.jit(f).program(...)``.
+
+    Attributes:
+        code: the program as plain data.
+        parameters: the leaves it is differentiated by.
+        captured: the other leaves, whose numbers are read at each call.
+        reduce: "mean" or "sum".
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        *,
+        inputs: Sequence[str | None],
+        parameters: Sequence[Value] = (),
+        captured: Sequence[Value] = (),
+        reduce: str = "mean",
+        executor: str = "auto",
+        fastmath: bool = False,
+        names: Mapping[int, str] | None = None,
+        backward: int | None = None,
+    ) -> None:
+        self.code = code
+        self.inputs = tuple(inputs)
+        self.parameters, self.captured = tuple(parameters), tuple(captured)
+        self.reduce, self.fastmath = reduce, fastmath
+        self._names, self._backward = dict(names or {}), backward
+        self._executor = executor
+        self._runners: dict[str, Runner] = {}
+        if executor != "auto":
+            self._runner("all")  # what cannot be had is said now
+
+    # ── Running ──
+
+    def value(self, batch: Any, theta: Any = None) -> float:
+        """The loss of a batch.
+
+        Args:
+            batch: n rows of ``len(inputs)`` numbers; fastest is a C-contiguous float64 array.
+            theta: the parameters' numbers; those that they have now if not given.
+
+        Raises:
+            BadArgument: if the shapes do not fit, for an empty batch whose mean is asked, or
+                if the program has several results.
+        """
+        total, _ = self._reduced("value", batch, theta)
+        return float(total[0])
+
+    def value_and_grad(self, batch: Any, theta: Any = None, out: Any = None) -> tuple[float, Any]:
+        """The loss of a batch and its gradient by the parameters.
+
+        Args:
+            batch, theta: as for `value`.
+            out: an array to write the gradient to.
+
+        Returns:
+            The loss, and one number per parameter: an array, or a list without NumPy.
+        """
+        total, count = self._reduced("all", batch, theta)
+        if out is None:
+            return float(total[0]), total[1:]
+        out[:count] = total[1:]
+        return float(total[0]), out
+
+    def values(self, batch: Any, theta: Any = None) -> Any:
+        """The results of every sample: n rows, or n numbers of a loss (without what counts
+        once per batch)."""
+        n, rows, shared = self._given(batch, theta)
+        runner = self._runner("each")
+        width = len(runner.code.each)
+        np = _numpy()
+        each: Any = [[0.0] * width for _ in range(n)] if np is None else np.empty((n, width))
+        runner(n, rows, shared, each, _none(np), _none(np))
+        if self.code.each:
+            return each
+        return [x for (x,) in each] if np is None else each[:, 0]
+
+    def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Any, int]:
+        """The totals over the lanes, reduced, and what counts once added."""
+        if self.code.each:
+            raise BadArgument("This program has several results. Ask for its values(batch).")
+        n, rows, shared = self._given(batch, theta)
+        runner = self._runner(wanted)
+        count, np = len(runner.code.total), _numpy()
+        total: Any = [0.0] * count if np is None else np.empty(count)
+        once: Any = _none(np)
+        if runner.code.once:
+            once = [0.0] * count if np is None else np.empty(count)
+        runner(n, rows, shared, _none(np), total, once)
+        if self.reduce == "mean" and n != 1:
+            if n == 0:
+                raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
+            if np is None:
+                total = [x / n for x in total]
+            else:
+                total /= n
+        if runner.code.once:
+            total = [x + y for x, y in zip(total, once)] if np is None else total + once
+        return total, count - 1
+
+    def _given(self, batch: Any, theta: Any) -> tuple[int, Any, Any]:
+        """How many samples, and the arguments as a kernel takes them."""
+        width, np = len(self.inputs), _numpy()
+        if np is None:
+            rows = [[number(x) for x in row] for row in batch]
+            if any(len(row) != width for row in rows):
+                raise self._misshapen(f"rows of {sorted(set(map(len, rows)))} numbers")
+            n = len(rows)
+        else:
+            rows = batch
+            if (
+                type(rows) is not np.ndarray
+                or rows.dtype != np.float64
+                or not rows.flags.c_contiguous
+            ):
+                rows = np.ascontiguousarray(batch, dtype=np.float64)
+                if rows.ndim == 1 and rows.size == 0:
+                    rows = rows.reshape(0, width)
+            if rows.ndim != 2 or rows.shape[1] != width:
+                raise self._misshapen(f"an array of shape {rows.shape}")
+            n = rows.shape[0]
+        count = len(self.parameters)
+        if theta is None:
+            theta = [value._data for value in self.parameters]
+        elif len(theta) != count:
+            raise BadArgument(
+                f"theta has one number per parameter, {count}. Received: {len(theta)}."
+            )
+        if self.captured:
+            theta = [*theta, *(value._data for value in self.captured)]
+        if np is None:
+            return n, rows, [number(x) for x in theta]
+        if (
+            type(theta) is not np.ndarray
+            or theta.dtype != np.float64
+            or not theta.flags.c_contiguous
+        ):
+            theta = np.ascontiguousarray(theta, dtype=np.float64)
+        return n, rows, theta
+
+    def _misshapen(self, received: str) -> BadArgument:
+        return BadArgument(
+            f"A batch has one row per sample and {len(self.inputs)} columns "
+            f"({', '.join(name or '?' for name in self.inputs)}). Received: {received}."
+        )
+
+    def _runner(self, wanted: str) -> Runner:
+        """What runs the whole program ("all"), or the part of it that a call needs."""
+        runner = self._runners.get(wanted)
+        if runner is None:
+            code = self.code
+            if wanted == "value":
+                code, _ = only(code, total=code.total[:1], once=code.once[:1])
+            elif wanted == "each" and not code.each:
+                code, _ = only(code, each=code.total[:1])
+            made = Runner(code, self._executor, self.fastmath)
+            runner = self._runners.setdefault(wanted, made)
+        return runner
+
+    # ── Looking at it ──
+
+    def source(self) -> str:
+        """The program as Python, forward and then backward, which runs as it stands."""
+        return python.source(self.code, self._names, self._backward)
+
+    def report(self) -> Report:
+        """How large the program is, what runs it and why, and how long preparing that took."""
+        runner = self._runners.get("all") or next(iter(self._runners.values()), None)
+        if runner is None:
+            runner = self._runner("all")
+        return Report(
+            len(self.code.ops),
+            len(self.inputs),
+            len(self.parameters),
+            runner.executor,
+            runner.why,
+            dict(runner.seconds),
+            runner.calls,
+            runner.lanes,
+            8 * self.code.slots,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Program of {len(self.code.ops):,} instructions, {len(self.inputs)} inputs, "
+            f"{len(self.parameters)} parameters>"
+        )
+
+
+def _none(np: Any) -> Any:
+    return [] if np is None else _empty()
+
+
+@cache
+def _empty() -> Any:
+    import numpy
+
+    return numpy.empty(0)
+
+
+@cache
+def _numpy() -> Any:
+    """NumPy, None where it is not installed."""
+    try:
+        import numpy
+    except ImportError:
+        return None
+    return numpy

@@ -1,0 +1,167 @@
+"""Which executor runs a program: Python at once, then something faster if it is worth it.
+
+    python ──1 million instructions──▶ machine ──in the background──▶ native
+
+Python needs no preparation. The virtual machine needs llvmlite and is prepared once per
+process. Native code is compiled per program, while the machine goes on answering; a long
+program stays with the machine. Every executor gives the same results, so the choice shows in
+the time only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+from math import inf
+from time import perf_counter
+from typing import Any, Final
+
+from ..errors import MissingExtra, unknown_name
+from .code import Code
+
+__all__ = ["EXECUTORS", "Runner"]
+
+WARM: Final = 1_000_000
+"""Instructions × lanes after which a program deserves more than Python: about 50 ms of it."""
+
+LONG: Final = 20_000
+"""Instructions from which a program is not compiled but left to the virtual machine."""
+
+CHUNK: Final = 4096
+"""Lanes that are summed in one go. A larger batch is summed chunk by chunk, in order and by
+however many cores there are, so that the result does not depend on their number."""
+
+
+EXECUTORS: Final = {"python": ".python", "machine": ".machine", "native": ".native"}
+"""By name the module whose ``load(code, fastmath)`` gives a kernel, see `loops.Kernel`."""
+
+
+class Runner:
+    """A program and the executor that runs it now; see `loops.Kernel` for a call.
+
+    Args:
+        code: the program.
+        executor: "auto", or one of `EXECUTORS`.
+        fastmath: whether the native executor may fuse and reorder arithmetic.
+
+    Raises:
+        NameUnknown: for another executor.
+        MissingExtra: for "machine" or "native" if llvmlite is not installed.
+
+    >>> runner = Runner(Code(1, 0, (), ("square",), ((0,),), total=(1,)))
+    >>> total = [0.0]
+    >>> runner(3, [[1.0], [2.0], [3.0]], [], [], total, [])
+    >>> total, runner.executor
+    ([14.0], 'python')
+    """
+
+    def __init__(self, code: Code, executor: str = "auto", fastmath: bool = False) -> None:
+        if executor != "auto" and executor not in EXECUTORS:
+            raise unknown_name("executor", executor, ("auto", *EXECUTORS))
+        self.code, self.fastmath = code, fastmath
+        self.seconds: dict[str, float] = {}  # what preparing each executor took
+        self.calls = self.lanes = 0
+        self._size = len(code.ops)
+        self._lock = threading.Lock()
+        self._warm = inf  # the lanes after which a faster executor is due
+        if executor != "auto":
+            self.why = "it was asked for"
+            self._kernel = self._load(executor)
+            return
+        self.why = "it answers at once"
+        if self._size > LONG:
+            self._go_to_machine("the program is too long for Python")
+        else:
+            self._warm = WARM / max(1, self._size)
+        if not self.seconds:
+            self._kernel = self._load("python")
+
+    def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
+        self.calls += 1
+        self.lanes += n or 1
+        if self.lanes > self._warm:
+            self._warm_up()
+        if n <= CHUNK:
+            self._kernel(n, batch, shared, each, total, once)
+        else:
+            self._in_chunks(n, batch, shared, each, total, once)
+
+    def _load(self, executor: str) -> Any:
+        start = perf_counter()
+        try:
+            kernel = import_module(EXECUTORS[executor], __package__).load(self.code, self.fastmath)
+        except ImportError as error:
+            raise MissingExtra(
+                f"The executor {executor!r} needs llvmlite and NumPy. Install them with: "
+                f"pip install 'tinygrad-edu[compiler]', or use executor='python'."
+            ) from error
+        self.seconds[executor] = perf_counter() - start
+        self.executor = executor
+        return kernel
+
+    def _warm_up(self) -> None:
+        """Go over to the virtual machine, and begin to compile."""
+        with self._lock:
+            if self._warm == inf:
+                return
+            self._warm = inf
+            self._go_to_machine(f"{self.lanes:,} lanes were run")
+
+    def _go_to_machine(self, why: str) -> None:
+        try:
+            self._kernel = self._load("machine")
+        except MissingExtra as error:
+            self.why = "llvmlite or NumPy is not installed"
+            _tell(str(error))
+            return
+        self.why = why
+        if self._size <= LONG:
+            name = "tinygrad_edu compiles"
+            threading.Thread(target=self._compile, name=name, daemon=True).start()
+
+    def _compile(self) -> None:
+        self._kernel = self._load("native")
+
+    def _in_chunks(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
+        code, kernel = self.code, self._kernel
+        starts = range(0, n, CHUNK)
+        totals = [_like(total) for _ in starts]
+        onces = [_like(once) for _ in starts]
+        eaches = [each[start : start + CHUNK] if code.each else each for start in starts]
+
+        def run(i: int) -> None:
+            rows = batch[starts[i] : starts[i] + CHUNK]
+            kernel(len(rows), rows, shared, eaches[i], totals[i], onces[i])
+
+        list(_pool().map(run, range(len(starts))))
+        if code.each and isinstance(each, list):  # whose slices were copies
+            each[:] = [row for part in eaches for row in part]
+        for i in range(len(code.total)):
+            total[i] = -0.0
+            for part in totals:
+                total[i] += part[i]
+        once[:] = onces[0]
+
+
+@cache  # once per process
+def _tell(reason: str) -> None:
+    warnings.warn(f"Programs run in Python, with the same results. {reason}", stacklevel=2)
+
+
+def _like(numbers: Any) -> Any:
+    return numbers.copy() if hasattr(numbers, "copy") else list(numbers)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(len(_cores()), thread_name_prefix="tinygrad_edu lanes")
+
+
+def _cores() -> Any:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return range(os.cpu_count() or 1)
