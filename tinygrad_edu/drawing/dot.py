@@ -1,52 +1,115 @@
-"""A graph as DOT text, the same text for the same graph on every machine.
+"""A view of a graph as DOT text, the same text for the same graph on every machine.
 
-One card per node, in boxes by scope. Cards are HTML-like tables in plain shapes, as Graphviz
-fails on flat edges between record shapes.
+One HTML-like table per card, in plain shapes, as Graphviz fails on flat edges between record
+shapes; one box per scope. Numbers that change later stand in cells of their own (`Slot`),
+as wide as the widest of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from ..graph import Graph, Node
-from .parts import Boxes, Part, Path, Row, nearest, path
-from .themes import ROLES, Theme, chip, largest, stroke
+from .parts import Boxes, Card, Link, Path, Row, View, contents, path
+from .themes import ROLES, Theme, shade, stroke
 from .words import (
+    Digits,
+    breadth,
     called,
     clean,
     in_table,
     named,
     plural,
-    product,
     quoted,
     rounded,
     short,
     signed,
-    symbol,
 )
 
-_TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="3">'
-_TIGHT = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
-_CHIPS = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="2">'
+_TABLE: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="3">'
+_TIGHT: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
+_CHIPS: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="2">'
+SHOWN: Final = ("data", "grad", "local")
+OUTPUTS: Final = 3  # of a folded card, that are shown
 
 
-def source(graph: Graph, title: str | None, theme: Theme, limit: int) -> str:
-    """The DOT text of a graph, or of its ``limit`` nodes nearest the root.
+class Slot(NamedTuple):
+    """A number on a card: its value ("data") or its gradient's chip ("grad").
+
+    Of several nodes it is the one of the largest magnitude.
+    """
+
+    id: str
+    what: str
+    nodes: tuple[int, ...]
+
+    def number(self, graph: Graph) -> float:
+        nodes = [graph.nodes[id] for id in self.nodes]
+        return max((n.data if self.what == "data" else n.adjoint for n in nodes), key=abs)
+
+    def text(self, graph: Graph, digits: Digits) -> str:
+        x = self.number(graph)
+        return rounded(x, digits) if self.what == "data" else f"∂ {signed(x, digits)}"
+
+
+class Style(NamedTuple):
+    """How a view is drawn.
+
+    Attributes:
+        theme: the colours.
+        scale: the largest |gradient| and the largest |flow|, which shades are counted from.
+        rooms: how wide a slot, or a link's label, must at least be, in points.
+    """
+
+    theme: Theme
+    scale: tuple[float, float]
+    title: str | None = None
+    digits: Digits = 4
+    direction: str = "LR"
+    show: frozenset[str] = frozenset(SHOWN)
+    rooms: Mapping[str, float] = {}
+    legend: bool = True
+
+
+def slots(card: Card, show: frozenset[str], root: Node) -> list[Slot]:
+    """The numbers of a card, in the order in which they are written."""
+    found = []
+    for node in card.outputs[:OUTPUTS]:
+        if "data" in show:
+            found.append(Slot(f"v{node.id}-data", "data", (node.id,)))
+        if "grad" in show and card.kind != "constant":
+            found.append(Slot(f"v{node.id}-chip", "grad", (node.id,)))
+    if "grad" in show and card.folded and card.parameters:
+        ids = tuple(node.id for node in card.parameters)
+        found.append(Slot(f"{card.id}-chip", "grad", ids))
+    return found
+
+
+def label(view: View, link: Link, graph: Graph, digits: Digits) -> str:
+    """What a link says: the local derivative of one edge, the gradient that several bring."""
+    if link.quiet:
+        return ""
+    if link.summed:
+        flow = view.flow(link, graph)
+        return "" if flow is None else f"∂ {signed(flow, digits)}"
+    local = view.local(link.edges[0], graph)
+    return "" if local is None else signed(local, digits)
+
+
+def source(view: View, style: Style) -> str:
+    """The DOT text of a view.
 
     >>> from tinygrad_edu import Value, snapshot
     >>> from .themes import THEMES
-    >>> text = source(snapshot(Value(2.0, name="x") * 3.0), None, THEMES["light"], limit=400)
+    >>> from .parts import view
+    >>> seen = view(snapshot(Value(2.0, name="x") * 3.0), limit=400)
+    >>> text = source(seen, Style(THEMES["light"], (1.0, 1.0)))
     >>> [line.split()[0] for line in text.splitlines() if line.strip().startswith("v")]
     ['v0', 'v1', 'v2', 'v0', 'v1']
     """
-    return "\n".join(_Writer(nearest(graph, limit), title, theme).lines()) + "\n"
-
-
-def kind(node: Node, root: Node) -> str:
-    """Which row of the table ROLES a node is drawn by."""
-    if node.id == root.id:
-        return "root"
-    return node.role or ("leaf" if node.op is None else "operation")
+    return "\n".join(_Writer(view, style).lines()) + "\n"
 
 
 class Markup(str):
@@ -64,39 +127,37 @@ def attributes(**values: object) -> str:
 
 
 class _Writer:
-    """Writes one graph; holds what its cards have in common."""
+    """Writes one view; holds what its cards have in common."""
 
-    def __init__(self, part: Part, title: str | None, theme: Theme) -> None:
-        self.part = part
-        self.title = title
-        self.theme = theme
-        self.root = part.graph.root
-        self.boxes = Boxes(part)
+    def __init__(self, view: View, style: Style) -> None:
+        self.view = view
+        self.style = style
+        self.theme = style.theme
+        self.root = view.graph.root
+        self.boxes = Boxes(view)
+        self.place = {card.id: card.place for card in view.cards}
         self.shared = {leaf.id for row in self.boxes.rows for leaf in row.shared}
-        self.largest_gradient = largest([node.adjoint for node in part.graph.nodes])
-        flows = [product(part.local(node, i), node.adjoint) for _, i, node in part.edges]
-        self.largest_flow = largest([flow for flow in flows if flow is not None])
+        self.largest_gradient, self.largest_flow = style.scale
 
     def lines(self) -> Iterator[str]:
         theme = self.theme
         yield 'digraph "computation graph" {'
         yield "\tgraph [" + attributes(
-            bgcolor=theme.paper, color=theme.box_line, fillcolor=theme.box_fill,
-            fontcolor=theme.muted, fontname="Helvetica", fontsize=11, label=self.legend(),
+            bgcolor=theme["paper"], color=theme["box-line"], fillcolor=theme["box"],
+            fontcolor=theme["muted"], fontname="Helvetica", fontsize=11, label=self.legend(),
             labeljust="l", labelloc="t", nodesep=0.22, ordering="in", outputorder="edgesfirst",
-            pad=0.25, rankdir="LR", ranksep=0.42, splines="true",
+            pad=0.25, rankdir=self.style.direction, ranksep=0.42, splines="true",
         ) + "]"  # fmt: skip
         yield '\tnode [fontname="Helvetica" fontsize="11" penwidth="1.4"]'
         yield (
-            f'\tedge [arrowsize="0.6" color="{theme.idle}" fontcolor="{theme.muted}" '
+            f'\tedge [arrowsize="0.6" color="{theme["idle"]}" fontcolor="{theme["muted"]}" '
             'fontname="Helvetica" fontsize="9"]'
         )
         yield from self.cards()
         for number, row in enumerate(self.boxes.rows):
             yield from self.spine(number, row)
-        for arg, position, node in self.part.edges:
-            yield self.edge(arg, position, node)
-        yield from self.more()
+        for link in self.view.links:
+            yield self.link(link)
         yield "}"
 
     # --- cards and boxes
@@ -122,8 +183,8 @@ class _Writer:
                 depth += 1
                 count += 1
             indent = "\t" * (depth + 1)
-            for node in self.boxes.cards.get(item, ()):
-                yield indent + self.card(node)
+            for card in self.boxes.cards.get(item, ()):
+                yield indent + self.card(card)
             todo += [(depth, child) for child in reversed(self.boxes.children.get(item, []))]
 
     def spine(self, number: int, row: Row) -> Iterator[str]:
@@ -137,155 +198,187 @@ class _Writer:
         where these edges fan out.
         """
         points = [f"order_{number}_{i}" for i in range(len(row.heads))]
-        chain = " -> ".join([*points, *(f"v{leaf.id}" for leaf in row.shared)])
+        chain = " -> ".join([*points, *(leaf.id for leaf in row.shared)])
         for point in points:
             yield f'{point} [shape="point" style="invis" width="0.01" height="0.01"]'
         yield f'{{ graph [rank="same"] edge [style="invis"] {chain} }}'
         minlen = 2 if row.shared else 1
         for point, head in zip(points, row.heads):
-            yield f'{point} -> v{head.id} [style="invis" minlen="{minlen}"]'
+            yield f'{point} -> {head.id} [style="invis" minlen="{minlen}"]'
 
-    def card(self, node: Node) -> str:
-        role = kind(node, self.root)
-        look, shape = self.theme.roles[role], ROLES[role]
-        return f"v{node.id} [" + attributes(
-            label=Markup(self.table(node, role)), id=f"v{node.id}", tooltip=self.told(node),
-            color=look.line, fillcolor=look.fill, shape=shape.shape, style=shape.style,
-            margin=shape.margin, peripheries=shape.peripheries, **{"class": f"value {role}"},
+    def card(self, card: Card) -> str:
+        theme, shape = self.theme, ROLES[card.kind]
+        return f"{card.id} [" + attributes(
+            label=Markup(self.table(card)), id=card.id, tooltip=self.told(card),
+            color=theme[f"{card.kind}-line"], fillcolor=theme[card.kind], shape=shape.shape,
+            style=shape.style, margin=shape.margin, peripheries=shape.peripheries,
+            **{"class": f"value {card.kind}"},
         ) + "]"  # fmt: skip
 
-    def table(self, node: Node, role: str) -> str:
-        """The inside of a card: symbol and name; below it the value and the gradient's chip."""
-        ink = self.theme.roles[role].ink
-        sign = ink if role == "root" else self.theme.symbol
-        head = []
-        if node.op is not None:
-            head.append(_font(short(symbol(node), 12), 15, sign, bold=True))
-        if named(node):
-            head.append(_font(short(named(node)), 12, ink, bold=True))
-        if role == "constant":  # no gradient flows to it
-            number = _font(rounded(node.data), 11, ink, bold=not head)
-            rows = [[f"<TD>{number}</TD>"]]
-        else:
-            fill, on_chip = chip(self.theme, node.adjoint, self.largest_gradient)
-            gradient = _font(f"∂ {signed(node.adjoint)}", 11, on_chip)
-            rows = [
-                [
-                    f"<TD>{_font(rounded(node.data), 11, ink)}</TD>",
-                    f'<TD BGCOLOR="{fill}" STYLE="ROUNDED">{gradient}</TD>',
-                ]
-            ]
-        if head:
-            rows.insert(0, [f'<TD COLSPAN="{len(rows[0])}">{"&#160;&#160;".join(head)}</TD>'])
+    def table(self, card: Card) -> str:
+        """The inside of a card."""
+        rows = self.rows_of_many(card) if card.folded else self.rows_of_one(card)
         return _TABLE + "".join(f"<TR>{''.join(row)}</TR>" for row in rows) + "</TABLE>"
 
-    def told(self, node: Node) -> str:
+    def rows_of_one(self, card: Card) -> list[list[str]]:
+        """Symbol and name; below them the value and the gradient's chip."""
+        ink = self.theme[f"{card.kind}-ink"]
+        (node,) = card.outputs
+        sign = ink if card.kind == "root" else self.theme["symbol"]
+        head = []
+        if card.title:
+            head.append((short(card.title, 12), 15, sign))
+        if named(node):
+            head.append((short(named(node)), 12, ink))
+        cells = [
+            self.slot(slot, ink, bold=not head) for slot in slots(card, self.style.show, self.root)
+        ]
+        rows = [cells] if cells else []
+        if head or not cells:
+            rows.insert(0, [self.heading(head, len(cells))])
+        return rows
+
+    def rows_of_many(self, card: Card) -> list[list[str]]:
+        """The name of a scope; below it its outputs, its parameters' largest gradient, and
+        how much was folded into it."""
+        ink, muted = self.theme[f"{card.kind}-ink"], self.theme["muted"]
+        rows: list[list[str]] = []
+        lines: dict[str, list[str]] = defaultdict(list)
+        for slot in slots(card, self.style.show, self.root):
+            lines[slot.id.rpartition("-")[0]].append(self.slot(slot, ink))
+        names = {f"v{node.id}": short(named(node), 16) or "out" for node in card.outputs}
+        width = 1 + max([len(cells) for cells in lines.values()], default=0)
+        for id, cells in lines.items():
+            name = names.get(id, "largest ∂")
+            gap = f' COLSPAN="{width - len(cells)}"'
+            rows.append([f'<TD ALIGN="LEFT"{gap}>{_font(name, 9, muted)}</TD>', *cells])
+        if len(card.outputs) > OUTPUTS:
+            said = f"… {plural(len(card.outputs) - OUTPUTS, 'more output')}"
+            rows.append([f'<TD COLSPAN="{width}">{_font(said, 9, muted)}</TD>'])
+        if card.kind == "folded":
+            rows.append([f'<TD COLSPAN="{width}">{_font(card.note, 9, muted)}</TD>'])
+        return [[self.heading([(short(card.title, 40), 12, ink)], width)], *rows]
+
+    def heading(self, words: list[tuple[str, int, str]], columns: int) -> str:
+        """A cell across all columns: (text, size, colour) side by side, bold."""
+        wide = sum(breadth(text, size, bold=True) for text, size, _ in words)
+        room = "" if all(text.isascii() for text, _, _ in words) else f' WIDTH="{wide:.0f}"'
+        inside = "&#160;&#160;".join(_font(*part, bold=True) for part in words) or "&#160;"
+        return f'<TD COLSPAN="{columns or 1}"{room}>{inside}</TD>'
+
+    def slot(self, slot: Slot, ink: str, *, bold: bool = False) -> str:
+        """A cell for a number; the themes that only mark what is what give it a ground too."""
+        text = slot.text(self.view.graph, self.style.digits)
+        room = f' WIDTH="{self.style.rooms[slot.id]:.0f}"' if slot.id in self.style.rooms else ""
+        if slot.what == "data":
+            ground = f' BGCOLOR="{self.theme["slot"]}"' if "slot" in self.theme else ""
+            return f"<TD{ground}{room}>{_font(text, 11, ink, bold=bold)}</TD>"
+        name = shade(slot.number(self.view.graph), self.largest_gradient)
+        words = _font(text, 11, self.theme[f"{name}-ink"])
+        return f'<TD BGCOLOR="{self.theme[name]}" STYLE="ROUNDED"{room}>{words}</TD>'
+
+    def told(self, card: Card) -> str:
         """The tooltip of a card, in full: all digits, the whole name."""
+        if card.folded:
+            return f"{short(card.title, 200)}\n{contents(card.nodes)}"
+        (node,) = card.outputs
         name = called(node)
         lines = [f"{name} = {node.data!r}"]
-        if kind(node, self.root) != "constant":
+        if card.kind != "constant":
             lines.append(f"∂{called(self.root, 24)}/∂{short(name)} = {node.adjoint!r}")
         if node.scope:
             lines.append(short("/".join(path(node)), 200))
         return "\n".join(lines)
 
-    # --- edges
+    # --- links
 
-    def edge(self, arg: Node, position: int, node: Node) -> str:
-        local = self.part.local(node, position)
-        flow = product(local, node.adjoint)
-        colour, width = stroke(self.theme, flow, self.largest_flow)
-        values: dict[str, object] = {"id": f"v{arg.id}-v{node.id}-{position}"}
-        if local is None:
-            values |= {"style": "dashed", "tooltip": "no gradient flows here"}
-        else:
-            told = f"local derivative {local!r} × upstream {node.adjoint!r} = {flow!r}"
-            values |= {"label": self.above(signed(local)), "tooltip": told}
-            values |= {"labeltooltip": told}
-        values |= {"color": colour, "penwidth": width, "class": "local"}
-        if arg.id in self.shared:
+    def link(self, link: Link) -> str:
+        view, theme = self.view, self.theme
+        flow = view.flow(link)
+        name = shade(flow, self.largest_flow)
+        colour, width = stroke(name)
+        values: dict[str, object] = {"id": link.id}
+        told = self.passed(link, flow)
+        text = label(view, link, view.graph, self.style.digits)
+        if text and "local" in self.style.show:
+            values |= {"label": self.above(text, self.style.rooms.get(link.id)),
+                       "labeltooltip": told}  # fmt: skip
+        if flow is None:
+            values["style"] = "dashed"
+        values |= {"tooltip": told, "color": theme[colour], "penwidth": width}
+        values["class"] = name
+        if link.tail in self.shared:
             values["minlen"] = 2
-        if path(arg) == path(node):
+        if link.head == "more":
+            values["constraint"] = "false"  # what lies far away belongs to the left
+        if self.place[link.tail] == self.place[link.head]:
             values["weight"] = 3  # what belongs together is drawn straight
-        return f"v{arg.id} -> v{node.id} [{attributes(**values)}]"
+        return f"{link.tail} -> {link.head} [{attributes(**values)}]"
 
-    def above(self, text: str) -> Markup:
+    def passed(self, link: Link, flow: float | None) -> str:
+        """The tooltip of a link: its product written out."""
+        if flow is None:
+            return "no gradient flows here"
+        if len(link.edges) > 1:
+            return f"{plural(len(link.edges), 'edge')} that bring {flow!r} of ∂"
+        (edge,) = link.edges
+        local, upstream = self.view.local(edge), self.view.graph.nodes[edge[2]].adjoint
+        return f"local derivative {local!r} × upstream {upstream!r} = {flow!r}"
+
+    def above(self, text: str, room: float | None) -> Markup:
         """An edge's label, raised from the line by an empty row."""
-        words = f"<TR><TD>{_font(text, 9, self.theme.muted)}</TD></TR>"
+        ground = f' BGCOLOR="{self.theme["slot"]}"' if "slot" in self.theme else ""
+        wide = f' WIDTH="{room:.0f}"' if room else ""
+        words = f"<TR><TD{ground}{wide}>{_font(text, 9, self.theme['muted'])}</TD></TR>"
         return Markup(f'{_TIGHT}{words}<TR><TD HEIGHT="7"></TD></TR></TABLE>')
 
-    # --- what was left out, and the legend
-
-    def left_out(self, noun: str = "") -> str:
-        """How much of the graph is not drawn, in words; empty if all of it is."""
-        part = self.part
-        counts = ((part.missing_nodes, f"{noun}node"), (part.missing_edges, f"{noun}edge"))
-        return " and ".join(plural(count, what) for count, what in counts if count)
-
-    def more(self) -> Iterator[str]:
-        """A dashed card for all that was left out, with edges to what it is tied to."""
-        part, said = self.part, self.left_out()
-        if not said:
-            return
-        look, shape = self.theme.roles["more"], ROLES["more"]
-        words = f"… {self.left_out('more ')}"
-        yield "more [" + attributes(
-            label=Markup(_font(words, 12, look.ink)),
-            id="more", tooltip=f"not drawn: {said}", color=look.line, fillcolor=look.fill,
-            shape=shape.shape, style=shape.style, margin=shape.margin, **{"class": "more"},
-        ) + "]"  # fmt: skip
-        for id, count in sorted(part.fed.items()):
-            told = f"{plural(count, 'edge')} not drawn"
-            yield f"more -> v{id} [" + attributes(style="dashed", tooltip=told) + "]"
-        for id, cut in sorted(part.feeding.items()):
-            told = f"{plural(cut.edges, 'edge')} not drawn, which bring {cut.flow!r} of ∂"
-            yield f"v{id} -> more [" + attributes(
-                style="dashed", tooltip=told, label=self.above(f"Σ {signed(cut.flow)}"),
-                constraint="false",
-            ) + "]"  # fmt: skip
+    # --- the legend
 
     def legend(self) -> Markup:
         """The graph's label: the title, what was left out, and only what occurs here."""
         theme, rows = self.theme, []
-        if clean(self.title or ""):
-            rows.append(_font(short(self.title or "", 200), 14, theme.ink, bold=True))
-        said = self.left_out()
-        if said:
-            note = (
-                f"not drawn: {said}. These are the {plural(len(self.part.nodes), 'node')} nearest "
-                f"the result; limit= draws more."
-            )
-            rows.append(_font(note, 10, theme.negative, bold=True))
-        rows.append(self.chips())
-        if any(node.partials[position] is not None for _, position, node in self.part.edges):
-            rule = "on an edge: its local derivative.  ∂ of a card = Σ over its outgoing edges of"
-            rows.append(_font(f"{rule} (local derivative) × (∂ where it ends)", 9, theme.muted))
+        if clean(self.style.title or ""):
+            rows.append(_font(short(self.style.title or "", 200), 14, theme["ink"], bold=True))
+        for note in self.view.notes:
+            rows.append(_font(note, 10, theme["negative"], bold=True))
+        if self.style.legend:
+            rows.append(self.chips())
+            if "local" in self.style.show and any(
+                self.view.local(edge) is not None for link in self.view.links for edge in link.edges
+            ):
+                rule = "on an edge: its local derivative.  ∂ of a card = Σ over its outgoing edges"
+                rows.append(
+                    _font(f"{rule} of (local derivative) × (∂ where it ends)", 9, theme["muted"])
+                )
         cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
-        return Markup(f"{_TIGHT}{cells}</TABLE>")
+        cells += '<TR><TD HEIGHT="8"></TD></TR>' if rows else ""
+        return Markup(f"{_TIGHT}{cells}</TABLE>" if cells else "")
 
     def chips(self) -> str:
         """A chip for each kind of card that occurs, and the scale of the gradients."""
         theme = self.theme
-        kinds = {kind(node, self.root) for node in self.part.nodes}
+        kinds = {card.kind for card in self.view.cards}
         cells = []
         for name, shape in ROLES.items():
             if name in kinds and shape.legend:
-                look = theme.roles[name]
                 text = named(self.root) if name == "root" else None
-                words = _font(f"\xa0{short(text or shape.legend, 24)}\xa0", 9, look.ink)
+                words = _font(f"\xa0{short(text or shape.legend, 24)}\xa0", 9, theme[f"{name}-ink"])
                 cells.append(
-                    f'<TD BGCOLOR="{look.fill}" BORDER="1" COLOR="{look.line}" '
+                    f'<TD BGCOLOR="{theme[name]}" BORDER="1" COLOR="{theme[f"{name}-line"]}" '
                     f'STYLE="{shape.chip}">{words}</TD>'
                 )
-        blank = "\xa0\xa0\xa0"
-        plain = (theme.paper, theme.muted)
-        scale = [("\xa0∂ = gradient:", plain), ("\xa0-\xa0", theme.purple[3])]
-        scale += [(blank, pair) for pair in theme.purple[2::-1]]
-        scale += [("\xa00\xa0", theme.nothing)]
-        scale += [(blank, pair) for pair in theme.orange[:3]]
-        scale += [("\xa0+\xa0", theme.orange[3]), ("each step paler: 10 times smaller", plain)]
-        for text, (fill, ink) in scale:
-            cells.append(f'<TD BGCOLOR="{fill}" STYLE="ROUNDED">{_font(text, 9, ink)}</TD>')
+        if "grad" in self.style.show:
+            blank = "\xa0\xa0\xa0"
+            scale = [("\xa0∂ = gradient:", "paper", "muted")]
+            scale += [("\xa0-\xa0", "negative-3", "negative-3-ink")]
+            scale += [(blank, f"negative-{i}", "ink") for i in (2, 1, 0)]
+            scale += [("\xa00\xa0", "zero", "zero-ink")]
+            scale += [(blank, f"positive-{i}", "ink") for i in (0, 1, 2)]
+            scale += [("\xa0+\xa0", "positive-3", "positive-3-ink")]
+            scale += [("each step paler: 10 times smaller", "paper", "muted")]
+            for text, fill, ink in scale:
+                words = _font(text, 9, theme[ink])
+                cells.append(f'<TD BGCOLOR="{theme[fill]}" STYLE="ROUNDED">{words}</TD>')
         return f"{_CHIPS}<TR>{''.join(cells)}</TR></TABLE>"
 
 

@@ -1,4 +1,8 @@
-"""What of a graph is drawn: the part nearest the root, and the boxes its scopes make.
+"""What of a graph is drawn: its cards, the links between them, and the boxes of its scopes.
+
+A card is one node, or several that were folded into it: a chain of sums, a whole scope, leaves
+that are used alike. A link is one edge, or all edges between two cards. So every picture is a
+quotient of the graph: nothing is lost, only summed, and the numbers still add up.
 
 Nothing here knows about DOT.
 """
@@ -6,56 +10,91 @@ Nothing here knows about DOT.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple, TypeAlias
 
 from ..graph import Graph, Node
-from .words import product
+from .words import plural, product, symbol
 
 Path: TypeAlias = tuple[str, ...]
+Edge: TypeAlias = tuple[int, int, int]  # the argument's id, its position, the consumer's id
+Key: TypeAlias = int | tuple[str, ...]  # what a card stands for: a node, or several by a name
 
-DEEPEST = 8  # boxes within boxes; deeper scopes share the innermost one
-EDGES_PER_CARD = 4  # a Σ of a million terms is two cards, and still no picture
+DEEPEST: Final = 8  # boxes within boxes; deeper scopes share the innermost one
+LINKS_PER_CARD: Final = 2  # more, and no eye follows them
+DENSE: Final = 6  # lines out of a card and into another; between such cards they bear no text
+PARALLEL: Final = 6  # edges between the same two nodes; more are drawn as one link
+ALIKE: Final = 3  # leaves used alike; more become one card when a picture must be folded
+SIBLINGS: Final = 12  # folded scopes of one kind; more become one card when it must be
+MORE: Final = ("", "more")  # the key of all that lies beyond the budget
 
 
-class Cut(NamedTuple):
-    """Edges between a card and what was left out: how many, and what flows along them."""
+class Card(NamedTuple):
+    """One card: which nodes it stands for, and whose numbers it shows.
 
-    edges: int
-    flow: float
+    ``outputs`` are those of its nodes that are used elsewhere; of one node, itself. ``title``
+    is the sign of an operation, or the name of a scope; ``note`` tells what is within.
+    """
+
+    id: str
+    kind: str
+    place: Path
+    title: str
+    note: str
+    nodes: Sequence[Node]
+    outputs: Sequence[Node]
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is more than one node, or one sum."""
+        return bool(self.note)
+
+    @property
+    def parameters(self) -> list[Node]:
+        return [node for node in self.nodes if node.role == "parameter"]
 
 
-class Part(NamedTuple):
-    """The part of a graph that is drawn.
+class Link(NamedTuple):
+    """A line between two cards: one edge, or all there are between them.
 
-    ``edges`` are (argument, position, consumer). ``fed`` tells for a drawn card how many of
-    its arguments' edges are missing, ``feeding`` how many edges to its consumers are, and
-    how much of its gradient came back along those. ``reached`` are the nodes that a gradient
-    arrives at: what lies behind `stop_gradient` has partials, and nothing to multiply them by.
+    ``summed`` is one that tells the gradient it brings, as there is no one local derivative
+    and no one ∂ at its end. ``quiet`` is one of so many that only its tooltip tells it.
+    """
+
+    id: str
+    tail: str
+    head: str
+    edges: Sequence[Edge]
+    summed: bool
+    quiet: bool = False
+
+
+class View(NamedTuple):
+    """What is drawn of a graph: cards in topological order, links in the order of arguments.
+
+    ``reached`` are the nodes that a gradient arrives at: what lies behind `stop_gradient`
+    has partials, and nothing to multiply them by. ``notes`` say what was folded.
     """
 
     graph: Graph
-    nodes: list[Node]
-    edges: list[tuple[Node, int, Node]]
-    fed: dict[int, int]
-    feeding: dict[int, Cut]
+    cards: list[Card]
+    links: list[Link]
     reached: set[int]
+    notes: list[str]
 
-    def local(self, node: Node, position: int) -> float | None:
+    def local(self, edge: Edge, graph: Graph | None = None) -> float | None:
         """The local derivative along an edge, None where the sweep brings no gradient."""
-        return node.partials[position] if node.id in self.reached else None
+        _, position, id = edge
+        return (graph or self.graph).nodes[id].partials[position] if id in self.reached else None
 
-    @property
-    def missing_nodes(self) -> int:
-        return len(self.graph.nodes) - len(self.nodes)
-
-    @property
-    def missing_edges(self) -> int:
-        """How many edges between drawn cards were left out."""
-        drawn = {node.id for node in self.nodes}
-        every = sum(arg in drawn for node in self.nodes for arg in node.args)
-        return every - len(self.edges)
+    def flow(self, link: Link, graph: Graph | None = None) -> float | None:
+        """How much gradient a link brings, Σ local × upstream; None where none flows."""
+        graph = graph or self.graph
+        flows = [product(self.local(e, graph), graph.nodes[e[2]].adjoint) for e in link.edges]
+        carried = [flow for flow in flows if flow is not None]
+        return sum(carried[1:], carried[0]) if carried else None
 
 
 def reached(graph: Graph) -> set[int]:
@@ -73,46 +112,6 @@ def reached(graph: Graph) -> set[int]:
     return found
 
 
-def nearest(graph: Graph, limit: int) -> Part:
-    """The ``limit`` nodes nearest the root, by breadth; all of it if there are no more.
-
-    >>> from tinygrad_edu import Value, snapshot
-    >>> x = Value(1.0)
-    >>> part = nearest(snapshot(((x + 1.0) + 2.0) + 3.0), limit=3)
-    >>> [node.label for node in part.nodes], part.missing_nodes
-    (['+', '3', '+'], 4)
-    """
-    live = reached(graph)
-    order = [graph.root.id]
-    seen = {graph.root.id}
-    for id in order:  # which grows while it is read
-        for arg in graph.nodes[id].args:
-            if len(order) >= limit:
-                break
-            if arg not in seen:
-                seen.add(arg)
-                order.append(arg)
-    edges: list[tuple[Node, int, Node]] = []
-    fed: dict[int, int] = defaultdict(int)
-    feeding: dict[int, Cut] = {}
-    whole = len(order) == len(graph.nodes)
-    for node in [graph.nodes[id] for id in order] if whole else reversed(graph.nodes):
-        for position, arg in enumerate(node.args):
-            drawn = node.id in seen and arg in seen
-            if drawn and len(edges) < EDGES_PER_CARD * limit:
-                edges.append((graph.nodes[arg], position, node))
-                continue
-            if node.id in seen:
-                fed[node.id] += 1
-            if arg in seen:
-                old = feeding.get(arg, Cut(0, 0.0))
-                flow = product(node.partials[position], node.adjoint) if node.id in live else None
-                feeding[arg] = Cut(old.edges + 1, old.flow + (flow or 0.0))
-    edges.sort(key=lambda edge: (edge[2].id, edge[1]))
-    nodes = [graph.nodes[id] for id in sorted(order)]
-    return Part(graph, nodes, edges, dict(fed), feeding, live)
-
-
 def path(node: Node) -> Path:
     """The boxes around a node, outermost first.
 
@@ -126,6 +125,257 @@ def path(node: Node) -> Path:
         return ()
     names = [name for name in node.scope.split("/") if name]
     return (*names[: DEEPEST - 1], *filter(None, ["/".join(names[DEEPEST - 1 :])]))
+
+
+def view(graph: Graph, limit: int, *, depth: int | None = None, unfold: Sequence[str] = ()) -> View:
+    """The cards and links of a graph, folded until there are at most ``limit`` cards.
+
+    Chains of + are one Σ. Then, only as far as the budget asks for it: scopes become one
+    card each, innermost first, and leaves that these use alike become one card; then scopes
+    of one kind beyond a dozen do; at last only what is nearest the root is drawn.
+
+    Args:
+        depth: draw only what lies at most so many links from the root.
+        unfold: names of scopes that stay open, or patterns of such names ("sample *");
+            "Σ" leaves chains of + as they were typed.
+    """
+    folding = _Folding(graph, unfold)
+    if depth is not None:
+        folding.keep(folding.nearest(limit=len(graph.nodes), depth=depth))
+    if not folding.fits(limit):
+        folding.fold(limit)
+    return folding.view()
+
+
+class _Folding:
+    """The way from nodes to cards: ``key`` says for every node which card it is part of."""
+
+    def __init__(self, graph: Graph, unfold: Sequence[str]) -> None:
+        self.graph = graph
+        self.unfold = unfold
+        known: dict[str | None, Path] = {}  # scopes are few, nodes are many
+        self.places = [known.setdefault(n.scope, path(n)) for n in graph.nodes]
+        self.key: list[Key] = [node.id for node in graph.nodes]
+        if not self.opened(("Σ",)):
+            self.sums()
+
+    # --- steps of folding
+
+    def sums(self) -> None:
+        """Chains of + within one scope become one Σ, if nobody named or used what is between."""
+        nodes = self.graph.nodes
+        uses = [0] * len(nodes)
+        for node in nodes:
+            for arg in node.args:
+                uses[arg] += 1
+        for node in reversed(nodes):
+            if node.op is None or node.op.name not in ("add", "sum"):
+                continue
+            for arg in node.args:
+                inner = nodes[arg]
+                if (
+                    uses[arg] == 1
+                    and inner.op is not None
+                    and inner.op.name in ("add", "sum")
+                    and not inner.name
+                    and inner.scope == node.scope
+                ):
+                    self.key[arg] = self.key[node.id]
+
+    def fold(self, limit: int) -> None:
+        """Fold scopes level by level, innermost first, until the cards fit."""
+        before = self.key
+        for level in range(max(map(len, self.places)), 0, -1):
+            self.key = self.closed(before, level)
+            self.leaves()
+            if self.fits(limit):
+                return
+        self.key = self.siblings(self.closed(before, 1))
+        self.leaves()
+        room = limit
+        while not self.fits(limit):
+            self.keep(self.nearest(room))
+            room //= 2
+
+    def closed(self, before: list[Key], level: int) -> list[Key]:
+        """Every scope of this depth as one card, but for those that are to stay open."""
+        key = list(before)
+        count: dict[Key, int] = defaultdict(int)
+        closed: dict[Path, Path | None] = {}
+        for id, place in enumerate(self.places):
+            if place not in closed:
+                tried = (place[:depth] for depth in range(level, len(place) + 1))
+                closed[place] = next((box for box in tried if not self.opened(box)), None)
+            box = closed[place]
+            if box is not None and before[id] not in (MORE, len(key) - 1):
+                key[id] = ("scope", *box)
+                count[key[id]] += 1
+        return [old if count.get(new) == 1 else new for old, new in zip(before, key)]
+
+    def opened(self, box: Path) -> bool:
+        """Whether a scope was asked to stay open, by its name, its whole path, or a pattern."""
+        whole = "/".join(box)
+        return any(fnmatchcase(box[-1], p) or fnmatchcase(whole, p) for p in self.unfold)
+
+    def leaves(self) -> None:
+        """Leaves outside of the folded scopes: parameters and constants of one go into it,
+        and leaves of one role that the same folded scopes use become one card."""
+        users: dict[int, set[Key]] = defaultdict(set)
+        for arg, _, node in self.graph.edges():
+            if arg.op is None and self.key[arg.id] == arg.id:
+                users[arg.id].add(self.key[node.id])
+        alike: dict[tuple[str | None, Path, frozenset[Key]], list[int]] = defaultdict(list)
+        for id, keys in users.items():
+            leaf = self.graph.nodes[id]
+            if all(isinstance(key, tuple) and key[0] == "scope" for key in keys):
+                if len(keys) == 1 and leaf.role in ("parameter", "constant"):
+                    (self.key[id],) = keys
+                else:
+                    alike[leaf.role, self.places[id], frozenset(keys)].append(id)
+        for ids in alike.values():
+            if len(ids) > ALIKE:
+                for id in ids:
+                    self.key[id] = ("leaves", str(ids[0]))
+
+    def siblings(self, key: list[Key]) -> list[Key]:
+        """Of many folded scopes of one kind the first and the last few stay cards."""
+        kinds: dict[tuple[Path, str], list[str]] = defaultdict(list)
+        for box in dict.fromkeys(key):
+            if isinstance(box, tuple) and box[0] == "scope":
+                kinds[box[1:-1], pattern(box[-1])].append(box[-1])
+        merged: dict[Key, Key] = {}
+        for (place, _), names in kinds.items():
+            if len(names) > SIBLINGS:
+                names = in_order(names)
+                between = names[SIBLINGS // 2 : -SIBLINGS // 4]
+                one = f"{between[0]} … {between[-1]}"
+                merged |= {("scope", *place, name): ("scope", *place, one) for name in between}
+        return [merged.get(one, one) for one in key]
+
+    def nearest(self, limit: int, depth: int | None = None) -> set[Key]:
+        """The cards nearest the root, by breadth."""
+        args: dict[Key, dict[Key, None]] = defaultdict(dict)
+        for arg, _, node in self.graph.edges():
+            args[self.key[node.id]][self.key[arg.id]] = None  # a set in order
+        root = self.key[-1]
+        found, distance = [root], {root: 0}
+        for one in found:  # which grows while it is read
+            if depth is not None and distance[one] >= depth:
+                break
+            for next in args[one]:
+                if len(found) >= limit:
+                    break
+                if next not in distance:
+                    distance[next] = distance[one] + 1
+                    found.append(next)
+        return set(found)
+
+    def keep(self, keys: set[Key]) -> None:
+        """All other cards become one, which says how much is not drawn."""
+        self.key = [key if key in keys else MORE for key in self.key]
+
+    def fits(self, limit: int) -> bool:
+        if len(set(self.key)) - (MORE in self.key) > limit:
+            return False
+        pairs = {(self.key[arg.id], self.key[node.id]) for arg, _, node in self.graph.edges()}
+        return len(pairs) <= LINKS_PER_CARD * limit
+
+    # --- the cards and links that came out
+
+    def view(self) -> View:
+        graph, key = self.graph, self.key
+        groups: dict[Key, list[Node]] = defaultdict(list)
+        for node in graph.nodes:
+            groups[key[node.id]].append(node)
+        used: dict[Key, set[int]] = defaultdict(set)
+        used[key[-1]].add(graph.root.id)
+        pairs: dict[tuple[Key, Key], list[Edge]] = defaultdict(list)
+        for arg, position, node in graph.edges():
+            tail, head = key[arg.id], key[node.id]
+            if tail != head:
+                used[tail].add(arg.id)
+                pairs[tail, head].append((arg.id, position, node.id))
+        cards = {
+            one: self.card(one, nodes, [node for node in nodes if node.id in used[one]])
+            for one, nodes in groups.items()
+        }
+        links: list[Link] = []
+        for (tail, head), edges in pairs.items():
+            a, b = cards[tail], cards[head]
+            if len(edges) > (1 if a.folded or b.folded else PARALLEL):
+                links.append(Link(f"{a.id}-{b.id}", a.id, b.id, edges, True))
+            else:
+                links += [Link(_edge(edge), a.id, b.id, [edge], b.folded) for edge in edges]
+        last = {card.id: card.nodes[-1].id for card in cards.values()}
+        links.sort(key=lambda link: (last[link.head], link.edges[0][2], link.edges[0][1]))
+        notes = self.notes(cards.values())
+        return View(graph, list(cards.values()), hushed(links), reached(graph), notes)
+
+    def card(self, key: Key, nodes: list[Node], outputs: list[Node]) -> Card:
+        first, root = nodes[0], self.graph.root
+        if isinstance(key, int):
+            node = self.graph.nodes[key]
+            sign = symbol(node) if len(nodes) == 1 else "Σ"
+            return Card(f"v{key}", kind(node, root), self.places[key], sign, "", nodes, [node])
+        if key == MORE:
+            said = f"… {plural(len(nodes), 'more node')}"
+            return Card("more", "more", (), said, "not drawn", nodes, [])
+        id = f"fold{first.id}"
+        if key[0] == "leaves":
+            said = plural(len(nodes), first.role or "leaf")
+            return Card(id, kind(first, root), self.places[first.id], said, "used alike", nodes, [])
+        return Card(id, "folded", key[1:-1], key[-1], contents(nodes), nodes, outputs)
+
+    def notes(self, cards: Iterable[Card]) -> list[str]:
+        """What was folded, in words; nothing if all nodes are drawn."""
+        notes = []
+        folded = [card for card in cards if card.folded and card.id != "more"]
+        if folded:
+            nodes = sum(len(card.nodes) for card in folded)
+            notes.append(
+                f"folded: {plural(nodes, 'node')} of {len(self.graph.nodes):,} into "
+                f"{plural(len(folded), 'card')}; limit= and unfold= open them. On a line into a "
+                f"folded card: the ∂ that it brings."
+            )
+        for card in cards:
+            if card.id == "more":
+                notes.append(
+                    f"not drawn: {plural(len(card.nodes), 'node')} far from the result; "
+                    f"limit= and depth= draw more."
+                )
+        return notes
+
+
+def hushed(links: list[Link]) -> list[Link]:
+    """The links without texts where every card of many is tied to every other of many."""
+    out, into = Counter(link.tail for link in links), Counter(link.head for link in links)
+    return [link._replace(quiet=min(out[link.tail], into[link.head]) > DENSE) for link in links]
+
+
+def contents(nodes: Sequence[Node]) -> str:
+    """What a folded card is made of.
+
+    >>> from tinygrad_edu import Value, snapshot
+    >>> contents(snapshot(Value(1.0, role="parameter") * 2.0 + 1.0).nodes)
+    '5 nodes, 1 parameter'
+    """
+    parameters = sum(node.role == "parameter" for node in nodes)
+    with_them = f", {plural(parameters, 'parameter')}" if parameters else ""
+    return plural(len(nodes), "node") + with_them
+
+
+def _edge(edge: Edge) -> str:
+    return f"v{edge[0]}-v{edge[2]}-{edge[1]}"
+
+
+def kind(node: Node, root: Node) -> str:
+    """Which row of the table ROLES a node is drawn by."""
+    if node.id == root.id:
+        return "root"
+    return node.role or ("leaf" if node.op is None else "operation")
+
+
+# --- boxes
 
 
 def pattern(name: str) -> str:
@@ -158,8 +408,8 @@ class Row(NamedTuple):
     several of them use.
     """
 
-    heads: list[Node]
-    shared: list[Node]
+    heads: list[Card]
+    shared: list[Card]
 
 
 class Boxes:
@@ -171,33 +421,32 @@ class Boxes:
         rows: the boxes that stand side by side.
     """
 
-    def __init__(self, part: Part) -> None:
-        self.cards: dict[Path, list[Node]] = defaultdict(list)
+    def __init__(self, view: View) -> None:
+        self.cards: dict[Path, list[Card]] = defaultdict(list)
         within: dict[Path, list[str]] = defaultdict(list)
-        for node in part.nodes:
-            place = path(node)
-            self.cards[place].append(node)
-            for depth, name in enumerate(place):
-                within[place[:depth]].append(name)
+        for card in view.cards:
+            self.cards[card.place].append(card)
+            for depth, name in enumerate(card.place):
+                within[card.place[:depth]].append(name)
         self.children: dict[Path, list[Path]] = {
             place: [(*place, name) for name in in_order(names)] for place, names in within.items()
         }
-        self.rows = self._rows(part)
+        self.rows = self._rows(view)
 
-    def _rows(self, part: Part) -> list[Row]:
-        distance = dict.fromkeys((node.id for node in part.nodes), 0)  # the longest to the root
-        users: dict[int, set[Path]] = defaultdict(set)
-        for arg, _, node in reversed(part.edges):
-            distance[arg.id] = max(distance[arg.id], distance[node.id] + 1)
-            users[arg.id].add(path(node)[:1])
+    def _rows(self, view: View) -> list[Row]:
+        by_id = {card.id: card for card in view.cards}
+        distance = dict.fromkeys(by_id, 0)  # the longest to the root
+        users: dict[str, set[Path]] = defaultdict(set)
+        for link in reversed(view.links):
+            distance[link.tail] = max(distance[link.tail], distance[link.head] + 1)
+            users[link.tail].add(by_id[link.head].place[:1])
 
-        heads: dict[Path, Node] = {}  # the leftmost card of each box
-        for node in part.nodes:
-            place = path(node)
-            for depth in range(1, len(place) + 1):
-                head = heads.setdefault(place[:depth], node)
-                if distance[node.id] > distance[head.id]:
-                    heads[place[:depth]] = node
+        heads: dict[Path, Card] = {}  # the leftmost card of each box
+        for card in view.cards:
+            for depth in range(1, len(card.place) + 1):
+                head = heads.setdefault(card.place[:depth], card)
+                if distance[card.id] > distance[head.id]:
+                    heads[card.place[:depth]] = card
 
         kinds: dict[tuple[Path, int], list[Path]] = defaultdict(list)
         todo = list(reversed(self.children.get((), [])))
@@ -206,7 +455,7 @@ class Boxes:
             kinds[tuple(map(pattern, box)), distance[heads[box].id]].append(box)
             todo += reversed(self.children.get(box, []))
 
-        leaves = [node for node in self.cards[()] if node.op is None]
+        leaves = [card for card in self.cards[()] if all(n.op is None for n in card.nodes)]
         rows = []
         for alike in kinds.values():
             shared = [leaf for leaf in leaves if len(users[leaf.id].intersection(alike)) > 1]

@@ -3,39 +3,65 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..errors import BadArgument, DrawingError, GraphError, unknown_name
 from ..files import write_whole
 from ..graph import Graph, snapshot
-from . import dot
+from .dot import SHOWN
 from .engines import render
+from .parts import view
+from .stage import Stage
 from .text import tree
 from .themes import THEMES
+from .words import Digits, fit
 
-CARDS: Final = 400  # what an engine lays out in seconds and an eye may still follow
+CARDS: Final = 200  # what an eye may still follow
+DIRECTIONS: Final = ("LR", "TB")
 _WIDEST: Final = "40,40"  # inches; an uncapped PNG of 5,000 nodes takes 10 GB
 
 
-def draw(x: Any, *, title: str | None = None, theme: str = "light", limit: int = CARDS) -> Drawing:
+def draw(
+    x: Any,
+    *,
+    title: str | None = None,
+    theme: str = "light",
+    limit: int = CARDS,
+    depth: int | None = None,
+    unfold: str | Sequence[str] = (),
+    show: str | Sequence[str] = SHOWN,
+    digits: Digits = 4,
+    direction: str = "LR",
+) -> Drawing:
     """A picture of a Value and of all it was made from.
 
     Each node is one card with its value and its gradient, and each edge bears its local
     derivative, so that the chain rule can be followed by hand. The numbers come from
-    `snapshot`: no ``backward()`` is needed and no ``.grad`` is touched.
+    `snapshot`: no ``backward()`` is needed and no ``.grad`` is touched. Chains of + are
+    drawn as one Σ.
 
     Args:
         x: a Value, or the Graph that ``tg.snapshot`` made of one.
         title: a line above the picture.
-        theme: "light" or "dark".
-        limit: how many cards to draw at most. Of a larger graph the part nearest ``x`` is
-            drawn, and the picture says how much was left out.
+        theme: "light", "dark", or "auto", an SVG that follows the reader's system.
+        limit: how many cards to draw at most. Of a larger graph every scope becomes one card,
+            innermost first, until all fit; without scopes the part nearest ``x`` is drawn.
+            The picture says what was folded and what was left out.
+        depth: draw only what is at most so many edges away from ``x``.
+        unfold: names of scopes that stay open whatever the limit, or patterns of such names
+            ("sample *"); "Σ" leaves chains of + as they were typed.
+        show: what of "data", "grad" and "local" (values, gradients, local derivatives).
+        digits: how many significant digits numbers have, or a format such as ".2f". The
+            tooltips of an SVG tell all of them.
+        direction: where the result stands, "LR" at the right, "TB" at the bottom.
 
     Raises:
         GraphError: if ``x`` is neither.
         StaleGraph: if a leaf was changed after something was computed from it.
+        BadArgument: for an option that makes no sense.
 
     >>> from tinygrad_edu import Value
     >>> w = Value(3.0, name="w", role="parameter")
@@ -45,13 +71,52 @@ def draw(x: Any, *, title: str | None = None, theme: str = "light", limit: int =
     >>> picture.svg()[:4]
     '<svg'
     """
-    if theme not in THEMES:
-        raise unknown_name("theme", theme, THEMES)
+    if theme not in (*THEMES, "auto"):
+        raise unknown_name("theme", theme, [*THEMES, "auto"])
+    if direction not in DIRECTIONS:
+        raise unknown_name("direction", direction, DIRECTIONS)
     if type(limit) is not int or limit < 1:
         raise BadArgument(f"limit is a number of cards, at least 1. Received: {limit!r}.")
+    if depth is not None and (type(depth) is not int or depth < 0):
+        raise BadArgument(f"depth is a number of edges, at least 0. Received: {depth!r}.")
     if title is not None and not isinstance(title, str):
         raise BadArgument(f"A title is a text. Received: {title!r}.")
-    return Drawing(_graph(x), title, theme, limit)
+    shown = _texts("show", show)
+    for part in shown:
+        if part not in SHOWN:
+            raise unknown_name("part of a card", part, SHOWN)
+    options = Options(
+        title,
+        theme,
+        limit,
+        depth,
+        _texts("unfold", unfold),
+        frozenset(shown),
+        fit(digits),
+        direction,
+    )
+    return Drawing(_graph(x), options)
+
+
+def _texts(option: str, given: Any) -> tuple[str, ...]:
+    """One text, or several."""
+    texts = (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(text, str) for text in texts):
+        raise BadArgument(f"{option} is a text, or a list of texts. Received: {given!r}.")
+    return texts
+
+
+class Options(NamedTuple):
+    """How a Drawing draws; see `draw`."""
+
+    title: str | None
+    theme: str
+    limit: int
+    depth: int | None
+    unfold: tuple[str, ...]
+    show: frozenset[str]
+    digits: Digits
+    direction: str
 
 
 def _graph(x: Any) -> Graph:
@@ -74,15 +139,24 @@ class Drawing:
         source: its DOT text, the same for the same graph in every process.
     """
 
-    def __init__(self, graph: Graph, title: str | None, theme: str, limit: int) -> None:
+    def __init__(self, graph: Graph, options: Options) -> None:
         self.graph = graph
-        self._title = title
-        self._theme = theme
-        self._limit = limit
+        self._options = options
+
+    @cached_property
+    def _stage(self) -> Stage:
+        graph, own = self.graph, self._options
+        seen = view(graph, own.limit, depth=own.depth, unfold=own.unfold)
+        return Stage(
+            [graph], seen, title=own.title, theme=own.theme, digits=own.digits,
+            direction=own.direction, show=own.show,
+        )  # fmt: skip
 
     @cached_property
     def source(self) -> str:
-        return dot.source(self.graph, self._title, THEMES[self._theme], self._limit)
+        return self._stage.dot(
+            THEMES["light" if self._options.theme == "auto" else self._options.theme]
+        )
 
     def svg(self) -> str:
         """The picture as an ``<svg>`` element, to be put into a page as it is.
@@ -90,8 +164,7 @@ class Drawing:
         Raises:
             DrawingError: if there is no layout engine; it says what to install.
         """
-        text = self._svg
-        return text[text.index("<svg") :]
+        return self._svg
 
     def png(self) -> bytes:
         """The picture as the bytes of a PNG file, at most 40 inches wide and high.
@@ -133,7 +206,8 @@ class Drawing:
 
     @cached_property
     def _svg(self) -> str:
-        return self._rendered("svg").decode()
+        style = self._stage.css if self._options.theme == "auto" else ""
+        return self._stage.drawn(style=style, titles=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the picture, or without an engine the tree and a hint."""

@@ -1,21 +1,21 @@
-"""How things look: colours, shapes and the scale of the gradient chips, all of it in tables.
+"""How things look: colours, shapes and the scale of gradients, all of it plain data.
 
 The colours tell roles apart for colour-blind eyes as well (Okabe and Ito's palette), and no
 colour is ever the only sign: roles have shapes, gradients print their sign.
+
+A theme is a dictionary from names to colours. The same names are the classes and custom
+properties of an SVG's stylesheet (`stylesheet`), so a picture can change its theme, or a chip
+its colour, without being laid out again. The one rule that turns a number into a colour is
+`shade`; `RULES` holds its constants as JSON can, and rules.js is the same rule for a page.
 """
 
 from __future__ import annotations
 
-from math import copysign, isfinite, isinf, isnan, log10
-from typing import NamedTuple
+from collections.abc import Iterable
+from math import isfinite, isinf, isnan
+from typing import Final, NamedTuple, TypeAlias
 
-
-class Look(NamedTuple):
-    """The colours of one kind of card."""
-
-    line: str
-    fill: str
-    ink: str
+Theme: TypeAlias = dict[str, str]
 
 
 class Shape(NamedTuple):
@@ -29,154 +29,168 @@ class Shape(NamedTuple):
     peripheries: int = 1
 
 
-class Theme(NamedTuple):
-    """All colours of a picture.
-
-    ``roles`` holds the colours per kind of card. ``purple`` and ``orange`` are the chips of
-    negative and positive gradients as (fill, ink), from far below the largest to the largest.
-    """
-
-    paper: str
-    ink: str
-    muted: str
-    symbol: str
-    box_line: str
-    box_fill: str
-    negative: str
-    positive: str
-    idle: str
-    alarm: tuple[str, str]
-    nothing: tuple[str, str]
-    purple: tuple[tuple[str, str], ...]
-    orange: tuple[tuple[str, str], ...]
-    roles: dict[str, Look]
-
-
-ROLES = {
+ROLES: Final = {
     "input": Shape("note", "filled", "SOLID", "input"),
     "target": Shape("note", "filled", "SOLID", "target"),
     "parameter": Shape("cylinder", "filled", "ROUNDED", "parameter", margin="0.10,0.02"),
     "operation": Shape("box", "filled,rounded", "ROUNDED", "operation"),
     "leaf": Shape("box", "filled", "SOLID", "leaf"),
     "constant": Shape("box", "filled,dashed", "DASHED", "constant"),
+    "folded": Shape("box", "filled,rounded", "ROUNDED", "folded", margin="0.10,0.05"),
     "root": Shape("box", "filled,rounded", "ROUNDED", "result", peripheries=2),
     "more": Shape("box", "filled,rounded,dashed", "DASHED", None, margin="0.12,0.08"),
 }
 
-THEMES = {
-    "light": Theme(
-        paper="#FFFFFF",
-        ink="#1F2937",
-        muted="#6B7280",
-        symbol="#475569",
-        box_line="#CBD5E1",
-        box_fill="#F8FAFC",
-        negative="#6A3FA0",
-        positive="#C2610C",
-        idle="#9CA3AF",
-        alarm=("#B91C1C", "#FFFFFF"),
-        nothing=("#EEF0F3", "#111827"),
-        purple=(
-            ("#F3EDFB", "#111827"),
-            ("#DCCBF3", "#111827"),
-            ("#B79AE3", "#111827"),
-            ("#5B2C91", "#FFFFFF"),
-        ),
-        orange=(
-            ("#FFF3E0", "#111827"),
-            ("#FFDDA8", "#111827"),
-            ("#F5AE4B", "#111827"),
-            ("#A84B00", "#FFFFFF"),
-        ),
-        roles={
-            "input": Look("#0072B2", "#E3F1FB", "#1F2937"),
-            "target": Look("#8A6D00", "#FBF3CC", "#1F2937"),
-            "parameter": Look("#007A5A", "#DDF4EA", "#1F2937"),
-            "operation": Look("#475569", "#FFFFFF", "#1F2937"),
-            "leaf": Look("#475569", "#FFFFFF", "#1F2937"),
-            "constant": Look("#6B7280", "#F3F4F6", "#1F2937"),
-            "root": Look("#111827", "#1F2937", "#FFFFFF"),
-            "more": Look("#6B7280", "#FFFFFF", "#6B7280"),
-        },
-    ),
-    "dark": Theme(
-        paper="#0F172A",
-        ink="#E5E7EB",
-        muted="#94A3B8",
-        symbol="#94A3B8",
-        box_line="#334155",
-        box_fill="#131E36",
-        negative="#A78BFA",
-        positive="#F59E0B",
-        idle="#64748B",
-        alarm=("#F87171", "#111827"),
-        nothing=("#273449", "#E5E7EB"),
-        purple=(
-            ("#2A2350", "#E5E7EB"),
-            ("#46347A", "#F8FAFC"),
-            ("#7B5FC7", "#F8FAFC"),
-            ("#CDBBFF", "#111827"),
-        ),
-        orange=(
-            ("#3B2A14", "#E5E7EB"),
-            ("#6B4410", "#F8FAFC"),
-            ("#C77A12", "#111827"),
-            ("#FFC766", "#111827"),
-        ),
-        roles={
-            "input": Look("#56B4E9", "#10304A", "#E5E7EB"),
-            "target": Look("#F0E442", "#3A3710", "#E5E7EB"),
-            "parameter": Look("#3CCB9F", "#0E3B30", "#E5E7EB"),
-            "operation": Look("#94A3B8", "#1B2740", "#E5E7EB"),
-            "leaf": Look("#94A3B8", "#1B2740", "#E5E7EB"),
-            "constant": Look("#94A3B8", "#1E293B", "#E5E7EB"),
-            "root": Look("#F8FAFC", "#E5E7EB", "#111827"),
-            "more": Look("#94A3B8", "#0F172A", "#94A3B8"),
-        },
-    ),
+# Where two colours belong together, "x" is the ground and "x-ink" what is written on it.
+# fmt: off
+THEMES: Final[dict[str, Theme]] = {
+    "light": {
+        "paper": "#FFFFFF", "ink": "#1F2937", "muted": "#6B7280", "symbol": "#475569",
+        "box-line": "#CBD5E1", "box": "#F8FAFC",
+        "input-line": "#0072B2", "input": "#E3F1FB", "input-ink": "#1F2937",
+        "target-line": "#8A6D00", "target": "#FBF3CC", "target-ink": "#1F2937",
+        "parameter-line": "#007A5A", "parameter": "#DDF4EA", "parameter-ink": "#1F2937",
+        "operation-line": "#475569", "operation": "#FFFFFF", "operation-ink": "#1F2937",
+        "leaf-line": "#475569", "leaf": "#FFFFFF", "leaf-ink": "#1F2937",
+        "constant-line": "#6B7280", "constant": "#F3F4F6", "constant-ink": "#1F2937",
+        "folded-line": "#475569", "folded": "#EEF2F7", "folded-ink": "#1F2937",
+        "root-line": "#111827", "root": "#1F2937", "root-ink": "#FFFFFF",
+        "more-line": "#6B7280", "more": "#FFFFFF", "more-ink": "#6B7280",
+        # the chips of gradients, paler for each power of ten below the largest
+        "negative-0": "#F3EDFB", "negative-0-ink": "#111827",
+        "negative-1": "#DCCBF3", "negative-1-ink": "#111827",
+        "negative-2": "#B79AE3", "negative-2-ink": "#111827",
+        "negative-3": "#5B2C91", "negative-3-ink": "#FFFFFF",
+        "zero": "#EEF0F3", "zero-ink": "#111827",
+        "positive-0": "#FFF3E0", "positive-0-ink": "#111827",
+        "positive-1": "#FFDDA8", "positive-1-ink": "#111827",
+        "positive-2": "#F5AE4B", "positive-2-ink": "#111827",
+        "positive-3": "#A84B00", "positive-3-ink": "#FFFFFF",
+        "nan": "#B91C1C", "nan-ink": "#FFFFFF",
+        # the strokes of edges
+        "negative": "#6A3FA0", "positive": "#C2610C", "idle": "#9CA3AF",
+    },
+    "dark": {
+        "paper": "#0F172A", "ink": "#E5E7EB", "muted": "#94A3B8", "symbol": "#94A3B8",
+        "box-line": "#334155", "box": "#131E36",
+        "input-line": "#56B4E9", "input": "#10304A", "input-ink": "#E5E7EB",
+        "target-line": "#F0E442", "target": "#3A3710", "target-ink": "#E5E7EB",
+        "parameter-line": "#3CCB9F", "parameter": "#0E3B30", "parameter-ink": "#E5E7EB",
+        "operation-line": "#94A3B8", "operation": "#1B2740", "operation-ink": "#E5E7EB",
+        "leaf-line": "#94A3B8", "leaf": "#1B2740", "leaf-ink": "#E5E7EB",
+        "constant-line": "#94A3B8", "constant": "#1E293B", "constant-ink": "#E5E7EB",
+        "folded-line": "#94A3B8", "folded": "#22304D", "folded-ink": "#E5E7EB",
+        "root-line": "#F8FAFC", "root": "#E5E7EB", "root-ink": "#111827",
+        "more-line": "#94A3B8", "more": "#0F172A", "more-ink": "#94A3B8",
+        "negative-0": "#2A2350", "negative-0-ink": "#E5E7EB",
+        "negative-1": "#46347A", "negative-1-ink": "#F8FAFC",
+        "negative-2": "#7B5FC7", "negative-2-ink": "#F8FAFC",
+        "negative-3": "#CDBBFF", "negative-3-ink": "#111827",
+        "zero": "#273449", "zero-ink": "#E5E7EB",
+        "positive-0": "#3B2A14", "positive-0-ink": "#E5E7EB",
+        "positive-1": "#6B4410", "positive-1-ink": "#F8FAFC",
+        "positive-2": "#C77A12", "positive-2-ink": "#111827",
+        "positive-3": "#FFC766", "positive-3-ink": "#111827",
+        "nan": "#F87171", "nan-ink": "#111827",
+        "negative": "#A78BFA", "positive": "#F59E0B", "idle": "#64748B",
+    },
 }
+# fmt: on
+
+THRESHOLDS: Final = (10**-2.5, 10**-1.5, 10**-0.5)  # a step paler for each power of ten
+WIDTHS: Final = (1.0, 1.5, 2.0, 2.6)  # of an edge, by the step of its flow
+IDLE: Final = 0.8  # the width of an edge along which nothing flows
+RULES: Final = {"thresholds": list(THRESHOLDS), "widths": list(WIDTHS), "idle": IDLE}
+
+STEPS: Final = ("negative-3", "negative-2", "negative-1", "negative-0", "zero",
+                "positive-0", "positive-1", "positive-2", "positive-3")  # fmt: skip
+SHADES: Final = (*STEPS, "nan", "none")
 
 
-def decades(x: float, largest: float) -> float:
-    """How many powers of ten x lies below the largest: 0.0 at the top, never negative."""
-    if isinf(x) or largest == 0.0:
-        return 0.0
-    # as a difference: the quotient of the smallest and the largest float would vanish
-    return max(0.0, log10(largest) - log10(abs(x)))
+def shade(x: float | None, largest: float) -> str:
+    """The name of a number's colour, as a chip or as an edge: its sign and one of four steps.
 
+    The step is how many of the thresholds its share |x| / largest exceeds; they lie a power
+    of ten apart. Steps count from the largest of the graph, not from 1: what a reader looks
+    for is where the blame flows, and that is a matter of proportion. Infinities are of step
+    3, whatever the largest; None is "none": no gradient flows there.
 
-def chip(theme: Theme, gradient: float, largest: float) -> tuple[str, str]:
-    """The fill and ink of a gradient's chip, one step paler for each power of ten.
-
-    Steps count from the largest |gradient| of the graph, not from 1: what a reader looks for
-    is where the blame flows, and that is a matter of proportion. As the root's own gradient
-    is 1, gradients that vanish still look pale, and exploding ones outshine the root.
-
-    >>> chip(THEMES["light"], -3.0, largest=12.0)[0], chip(THEMES["light"], 1e-9, 12.0)[0]
-    ('#B79AE3', '#FFF3E0')
+    >>> [shade(x, largest=12.0) for x in (-3.0, 1e-9, 12.0, 0.0, float("nan"), None)]
+    ['negative-2', 'positive-0', 'positive-3', 'zero', 'nan', 'none']
     """
-    if isnan(gradient):
-        return theme.alarm
-    if gradient == 0.0:
-        return theme.nothing
-    steps = theme.orange if gradient > 0 else theme.purple
-    return steps[max(0, 3 - round(decades(gradient, largest)))]
+    if x is None:
+        return "none"
+    if isnan(x):
+        return "nan"
+    if x == 0.0:
+        return "zero"
+    share = 1.0 if isinf(x) or largest == 0.0 else abs(x) / largest
+    step = sum(share > threshold for threshold in THRESHOLDS)
+    return f"{'positive' if x > 0 else 'negative'}-{step}"
 
 
-def stroke(theme: Theme, product: float | None, largest: float) -> tuple[str, float]:
-    """The colour and width of an edge: the sign and the logarithm of local × upstream.
+def stroke(name: str) -> tuple[str, float]:
+    """The colour (a name of the theme) and the width of an edge of a shade.
 
-    >>> stroke(THEMES["light"], 2.0, largest=2.0), stroke(THEMES["light"], None, 2.0)
-    (('#C2610C', 2.6), ('#9CA3AF', 0.8))
+    >>> stroke("positive-3"), stroke("none"), stroke("nan")
+    (('positive', 2.6), ('idle', 0.8), ('nan', 1.5))
     """
-    if product is None or product == 0.0:
-        return theme.idle, 0.8
-    if isnan(product):
-        return theme.alarm[0], 1.2
-    colour = theme.positive if copysign(1.0, product) > 0 else theme.negative
-    return colour, round(max(1.0, 2.6 - 0.4 * decades(product, largest)), 2)
+    if name == "nan":
+        return "nan", WIDTHS[1]
+    sign, _, step = name.partition("-")
+    return (sign, WIDTHS[int(step)]) if step else ("idle", IDLE)
 
 
-def largest(numbers: list[float]) -> float:
+def largest(numbers: Iterable[float]) -> float:
     """The largest finite magnitude, 0.0 if there is none."""
     return max((abs(x) for x in numbers if isfinite(x)), default=0.0)
+
+
+# --- the same colours as CSS
+
+PICTURE: Final = "tg-picture"  # the class of every svg element, which all rules begin with
+
+
+def marks() -> tuple[Theme, dict[str, str]]:
+    """A theme in which every colour is a number of its own, and the names of these numbers.
+
+    A layout engine hands colours through. So what it drew tells what it is by its colour.
+    """
+    named = {name: f"#0000{i:02x}" for i, name in enumerate([*THEMES["light"], "slot"], 1)}
+    return named, {code: name for name, code in named.items()}
+
+
+def stylesheet(theme: str) -> str:
+    """The CSS of a picture: custom properties for colours, and what they colour.
+
+    The theme "auto" follows the reader's system, unless the picture or anything around it
+    has the class "tg-light" or "tg-dark", or the attribute data-theme="light" or "dark".
+    A chip's or an edge's colour follows from its class, a name that `shade` gives.
+    """
+    dark = "".join(f"--tg-{name}:{colour};" for name, colour in THEMES["dark"].items())
+    light = "".join(f"--tg-{name}:{colour};" for name, colour in THEMES["light"].items())
+    if theme == "auto":
+        sheet = [f".tg-auto{{{light}}}"]
+        sheet += [f"@media (prefers-color-scheme:dark){{.tg-auto{{{dark}}}}}"]
+        for name, colours in (("light", light), ("dark", dark)):
+            forced = f'[data-theme="{name}"]'
+            where = (f".tg-{name} .tg-auto", f".tg-auto.tg-{name}",
+                     f"{forced} .tg-auto", f".tg-auto{forced}")  # fmt: skip
+            sheet.append(f"{','.join(where)}{{{colours}}}")
+    else:
+        sheet = [f".{PICTURE}.tg-{theme}{{{dark if theme == 'dark' else light}}}"]
+    at = f".{PICTURE} "
+    for name in THEMES["light"]:
+        sheet.append(
+            f"{at}.f-{name}{{fill:var(--tg-{name})}}{at}.s-{name}{{stroke:var(--tg-{name})}}"
+        )
+    for name in SHADES:
+        colour, width = stroke(name)
+        if name != "none":
+            sheet.append(f"{at}.chip.{name}{{fill:var(--tg-{name})}}")
+            sheet.append(f"{at}.chip.{name} text{{fill:var(--tg-{name}-ink)}}")
+        line = f"stroke:var(--tg-{colour});stroke-width:{width}"
+        sheet.append(
+            f"{at}.edge.{name}{{{line}}}{at}.edge.{name} .arrow{{fill:var(--tg-{colour})}}"
+        )
+    return "\n".join(sheet)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import html
+from typing import Final, TypeAlias
+from unicodedata import combining, east_asian_width
 
+from ..errors import BadArgument
 from ..graph import Node
+
+Digits: TypeAlias = int | str  # how numbers are rounded; see `rounded`
 
 # Characters that neither XML nor a terminal can show. Line ends and tabs become blanks.
 _BLANKS = dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")
 _UNFIT = dict.fromkeys([*range(32), *range(127, 160), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF])
 _PRINTABLE = {**_UNFIT, **_BLANKS}
-LONGEST = 10_000  # characters of a name in a tooltip
+LONGEST: Final = 10_000  # characters of a name in a tooltip
 
 
 def clean(text: str) -> str:
@@ -32,17 +37,51 @@ def short(text: str, width: int = 24) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def rounded(x: float) -> str:
+def rounded(x: float, digits: Digits = 4) -> str:
     """A number as the picture shows it: 4 significant digits; whole numbers below a million
     and the like are written out.
 
+    In full, for ``digits`` = d: inf, -inf and nan are called so. Where 10^d ≤ |x| < 999999.5
+    the number is rounded to a whole one. Elsewhere to d significant digits: let e be the
+    decimal exponent of the rounded number; for −4 ≤ e < d it is written out, otherwise as
+    mantissa, "e", sign, and the exponent with at least two digits; zeros at the end of a
+    fraction are dropped. Halves are rounded to even, of the exact binary number. rules.js
+    says the same in JavaScript.
+
+    Args:
+        digits: how many significant digits, or a format such as ".2f" (see Python's `format`).
+
     >>> [rounded(x) for x in (1 / 7, 250_000.0, 123456789.0, -2.0, float("inf"))]
     ['0.1429', '250000', '1.235e+08', '-2', 'inf']
+    >>> rounded(1 / 7, 2), rounded(1 / 7, ".2f")
+    ('0.14', '0.14')
     """
-    return f"{x:.0f}" if 1e4 <= abs(x) < 999_999.5 else f"{x:.4g}"
+    if isinstance(digits, str):
+        return format(x, digits)
+    return f"{x:.0f}" if 10.0**digits <= abs(x) < 999_999.5 else f"{x:.{digits}g}"
 
 
-def signed(x: float) -> str:
+def fit(digits: object) -> Digits:
+    """A number format that was checked.
+
+    Raises:
+        BadArgument: for what is neither a number of digits nor a format.
+    """
+    if type(digits) is int and 1 <= digits <= 17:
+        return digits
+    if isinstance(digits, str):
+        try:
+            format(-1234.5678, digits)
+            return digits
+        except ValueError:
+            pass
+    raise BadArgument(
+        f"digits is a number of significant digits from 1 to 17, or a format of numbers such as "
+        f"'.2f'. Received: {digits!r}."
+    )
+
+
+def signed(x: float, digits: Digits = 4) -> str:
     """A gradient as the picture shows it, with its sign.
 
     >>> signed(0.5), signed(-1.4), signed(-0.0), signed(float("nan"))
@@ -50,7 +89,7 @@ def signed(x: float) -> str:
     """
     if x == 0.0:
         return "0"
-    return ("+" if x > 0 else "") + rounded(x)
+    return ("+" if x > 0 else "") + rounded(x, digits)
 
 
 def symbol(node: Node) -> str:
@@ -103,3 +142,33 @@ def plural(count: int, noun: str) -> str:
     ('1 node', '1,200 nodes')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+# Advance widths of Helvetica in thousandths of the font size, from U+0020 on (the metrics are
+# published by Adobe; Arial and Liberation Sans agree with them).
+# fmt: off
+_HELVETICA: Final = (
+    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278,
+    556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556,
+    1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778,
+    667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556,
+    333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556,
+    556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
+)
+# fmt: on
+
+
+def breadth(text: str, size: float, *, bold: bool = False) -> float:
+    """How wide a text is in Helvetica, in the unit of ``size``; other letters are guessed
+    amply, as the reader's fonts are not known.
+
+    >>> breadth("0.5", 10.0)
+    13.9
+    """
+    total = 0
+    for char in text:
+        if " " <= char <= "~":
+            total += _HELVETICA[ord(char) - 32]
+        elif not combining(char):
+            total += 1100 if east_asian_width(char) in "WF" else 650
+    return round(total * size / 1000 * (1.1 if bold else 1.0), 2)

@@ -1,0 +1,193 @@
+"""Axes in the look of this package: its colours, its numbers, and an SVG of what is on them.
+
+All of matplotlib that is not a plot in particular is here, for `plots`. It is imported late,
+and nothing of its global state is touched but settings while an SVG is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from math import floor, inf, isfinite, log10
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import BadArgument, MissingExtra, unknown_name
+from ..ops import number
+from .themes import THEMES, Theme
+from .words import clean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Point = tuple[float, float]
+
+FONT: Final = "DejaVu Sans"  # comes with matplotlib, so that every machine has it
+
+
+def svg(ax: Axes) -> str:
+    """The figure that the Axes are on as an ``<svg>`` element, to be put into a page as it is.
+
+    The same plot gives the same text in every process with the same matplotlib.
+
+    >>> from tinygrad_edu.drawing import plots
+    >>> svg(plots.operation("tanh"))[:4]
+    '<svg'
+    """
+    from io import StringIO
+
+    from matplotlib import rc_context
+
+    out = StringIO()
+    with rc_context({"svg.hashsalt": "tinygrad_edu", "svg.fonttype": "path"}):
+        figure: Any = ax.figure.figure  # of a subfigure, the whole
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    text = out.getvalue()
+    # Its style sheet would apply to the whole page; said on the element, it is inherited.
+    start, end = text.index("<defs>\n  <style"), text.index("</style>\n </defs>\n")
+    text = text[:start] + text[end + len("</style>\n </defs>\n") :]
+    joins = ' stroke-linejoin="round" stroke-linecap="butt"'
+    return "<svg" + joins + text[text.index("<svg") + len("<svg") :]
+
+
+@cache
+def _shown() -> type[Axes]:
+    """Axes that a notebook shows; those of matplotlib show only through its global state."""
+    from matplotlib.axes import Axes
+
+    class Plot(Axes):
+        def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+            return {"text/plain": repr(self), "image/svg+xml": svg(self)}
+
+    return Plot
+
+
+def begin(ax: Axes | None, theme: str, title: str | None) -> tuple[Axes, Theme]:
+    """Axes to draw on, with the colours of the theme."""
+    if theme not in THEMES:
+        raise unknown_name("theme", theme, THEMES)
+    look = THEMES[theme]
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import FuncFormatter
+    except ImportError as error:
+        raise MissingExtra(
+            "Plots need matplotlib, which is not installed. "
+            "Install it with: pip install 'tinygrad-edu[plots]'"
+        ) from error
+    if ax is None:
+        figure = Figure(figsize=(6.4, 4.0), dpi=110, layout="constrained")
+        ax = figure.add_subplot(axes_class=_shown())
+    elif not hasattr(ax, "set_facecolor"):
+        raise BadArgument(f"ax is the Axes to draw on, as matplotlib made it. Received: {ax!r}.")
+    ax.figure.set_facecolor(look.paper)  # the labels stand on it
+    ax.set_facecolor(look.paper)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(look.box_line)
+    ax.tick_params(which="both", color=look.box_line, labelcolor=look.muted, labelsize=9,
+                   labelfontfamily=FONT)  # fmt: skip
+    ax.grid(True, color=look.box_line, linewidth=0.6, alpha=0.6)
+    ax.set_axisbelow(True)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda x, _: written(x, 12)))
+        axis.label.set(color=look.ink, fontfamily=FONT, fontsize=10)
+    if title is not None:
+        ax.set_title(literal(str(title)), color=look.ink, fontfamily=FONT, fontsize=11,
+                     fontweight="bold", loc="left")  # fmt: skip
+    return ax, look
+
+
+def legend(ax: Axes, look: Theme, title: str | None = None) -> None:
+    made = ax.legend(
+        title=title, title_fontproperties={"family": FONT, "size": 9},
+        prop={"family": FONT, "size": 9}, labelcolor=look.ink,
+        frameon=True, facecolor=look.paper, edgecolor="none", framealpha=0.8,
+    )  # fmt: skip
+    made.get_title().set_color(look.muted)
+    made.set_zorder(5)
+
+
+def say(ax: Axes, look: Theme, text: str, place: Point, beside: Point, side: str) -> None:
+    """A text beside a place, legible on lines too."""
+    from matplotlib.patheffects import withStroke
+
+    ax.annotate(
+        text, place, beside, textcoords="offset points", ha=side, color=look.ink, fontsize=8.5,
+        fontfamily=FONT, zorder=5, path_effects=[withStroke(linewidth=2.5, foreground=look.paper)],
+    )  # fmt: skip
+
+
+def whole_ticks(ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+
+
+def cycle(look: Theme) -> Iterator[str]:
+    """Colours that colour-blind eyes tell apart, over and over."""
+    first = look.roles["input"].line
+    colours = [first, look.positive, look.roles["parameter"].line, look.negative]
+    while True:
+        yield from [*colours, look.roles["target"].line, look.symbol]
+
+
+def literal(text: str) -> str:
+    """A text that matplotlib does not read as mathematics."""
+    return clean(text).replace("$", r"\$")
+
+
+def written(x: float, digits: int = 6) -> str:
+    """A number for people: thousands apart, powers of ten in place of many zeros.
+
+    >>> written(60000.0), written(-0.5), written(2.5e9), written(1e-7)
+    ('60\\u202f000', '−0.5', '2.5·10⁹', '10⁻⁷')
+    """
+    if x == 0.0 or not isfinite(x):
+        return "0" if x == 0.0 else str(x)
+    rounded = float(f"{x:.{digits}g}")
+    power = floor(log10(abs(rounded)))
+    if -4 <= power < 7:
+        places = max(0, min(digits, 15) - 1 - power)
+        text = f"{rounded:,.{places}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return text.replace(",", "\u202f").replace("-", "−")
+    front = f"{rounded:.{digits - 1}e}".split("e")[0].rstrip("0").rstrip(".").replace("-", "−")
+    raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{raised}" if front == "1" else f"{front}·10{raised}"
+
+
+# ── Intervals ─────────────────────────────────────────────────────────────────────────────────
+
+
+def span(numbers: Sequence[float], room: float) -> Point:
+    """The interval of the numbers, with some room at both ends."""
+    low, high = min(numbers), max(numbers)
+    size = max(abs(low), abs(high), 1e-300)
+    if high - low < 1e-9 * size:  # a single place
+        return low - 0.5 * size if low or high else -1.0, high + 0.5 * size if low or high else 1.0
+    return low - room * (high - low), high + room * (high - low)
+
+
+def window(limits: Any, points: Sequence[Point], room: float) -> tuple[Point, Point]:
+    """The limits of both axes; about the points if there are none."""
+    if limits is None:
+        return span([x for x, _ in points], room), span([y for _, y in points], room)
+    try:
+        across, up = limits
+    except (TypeError, ValueError):
+        across = up = None
+    return interval("limits, across and up,", across), interval("limits, across and up,", up)
+
+
+def interval(what: str, limits: Any) -> Point:
+    try:
+        low, high = (number(x) for x in limits)
+    except (TypeError, ValueError):
+        low, high = inf, -inf
+    if not (low < high and isfinite(low) and isfinite(high)):
+        raise BadArgument(f"{what} are two numbers, the smaller first. Received: {limits!r}.")
+    return low, high
+
+
+def steps(low: float, high: float, n: int) -> list[float]:
+    """n numbers from low to high, evenly."""
+    return [low + (high - low) * i / (n - 1) for i in range(n - 1)] + [high]

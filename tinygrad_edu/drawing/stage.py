@@ -1,0 +1,312 @@
+"""A stage: one SVG layout whose numbers and colours can be changed afterwards.
+
+Films and the exploring page are made of it. `stage` lays a graph out once, with room in every
+card for the widest number to come; then a page, or a film, changes texts and classes only.
+
+What a page needs to know
+-------------------------
+``stage.svg`` is one ``<svg>`` element without stylesheet; ``stage.css`` is the stylesheet, which
+all stages of a page share (put it into the page once). Every id begins with ``stage.prefix``,
+here written ``p-``:
+
+==================  ==========================================================================
+``p-v3``            the card of node 3, a group of class "node value <kind>"
+``p-v3-data``       the text of its value, centred in its place
+``p-v3-chip``       its chip: a group of class "chip <shade>", ground and text together
+``p-v3-grad``       the text within the chip, "∂ -1.4"
+``p-v1-v3-0``       the edge from node 1 to node 3 as its argument 0: class "edge <shade>"
+``p-v1-v3-0-path``  its line; ``-arrow`` its head; ``-local`` the text of its local derivative
+``p-box-0``         a scope's box
+``p-fold5``         a card that stands for several nodes (then links are named
+``p-v1-fold5``      after both of their cards, and their text is the gradient they bring)
+==================  ==========================================================================
+
+To change a number: set the text, and replace the shade among the classes. The colour and the
+width follow from the stylesheet. ``stage.slots`` and ``stage.links`` say, as JSON can, what
+every element is made of, so a page loops over them and need not know how things were folded;
+``stage.frame(graph)`` is the same loop in Python and gives every text and class of another
+graph of the same shape. The rules, `themes.shade` and `words.rounded`, are written once more
+in JavaScript in rules.js (`rules_js`); tests hold both against each other.
+
+Colours follow the reader's system; a class "tg-dark" or "tg-light", or an attribute
+data-theme="dark" or "light", on the svg or on anything around it forces a theme. A card, a box
+or an edge of class "pale" steps back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import BadArgument, GraphError
+from ..graph import Graph
+from . import dot
+from .dot import SHOWN, Slot, Style, label, slots
+from .engines import render
+from .parts import Link, View, view
+from .svg import dress
+from .themes import RULES, THEMES, Theme, largest, marks, shade, stylesheet
+from .words import Digits, breadth, called, plural, rounded
+
+WIDEST: Final = "-1.235e+308"  # of all numbers with 4 significant digits
+
+
+def stage(
+    graphs: Graph | Sequence[Graph],
+    *,
+    title: str | None = None,
+    prefix: str = "",
+    theme: str = "auto",
+    any_number: bool = False,
+    legend: bool = True,
+    limit: int = 400,
+) -> Stage:
+    """Lay out a graph so that its numbers can be changed.
+
+    Args:
+        graphs: a snapshot, or several of one shape whose numbers are all to fit.
+        title: a line above the picture.
+        prefix: what every id begins with, such as "g1-".
+        theme: "auto", "light" or "dark".
+        any_number: make room for every number there is, not only for those of the graphs.
+        legend: whether to draw the legend.
+        limit: how many cards at most; a larger graph is folded.
+
+    Raises:
+        GraphError: if the graphs are not of one shape.
+        DrawingError: if there is no layout engine; it says what to install.
+
+    >>> from tinygrad_edu import Value, snapshot
+    >>> w = Value(0.5, name="w")
+    >>> before = snapshot(w * 2.0)
+    >>> w.data = -150.0
+    >>> shown = stage([before, snapshot(w * 2.0)], prefix="g1-")
+    >>> 'id="g1-v0-data"' in shown.svg
+    True
+    >>> shown.frame(before)["g1-v0-data"]
+    {'text': '0.5'}
+    """
+    frames = [graphs] if isinstance(graphs, Graph) else list(graphs)
+    if not frames:
+        raise BadArgument("A stage shows one graph at least. Received: none.")
+    return Stage(
+        frames, view(frames[0], limit), title=title, prefix=prefix, theme=theme,
+        any_number=any_number, legend=legend,
+    )  # fmt: skip
+
+
+class Stage:
+    """One layout for many numbers; see the top of this module.
+
+    Attributes:
+        graph: the graph it was laid out for, the first one.
+        prefix: what every id begins with.
+        scale: {"gradient": …, "flow": …}, the largest magnitudes over all graphs, which
+            shades are counted from.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Graph],
+        view: View,
+        *,
+        title: str | None = None,
+        prefix: str = "",
+        theme: str = "auto",
+        any_number: bool = False,
+        digits: Digits = 4,
+        direction: str = "LR",
+        show: frozenset[str] = frozenset(SHOWN),
+        legend: bool = True,
+    ) -> None:
+        for number, graph in enumerate(frames):
+            same_shape(frames[0], graph, number)
+        self.graph = frames[0]
+        self.prefix = prefix
+        self._view = view
+        self._theme = theme
+        self._digits = digits
+        self._show = show
+        self._title = title
+        root = self.graph.root
+        self._slots = {card.id: slots(card, show, root) for card in view.cards}
+        self.scale = scale(view, frames)
+        self._style = Style(
+            THEMES["light"], (self.scale["gradient"], self.scale["flow"]), title, digits,
+            direction, show, self._rooms(frames, any_number), legend,
+        )  # fmt: skip
+
+    def _rooms(self, frames: Sequence[Graph], any_number: bool) -> dict[str, float]:
+        """How wide each number's place must be for the widest text it will hold."""
+        rooms: dict[str, float] = {}
+
+        def widen(id: str, text: str, size: float) -> None:
+            rooms[id] = max(rooms.get(id, 0.0), breadth(text, size) + _AIR)
+
+        for graph in frames:
+            for slot in self._every_slot():
+                widen(slot.id, slot.text(graph, self._digits), 11)
+            for link in self._view.links:
+                widen(link.id, label(self._view, link, graph, self._digits), 9)
+        if any_number:
+            live = {slot.id for slot in self._every_slot() if not self._fixed(slot)}
+            for id in live:
+                widen(id, WIDEST if id.endswith("data") else f"∂ {WIDEST}", 11)
+            for link in self._view.links:
+                if self._view.flow(link) is not None:
+                    widen(link.id, f"∂ {WIDEST}" if link.summed else WIDEST, 9)
+        return rooms
+
+    def _fixed(self, slot: Slot) -> bool:
+        """Whether a number never changes: that of a constant."""
+        return all(self.graph.nodes[id].role == "constant" for id in slot.nodes)
+
+    def _every_slot(self) -> Iterator[Slot]:
+        for found in self._slots.values():
+            yield from found
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture of the first graph, one ``<svg>`` element without stylesheet."""
+        return self.drawn()
+
+    def dot(self, theme: Theme) -> str:
+        """The DOT text of the first graph in the colours of a theme."""
+        return dot.source(self._view, self._style._replace(theme=theme))
+
+    def drawn(self, *, style: str = "", titles: bool = False) -> str:
+        """The picture of the first graph, with a stylesheet and with tooltips if wanted."""
+        return dress(
+            render(self.dot(marks()[0]), "svg").decode(), self._slots,
+            self._theme, self.label, prefix=self.prefix, style=style, titles=titles,
+        )  # fmt: skip
+
+    @property
+    def css(self) -> str:
+        """The stylesheet: what the classes look like."""
+        return stylesheet(self._theme)
+
+    @property
+    def label(self) -> str:
+        """What the picture is, in one sentence."""
+        root = self.graph.root
+        what = f"{self._title}: " if self._title else ""
+        return (
+            f"{what}computation graph of {plural(len(self.graph.nodes), 'node')}, "
+            f"{called(root, 60)} = {rounded(root.data, self._digits)}"
+        )
+
+    @property
+    def slots(self) -> list[dict[str, Any]]:
+        """Every number on a card: its element's id, "what" it is, and of which nodes.
+
+        "data" is a value, its id that of the text. "grad" is a chip, its id that of the chip;
+        "text" is the id of the text in it. Of several nodes it is the gradient of the largest
+        magnitude.
+        """
+        return [
+            {
+                "id": self.prefix + slot.id,
+                "text": self.prefix + _text(slot),
+                "what": slot.what,
+                "nodes": list(slot.nodes),
+            }
+            for slot in self._every_slot()
+        ]
+
+    @property
+    def links(self) -> list[dict[str, Any]]:
+        """Every line: its id, the id of its text, and the edges that it stands for, each as
+        [argument, position, consumer].
+
+        "what" is "local" if its text is the local derivative of its edge; "flow" if it is
+        "∂ " and the gradient that its edges bring, Σ local × upstream; and None if it has no
+        text, for no gradient flows there or only its tooltip would tell.
+        """
+        return [
+            {
+                "id": self.prefix + link.id,
+                "text": f"{self.prefix}{link.id}-local",
+                "what": self._what(link),
+                "edges": [list(edge) for edge in link.edges],
+            }
+            for link in self._view.links
+        ]
+
+    def _what(self, link: Link) -> str | None:
+        if not self._labelled(link, self.graph):
+            return None
+        return "flow" if link.summed else "local"
+
+    def _labelled(self, link: Link, graph: Graph) -> str:
+        return label(self._view, link, graph, self._digits) if "local" in self._show else ""
+
+    def frame(self, graph: Graph) -> dict[str, dict[str, str]]:
+        """What to set for another graph of the same shape: texts and classes by id.
+
+        Raises:
+            GraphError: if its shape is another one.
+        """
+        same_shape(self.graph, graph, 1)
+        changes: dict[str, dict[str, str]] = {}
+        for slot in self._every_slot():
+            changes[self.prefix + _text(slot)] = {"text": slot.text(graph, self._digits)}
+            if slot.what == "grad":
+                name = shade(slot.number(graph), self.scale["gradient"])
+                changes[self.prefix + slot.id] = {"class": f"chip {name}"}
+        for link in self._view.links:
+            name = shade(self._view.flow(link, graph), self.scale["flow"])
+            changes[self.prefix + link.id] = {"class": f"edge {name}"}
+            text = self._labelled(link, graph)
+            if text:
+                changes[f"{self.prefix}{link.id}-local"] = {"text": text}
+        return changes
+
+
+_AIR: Final = 8  # points around a number, within its cell
+RULES_FILE: Final = Path(__file__).with_name("rules.js")
+
+
+def rules_js() -> str:
+    """The rules in JavaScript: the functions ``rounded``, ``signed`` and ``shade``, and RULES,
+    the constants of `themes.RULES`."""
+    import json
+
+    rules = f"const RULES = {json.dumps(RULES)};\n"
+    return rules + RULES_FILE.read_text(encoding="utf-8")
+
+
+def scale(view: View, frames: Sequence[Graph]) -> dict[str, float]:
+    """The largest |gradient| and |flow| of some graphs that are drawn alike."""
+    flows = (view.flow(link, graph) for graph in frames for link in view.links)
+    return {
+        "gradient": largest(node.adjoint for graph in frames for node in graph.nodes),
+        "flow": largest(flow for flow in flows if flow is not None),
+    }
+
+
+def same_shape(first: Graph, graph: Graph, number: int) -> None:
+    """Refuse a graph that the first one's layout would not fit.
+
+    Raises:
+        GraphError: naming the first node that differs.
+    """
+    if len(first.nodes) != len(graph.nodes):
+        raise GraphError(
+            f"All graphs of one layout must be recorded alike. Graph 0 has "
+            f"{plural(len(first.nodes), 'node')}, graph {number} has "
+            f"{plural(len(graph.nodes), 'node')}."
+        )
+    for a, b in zip(first.nodes, graph.nodes):
+        if (a.op, a.args, a.role, a.name, a.scope) != (b.op, b.args, b.role, b.name, b.scope):
+            raise GraphError(
+                f"All graphs of one layout must be recorded alike. Node {a.id} is {a.label!r} of "
+                f"{list(a.args)} in graph 0 and {b.label!r} of {list(b.args)} in graph {number}."
+            )
+
+
+def _text(slot: Slot) -> str:
+    """The id of the text that bears a number."""
+    return slot.id if slot.what == "data" else slot.id.removesuffix("chip") + "grad"
