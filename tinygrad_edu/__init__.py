@@ -110,16 +110,22 @@ if TYPE_CHECKING:
     from . import testing as testing
     from .drawing import Drawing as Drawing
     from .drawing import draw as draw
+    from .drawing import plots as plots
     from .drawing import tree as tree
+    from .exploring import Page as Page
+    from .exploring import explore as explore
 
 __version__ = "0.1.0"
 
 # Where the names live whose rooms are opened late: the module, and what of it (None: itself).
 _LATE: dict[str, tuple[str, str | None]] = {
     "Drawing": (".drawing", "Drawing"),
+    "Page": (".exploring", "Page"),
     "draw": (".drawing", "draw"),
+    "explore": (".exploring", "explore"),
     "keras": (".keras", None),
     "nn": (".nn", None),
+    "plots": (".drawing.plots", None),
     "testing": (".testing", None),
     "tree": (".drawing", "tree"),
 }
@@ -144,6 +150,7 @@ __all__ = [
     "Drawing",
     "Graph",
     "Op",
+    "Page",
     "Value",
     "abs",
     "acos",
@@ -169,6 +176,7 @@ __all__ = [
     "erf",
     "erfc",
     "exp",
+    "explore",
     "expm1",
     "floor",
     "floordiv",
@@ -210,6 +218,7 @@ __all__ = [
     "no_grad",
     "not_equal",
     "op",
+    "plots",
     "pow",
     "ravel",
     "reciprocal",
