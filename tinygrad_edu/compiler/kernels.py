@@ -1,0 +1,217 @@
+"""The frame that both fast executors fill: one compiled function that takes samples to results.
+
+    shared ──once──▶ what no sample changes ─┐
+    batch ──▶ eight samples, as columns ──lanes──▶ each, and columns of totals ──▶ total
+
+An executor gives the two parts in the middle; the frame, compiled once per process, cuts the
+batch into blocks of `LANES` samples, turns rows into columns, adds up and keeps memory. What
+is added in which order depends on neither the executor nor the processor: eight columns, each
+from top to bottom, then from left to right, then the samples that are left over, one by one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from typing import Any
+
+from .code import Code
+from .llvm import LANES, Function, MachineCode, Whole, compiled
+from .primitives import c_address, library
+
+__all__ = ["SIGNATURE", "FastKernel", "Part"]
+
+_POINTERS = [ctypes.c_void_p] * 5
+SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, *_POINTERS)
+"""``int32 kernel(context, int64 n, batch, shared, each, total, once)``: of every fast kernel.
+It is 0, or 1 if there was no memory."""
+
+PART = {"memory": "ptr", "shared": "ptr", "out": "ptr", "data": "ptr", "n": "i64"}
+"""The parameters of what an executor gives: ``once`` fills ``out``; the others compute one
+block, from columns in ``memory`` to columns there. ``data`` is the executor's own."""
+
+# What the context, an array of i64, holds where.
+(POOL, BYTES, INPUTS, EACH, TOTAL, EACH_AT, TOTAL_AT,
+ ONCE_RUN, ONCE_DATA, ONE_RUN, ONE_DATA, MANY_RUN, MANY_DATA, FIELDS) = range(14)  # fmt: skip
+
+
+Part = tuple[int, int]
+"""The address of a function with the parameters `PART`, and of its data."""
+
+
+class FastKernel:
+    """A program in machine code; see `loops.Kernel`.
+
+    A call takes C-contiguous arrays of float64, which it trusts: none may overlap another or
+    be shorter than ``code`` and n say. It may run in many threads at once.
+
+    Args:
+        code: the program.
+        once, one, many: its parts, for what no sample changes, for a single sample and for a
+            block of samples.
+        rows: how many columns of numbers those two begin their memory with; the inputs are
+            the first of them. Behind them lie the columns of ``each`` and ``total``.
+        scratch: how many more numbers the parts want there.
+        keep: what must live as long as the kernel does.
+
+    Attributes:
+        address: of the C function, whose type is `SIGNATURE`.
+        context: its first argument.
+    """
+
+    def __init__(
+        self, code: Code, once: Part, one: Part, many: Part, rows: int, scratch: int, keep: Any
+    ) -> None:
+        import numpy as np
+
+        self.code, self._keep = code, (keep, frame := _frame())
+        each_at = rows * LANES
+        total_at = each_at + len(code.each) * LANES
+        numbers = total_at + len(code.total) * LANES + scratch
+        self.bytes = numbers * 8 + 64
+        self._fields = np.array(
+            [0, self.bytes, code.inputs, len(code.each), len(code.total), each_at, total_at,
+             *once, *one, *many], np.int64)  # fmt: skip
+        self.context: int = self._fields.ctypes.data
+        self.address = frame.address("kernel")
+        self.call = SIGNATURE(self.address)
+
+    def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
+        """Run for n samples."""
+        if self.call(
+            self.context, n, place(batch), place(shared), place(each), place(total), place(once)
+        ):
+            raise MemoryError(f"A program needs {self.bytes} bytes to run. Received: none.")
+
+    def __del__(self) -> None:
+        fields = getattr(self, "_fields", None)
+        if fields is not None and fields[POOL]:
+            library().free(ctypes.c_void_p(int(fields[POOL])))
+
+
+_START = ctypes.c_char * 0
+
+
+def place(array: Any) -> Any:
+    """Where an array's numbers begin: the quickest way that ctypes knows.
+
+    >>> import numpy as np
+    >>> a = np.zeros(3)
+    >>> ctypes.addressof(place(a)) == a.ctypes.data
+    True
+    """
+    try:
+        return _START.from_buffer(array)
+    except TypeError:  # read-only, or not an array
+        if isinstance(array, (list, tuple)) and not array:
+            return None
+        return array.__array_interface__["data"][0]
+
+
+# ── The frame ─────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(None)
+def _frame() -> MachineCode:
+    return compiled([_kernel(), _block(), _fold("fold_all", LANES), _fold("fold_some", 0)])
+
+
+def _kernel() -> Function:
+    pointers = ("batch", "shared", "each", "total", "once")
+    f = Function(
+        "kernel", {"context": "ptr", "n": "i64", **dict.fromkeys(pointers, "ptr")}, lanes=1
+    )
+    context, n = f["context"], f.whole("n")
+    # Memory is kept from call to call; a thread that finds it taken gets its own.
+    held = f.value("alloca i64")
+    f.write(f"store i64 {_exchanged(f, context, 0)}, ptr {held}")
+    with f.when(f.field(held, 0).compare("eq", 0)):
+        fresh = f.value(f"call i64 {_c(f, 'calloc')}(i64 1, i64 {f.field(context, BYTES)})")
+        f.write(f"store i64 {fresh}, ptr {held}")
+    memory = f.field(held, 0)
+    missing = memory.compare("eq", 0)
+    f.result = f"i32 {f.value(f'zext i1 {missing} to i32')}"
+    with f.when(memory.compare("ne", 0)):
+        columns = f.value(f"inttoptr i64 {(memory + 63) & -64} to ptr")
+        _run(f, ONCE_RUN, columns, "%once")
+        totals = f.place(columns, f.field(context, TOTAL_AT))
+        count = f.field(context, TOTAL)
+        none = f.real(-0.0)  # −0 + x is x, even for x = −0
+        with f.repeat(count) as loop:
+            f.store(n.compare("eq", 0).where(0.0, none), "%total", loop.index)
+            f.store(none.spread(LANES), totals, loop.index * LANES)
+        with f.repeat(n >> 3) as loop:
+            _call_block(f, columns, loop.index * LANES, LANES)
+        with f.when(n.compare("sge", LANES)):
+            f.write(f"call void @fold_all(ptr {totals}, ptr %total, i64 {count}, i64 {LANES})")
+        rest = n & (LANES - 1)
+        with f.when(rest.compare("ne", 0)):
+            _call_block(f, columns, n - rest, rest)
+            f.write(f"call void @fold_some(ptr {totals}, ptr %total, i64 {count}, i64 {rest})")
+        f.write(f"call void {_c(f, 'free')}(i64 {_exchanged(f, context, memory)})")
+    return f
+
+
+def _block() -> Function:
+    """Some samples, at most `LANES`: rows to columns, what the executor makes of them, and back."""
+    pointers = dict.fromkeys(("context", "rows", "each", "memory", "shared"), "ptr")
+    f = Function("block", {**pointers, "n": "i64", "lanes": "i64"}, lanes=1)
+    context = f["context"]
+    width = f.field(context, INPUTS)
+    with f.repeat(f.whole("lanes")) as row, f.repeat(width) as column:
+        x = f.load(f["rows"], row.index * width + column.index)
+        f.store(x, f["memory"], column.index * LANES + row.index)
+    single = f.whole("n").compare("eq", 1)
+    part = f.value(f"select i1 {single}, i64 {ONE_RUN}, i64 {MANY_RUN}")
+    _run(f, Whole(f, part, 1), "%memory", "null")
+    results = f.place("%memory", f.field(context, EACH_AT))
+    width = f.field(context, EACH)
+    with f.repeat(f.whole("lanes")) as row, f.repeat(width) as column:
+        x = f.load(results, column.index * LANES + row.index)
+        f.store(x, f["each"], row.index * width + column.index)
+    return f
+
+
+def _fold(name: str, lanes: int) -> Function:
+    """Add the first lanes of the columns of totals to the totals, and clear the columns.
+
+    ``lanes`` is 0 if only a call knows how many there are.
+    """
+    pointers = {"columns": "ptr", "total": "ptr"}
+    f = Function(name, {**pointers, "count": "i64", "lanes": "i64"}, lanes=1)
+    with f.repeat(f.whole("count")) as total:
+        x, column = f.load(f["total"], total.index), f.place("%columns", total.index * LANES)
+        for lane in range(lanes):
+            x = x + f.load(column, lane)
+        if not lanes:
+            with f.repeat(f.whole("lanes"), carry=x) as rest:
+                rest.carried = rest.carried + f.load(column, rest.index)
+            x = rest.carried
+        f.store(x, f["total"], total.index)
+        f.store(f.real(-0.0).spread(LANES), column, 0)
+    return f
+
+
+def _c(f: Function, name: str) -> str:
+    """A function of the C library."""
+    return f.value(f"inttoptr i64 {c_address(name)} to ptr")
+
+
+def _exchanged(f: Function, context: str, memory: Whole | int) -> str:
+    """What the pool held, which now holds that memory."""
+    place = f.place(context, POOL, "i64")
+    return f.value(f"atomicrmw xchg ptr {place}, i64 {memory} acq_rel")
+
+
+def _run(f: Function, part: int | Whole, memory: str, out: str) -> None:
+    run, data = f.pointer("%context", part), f.pointer("%context", part + 1)
+    f.write(f"call void {run}(ptr {memory}, ptr %shared, ptr {out}, ptr {data}, i64 %n)")
+
+
+def _call_block(f: Function, columns: str, first: Whole, lanes: Whole | int) -> None:
+    rows = f.place("%batch", first * f.field("%context", INPUTS))
+    each = f.place("%each", first * f.field("%context", EACH))
+    f.write(
+        f"call void @block(ptr %context, ptr {rows}, ptr {each}, ptr {columns}, ptr %shared, "
+        f"i64 %n, i64 {lanes})"
+    )

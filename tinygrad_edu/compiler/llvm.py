@@ -1,0 +1,435 @@
+"""LLVM's language, written as arithmetic: `x * y + 1.0` on `Real`s becomes three instructions.
+
+A `Function` collects the lines of one function; a `Real` is one of its values, a number or a
+row of `LANES` numbers, and its operators write instructions. So a primitive or a whole
+numerical method is written once, in Python's own signs, for one sample and for eight.
+`compiled` turns the text of some functions into machine code in memory.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from ..errors import MissingExtra
+
+LANES = 8
+"""Samples that are computed at once, on every machine: LLVM splits a row of eight numbers
+into as many registers as it takes, so results do not depend on their width."""
+
+FAST = " reassoc contract arcp nsz afn"
+"""The liberties of ``fastmath``: fused and reordered arithmetic, but nan and inf stay."""
+
+
+class Function:
+    """The text of one LLVM function.
+
+    Args:
+        name: its name.
+        parameters: the LLVM types of its parameters, by name.
+        result: what it returns, a type and a value.
+        lanes: how many numbers a `Real` made here holds, unless said otherwise.
+        fastmath: whether arithmetic may take the liberties of `FAST`.
+
+    >>> f = Function("scaled", {"p": "ptr", "i": "i64"}, lanes=1)
+    >>> f.store(2.0 * f.load(f["p"], 3), f["p"], f.whole("i") + 1)
+    >>> print(f.text())
+    define void @scaled(ptr noalias %p, i64 %i) {
+    entry:
+      %1 = getelementptr double, ptr %p, i64 3
+      %2 = load double, ptr %1, align 8
+      %3 = fmul double 0x4000000000000000, %2
+      %4 = add i64 %i, 1
+      %5 = getelementptr double, ptr %p, i64 %4
+      store double %3, ptr %5, align 8
+      ret void
+    }
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parameters: dict[str, str],
+        result: str = "void",
+        *,
+        lanes: int = LANES,
+        fastmath: bool = False,
+    ) -> None:
+        pointers = {"ptr": "ptr noalias"}  # nothing a kernel is given overlaps
+        shown = ", ".join(f"{pointers.get(t, t)} %{p}" for p, t in parameters.items())
+        self.name = name
+        self.head = f"@{name}({shown}) {{"
+        self.result = result
+        self.lanes = lanes
+        self.flags = FAST if fastmath else ""
+        self.lines: list[str] = []
+        self.declared: set[str] = set()
+        self.count = 0
+        self.label = "entry"
+
+    def __getitem__(self, parameter: str) -> str:
+        return f"%{parameter}"
+
+    def whole(self, parameter: str) -> Whole:
+        """A parameter of type i64."""
+        return Whole(self, f"%{parameter}", 1)
+
+    def write(self, line: str) -> None:
+        self.lines.append(f"  {line}")
+
+    def value(self, line: str) -> str:
+        """Write an instruction that has a result, and give the result's name."""
+        self.count += 1
+        self.lines.append(f"  %{self.count} = {line}")
+        return f"%{self.count}"
+
+    def real(self, x: Real | float) -> Real:
+        """A constant as a `Real`."""
+        if isinstance(x, Real):
+            return x
+        return Real(self, repeated("double", _hexadecimal(x), self.lanes), self.lanes)
+
+    def load(self, pointer: str, index: int | Whole, lanes: int = 0) -> Real:
+        """The `Real` that begins at pointer[index], counted in numbers."""
+        lanes = lanes or self.lanes
+        place = self.place(pointer, index)
+        return Real(self, self.value(f"load {kind('double', lanes)}, ptr {place}, align 8"), lanes)
+
+    def store(self, x: Real, pointer: str, index: int | Whole) -> None:
+        place = self.place(pointer, index)
+        self.write(f"store {kind('double', x.lanes)} {x.name}, ptr {place}, align 8")
+
+    def place(self, pointer: str, index: int | Whole, of: str = "double") -> str:
+        return self.value(f"getelementptr {of}, ptr {pointer}, i64 {index}")
+
+    def field(self, pointer: str, index: int | Whole, of: str = "i64") -> Whole:
+        """An integer from an array of i64 or i32, as i64."""
+        name = self.value(f"load {of}, ptr {self.place(pointer, index, of)}")
+        return Whole(self, name if of == "i64" else self.value(f"sext {of} {name} to i64"), 1)
+
+    def pointer(self, pointer: str, index: int | Whole) -> str:
+        """A pointer from an array of pointers."""
+        return self.value(f"load ptr, ptr {self.place(pointer, index, 'ptr')}")
+
+    def call(self, address: str | int, *args: Real) -> Real:
+        """A function of `Real`s at an address: a number, or the name of a pointer."""
+        if isinstance(address, int):
+            address = self.value(f"inttoptr i64 {address} to ptr")
+        of = kind("double", args[0].lanes)
+        shown = ", ".join(f"{of} {x.name}" for x in args)
+        return Real(self, self.value(f"call {of} {address}({shown})"), args[0].lanes)
+
+    def intrinsic(self, name: str, *args: Real) -> Real:
+        """One of LLVM's own functions that hold for any number of lanes."""
+        of = kind("double", args[0].lanes)
+        suffix = f"v{args[0].lanes}f64" if args[0].lanes > 1 else "f64"
+        shown = ", ".join(f"{of} {x.name}" for x in args)
+        self.declared.add(f"declare {of} @llvm.{name}.{suffix}({', '.join([of] * len(args))})")
+        call = f"call{self.flags} {of} @llvm.{name}.{suffix}({shown})"
+        return Real(self, self.value(call), args[0].lanes)
+
+    def block(self, label: str) -> None:
+        self.lines.append(f"{label}:")
+        self.label = label
+
+    @contextmanager
+    def repeat(self, times: Whole, carry: Real | None = None) -> Iterator[Loop]:
+        """``for i in range(times)``; ``carry`` is a number handed from round to round."""
+        loop = Loop(self, carry)
+        number, before = loop.number, self.label
+        self.write(f"br label %head{number}")
+        self.block(f"head{number}")
+        head = len(self.lines)
+        self.write(f"%more{number} = icmp slt i64 %i{number}, {times}")
+        self.write(f"br i1 %more{number}, label %body{number}, label %done{number}")
+        self.block(f"body{number}")
+        yield loop
+        self.write(f"%next{number} = add i64 %i{number}, 1")
+        phis = [f"  %i{number} = phi i64 [0, %{before}], [%next{number}, %{self.label}]"]
+        if carry is not None:
+            of = kind("double", carry.lanes)
+            rounds = f"[{carry.name}, %{before}], [{loop.carried.name}, %{self.label}]"
+            phis.append(f"  %carry{number} = phi {of} {rounds}")
+            loop.carried = Real(self, f"%carry{number}", carry.lanes)
+        self.lines[head:head] = phis
+        self.write(f"br label %head{number}")
+        self.block(f"done{number}")
+
+    @contextmanager
+    def when(self, condition: Truth) -> Iterator[None]:
+        """What stands inside runs only if the condition holds."""
+        self.count += 1
+        number = self.count
+        self.write(f"br i1 {condition.name}, label %then{number}, label %end{number}")
+        self.block(f"then{number}")
+        yield
+        self.write(f"br label %end{number}")
+        self.block(f"end{number}")
+
+    def text(self) -> str:
+        """The whole function."""
+        of = self.result.rpartition(" ")[0] or self.result
+        return "\n".join(
+            [f"define {of} {self.head}", "entry:", *self.lines, f"  ret {self.result}", "}"]
+        )
+
+
+class Loop:
+    """A running loop of `Function.repeat`: its index, and the number it carries."""
+
+    def __init__(self, f: Function, carry: Real | None) -> None:
+        f.count += 1
+        self.number = f.count
+        self.index = Whole(f, f"%i{self.number}", 1)
+        if carry is not None:
+            self.carried = Real(f, f"%carry{self.number}", carry.lanes)
+
+
+class _Name:
+    """A value of a `Function`: its name there, and how many lanes it holds."""
+
+    __slots__ = ("f", "lanes", "name")
+
+    def __init__(self, f: Function, name: str, lanes: int) -> None:
+        self.f, self.name, self.lanes = f, name, lanes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Real(_Name):
+    """A double or a row of them. Comparisons give a `Truth`."""
+
+    __slots__ = ()
+
+    def _write(self, instruction: str, x: Real | float, y: Real | float) -> Real:
+        f, of = self.f, kind("double", self.lanes)
+        line = f"{instruction}{f.flags} {of} {f.real(x).name}, {f.real(y).name}"
+        return Real(f, f.value(line), self.lanes)
+
+    def __add__(self, other: Real | float) -> Real:
+        return self._write("fadd", self, other)
+
+    def __sub__(self, other: Real | float) -> Real:
+        return self._write("fsub", self, other)
+
+    def __mul__(self, other: Real | float) -> Real:
+        return self._write("fmul", self, other)
+
+    def __truediv__(self, other: Real | float) -> Real:
+        return self._write("fdiv", self, other)
+
+    def __radd__(self, other: float) -> Real:
+        return self._write("fadd", other, self)
+
+    def __rsub__(self, other: float) -> Real:
+        return self._write("fsub", other, self)
+
+    def __rmul__(self, other: float) -> Real:
+        return self._write("fmul", other, self)
+
+    def __rtruediv__(self, other: float) -> Real:
+        return self._write("fdiv", other, self)
+
+    def __neg__(self) -> Real:
+        line = f"fneg{self.f.flags} {kind('double', self.lanes)} {self.name}"
+        return Real(self.f, self.f.value(line), self.lanes)
+
+    def _compare(self, predicate: str, other: Real | float) -> Truth:
+        of = kind("double", self.lanes)
+        line = f"fcmp {predicate} {of} {self.name}, {self.f.real(other).name}"
+        return Truth(self.f, self.f.value(line), self.lanes)
+
+    def __lt__(self, other: Real | float) -> Truth:
+        return self._compare("olt", other)
+
+    def __le__(self, other: Real | float) -> Truth:
+        return self._compare("ole", other)
+
+    def __gt__(self, other: Real | float) -> Truth:
+        return self._compare("ogt", other)
+
+    def __ge__(self, other: Real | float) -> Truth:
+        return self._compare("oge", other)
+
+    def equals(self, other: Real | float) -> Truth:
+        return self._compare("oeq", other)
+
+    def differs(self, other: Real | float) -> Truth:
+        return self._compare("une", other)
+
+    def is_nan(self) -> Truth:
+        return self._compare("uno", self)
+
+    def bits(self) -> Whole:
+        """The same 64 bits, as an integer."""
+        of = f"{kind('double', self.lanes)} {self.name} to {kind('i64', self.lanes)}"
+        return Whole(self.f, self.f.value(f"bitcast {of}"), self.lanes)
+
+    def lane(self, i: int) -> Real:
+        """One number of a row."""
+        line = f"extractelement {kind('double', self.lanes)} {self.name}, i32 {i}"
+        return Real(self.f, self.f.value(line), 1)
+
+    def with_lane(self, i: int, x: Real) -> Real:
+        """The row with one number replaced."""
+        line = f"insertelement {kind('double', self.lanes)} {self.name}, double {x.name}, i32 {i}"
+        return Real(self.f, self.f.value(line), self.lanes)
+
+    def spread(self, lanes: int) -> Real:
+        """A row of this one number."""
+        if lanes == self.lanes:
+            return self
+        of = kind("double", lanes)
+        first = Real(self.f, "poison", lanes).with_lane(0, self)
+        line = f"shufflevector {of} {first.name}, {of} poison, <{lanes} x i32> zeroinitializer"
+        return Real(self.f, self.f.value(line), lanes)
+
+
+class Whole(_Name):
+    """A 64-bit integer or a row of them: counters, offsets, the bits of a double."""
+
+    __slots__ = ()
+
+    def _write(self, instruction: str, other: Whole | int) -> Whole:
+        y = repeated("i64", str(other), 1 if isinstance(other, Whole) else self.lanes)
+        line = f"{instruction} {kind('i64', self.lanes)} {self.name}, {y}"
+        return Whole(self.f, self.f.value(line), self.lanes)
+
+    def __add__(self, other: Whole | int) -> Whole:
+        return self._write("add", other)
+
+    def __sub__(self, other: Whole | int) -> Whole:
+        return self._write("sub", other)
+
+    def __mul__(self, other: Whole | int) -> Whole:
+        return self._write("mul", other)
+
+    def __and__(self, other: Whole | int) -> Whole:
+        return self._write("and", other)
+
+    def __or__(self, other: Whole | int) -> Whole:
+        return self._write("or", other)
+
+    def __lshift__(self, other: int) -> Whole:
+        return self._write("shl", other)
+
+    def __rshift__(self, other: int) -> Whole:
+        return self._write("lshr", other)
+
+    def compare(self, predicate: str, other: Whole | int) -> Truth:
+        return Truth(self.f, self._write(f"icmp {predicate}", other).name, self.lanes)
+
+    def real(self) -> Real:
+        """The double with these 64 bits."""
+        of = f"{kind('i64', self.lanes)} {self.name} to {kind('double', self.lanes)}"
+        return Real(self.f, self.f.value(f"bitcast {of}"), self.lanes)
+
+
+class Truth(_Name):
+    """A condition, or a row of them."""
+
+    __slots__ = ()
+
+    def __and__(self, other: Truth) -> Truth:
+        line = f"and {kind('i1', self.lanes)} {self.name}, {other.name}"
+        return Truth(self.f, self.f.value(line), self.lanes)
+
+    def __or__(self, other: Truth) -> Truth:
+        line = f"or {kind('i1', self.lanes)} {self.name}, {other.name}"
+        return Truth(self.f, self.f.value(line), self.lanes)
+
+    def where(self, x: Real | float, y: Real | float) -> Real:
+        """x where the condition holds, y elsewhere."""
+        of = kind("double", self.lanes)
+        x, y = self.f.real(x), self.f.real(y)
+        line = f"select {kind('i1', self.lanes)} {self.name}, {of} {x.name}, {of} {y.name}"
+        return Real(self.f, self.f.value(line), self.lanes)
+
+
+def _hexadecimal(x: float) -> str:
+    return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
+
+
+def kind(scalar: str, lanes: int) -> str:
+    """The LLVM type of some lanes of a scalar type."""
+    return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
+
+
+def repeated(scalar: str, constant: str, lanes: int) -> str:
+    """A constant of that type, the same in every lane."""
+    return constant if lanes == 1 else f"<{', '.join([f'{scalar} {constant}'] * lanes)}>"
+
+
+# ── From text to machine code ─────────────────────────────────────────────────────────────
+
+
+class MachineCode:
+    """Functions in memory. They vanish with this object, so whoever calls them keeps it."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def address(self, name: str) -> int:
+        """Where the function of that name begins."""
+        address: int = self._engine.get_function_address(name)
+        return address
+
+
+def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
+    """Machine code for this processor, made by LLVM's code generator alone.
+
+    What is written here has nothing to simplify, so LLVM's optimiser is not run: it would
+    cost most of the time, and might take a liberty with what must stay bit for bit.
+
+    Args:
+        functions: what to compile; they may call each other by name.
+        level: how hard the code generator tries, from 0 (quick) to 3.
+    """
+    llvm = binding()
+    declared = sorted(set().union(*(f.declared for f in functions)))
+    text = "\n".join([*declared, *(f.text() for f in functions)])
+    with _COMPILING:
+        module = llvm.parse_assembly(text, llvm.create_context())
+        # Constants must lie within reach of short addresses: this manager sees to it.
+        engine = llvm.create_mcjit_compiler(module, _target_machine(level), use_lmm=True)
+        engine.finalize_object()
+    return MachineCode(engine)
+
+
+_COMPILING = threading.Lock()
+
+
+@lru_cache(None)
+def binding() -> Any:
+    """llvmlite's binding, ready for this processor.
+
+    Raises:
+        MissingExtra: if llvmlite is not installed.
+    """
+    try:
+        from llvmlite import binding as llvm
+    except ImportError as error:
+        raise MissingExtra(
+            "Native code needs llvmlite and NumPy, which are not installed. "
+            "Install them with: pip install 'tinygrad-edu[compiler]'"
+        ) from error
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+def _target_machine(level: int) -> Any:
+    llvm = binding()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=level,
+        reloc="pic",
+        codemodel="small",
+        jit=True,
+    )

@@ -1,0 +1,225 @@
+"""The native executor: a program as straight-line machine code, eight samples at a time.
+
+Every instruction becomes one machine instruction or a few, on rows of eight numbers, one per
+sample; no interpreter is left. What no sample changes is computed once, before. Long programs
+are cut into functions of bounded size, as the time LLVM takes grows faster than the size of
+one function; what passes from one to another lies in memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+
+from .code import PRIMITIVES, Code
+from .kernels import PART, FastKernel
+from .llvm import LANES, Function, MachineCode, Real, compiled, kind
+from .primitives import FORMULAS, FUNCTIONS, compute
+
+__all__ = ["load"]
+
+CUT = 300
+"""Operations per function."""
+
+
+def load(code: Code, fastmath: bool = False) -> FastKernel:
+    """The program in machine code.
+
+    Args:
+        code: the program.
+        fastmath: let sums of products be fused and reordered: faster, and no longer the bits
+            that eager code gives.
+
+    Raises:
+        MissingExtra: if llvmlite is not installed.
+
+    >>> import numpy as np
+    >>> code = Code(2, 0, (), ("mul",), ((0, 1),), each=(2,), total=(2,))
+    >>> each, total = np.zeros((2, 1)), np.zeros(1)
+    >>> load(code)(2, np.array([[2.0, 3.0], [4.0, 5.0]]), (), each, total, ())
+    >>> each.tolist(), total.tolist()
+    ([[6.0], [20.0]], [26.0])
+    """
+    return _Assembly(code, fastmath).kernel()
+
+
+class _Assembly:
+    """A program on its way to machine code.
+
+    The instructions of either kind, those that no sample changes and those of every sample,
+    are cut into pieces of about `CUT` operations; a piece is one function. What one piece
+    computes and another reads has a place in memory: a column, or a number if it is the same
+    in every sample.
+    """
+
+    def __init__(self, code: Code, fastmath: bool) -> None:
+        self.code, self.fastmath = code, fastmath
+        self.varies = code.varying()
+        self.once, self.many = self.cut(False), self.cut(True)
+        self.numbers = {slot: i for i, slot in enumerate(chain(*self.once))}
+        self.columns, self.rows = self.placed()
+        self.outputs = defaultdict[int, list[tuple[str, int]]](list)
+        for output in ("each", "total"):
+            for i, slot in enumerate(getattr(code, output)):
+                self.outputs[slot].append((output, i))
+        self.functions = sorted({op for op in code.ops if op in FUNCTIONS})
+        self.each_at = self.rows * LANES
+        self.total_at = self.each_at + len(code.each) * LANES
+        self.numbers_at = self.total_at + len(code.total) * LANES
+
+    def cut(self, varies: bool) -> list[list[int]]:
+        """The slots of one kind, piece by piece; at least one piece."""
+        pieces: list[list[int]] = [[]]
+        size = 0
+        for slot, args in enumerate(self.code.args, self.code.first):
+            if self.varies[slot] == varies:
+                pieces[-1].append(slot)
+                size += len(args)
+                if size > CUT:
+                    pieces.append([])
+                    size = 0
+        return pieces
+
+    def placed(self) -> tuple[dict[int, int], int]:
+        """The column of every result that another piece reads, and how many columns there are.
+
+        A column is free again behind the last piece that reads it.
+        """
+        code = self.code
+        last: dict[int, int] = {}
+        for i, piece in enumerate(self.many):
+            for slot in piece:
+                last.update(dict.fromkeys(code.args[slot - code.first], i))
+        columns = {slot: slot for slot in range(code.inputs)}
+        count, free = code.inputs, list[int]()
+        ending = defaultdict[int, list[int]](list)
+        for i, piece in enumerate(self.many):
+            for slot in piece:
+                if last.get(slot, i) > i:
+                    if not free:
+                        free.append(count)
+                        count += 1
+                    columns[slot] = free.pop()
+                    ending[last[slot]].append(columns[slot])
+            free += ending.pop(i, [])
+        return columns, count
+
+    def kernel(self) -> FastKernel:
+        """Everything written, compiled and put into its frame."""
+        import numpy as np
+
+        functions = [
+            *self.joined("once", [self.piece_once(i) for i in range(len(self.once))]),
+            *self.joined("many", [self.piece_many(i) for i in range(len(self.many))]),
+        ]
+        machine_code = compiled(functions, level=2 if len(self.code.ops) < 20_000 else 1)
+        called = [_function(name) for name in self.functions]
+        tables = (
+            np.array([[one, many] for one, many, _ in called], np.int64).reshape(-1, 2).T.copy()
+        )
+        return FastKernel(
+            self.code,
+            once=(machine_code.address("once"), 0),
+            one=(machine_code.address("many"), tables[0].ctypes.data),
+            many=(machine_code.address("many"), tables[1].ctypes.data),
+            rows=self.rows,
+            scratch=len(self.numbers),
+            keep=(machine_code, tables, called),
+        )
+
+    def joined(self, name: str, pieces: list[Function]) -> list[Function]:
+        """The pieces, and the function that runs one after the other."""
+        f = Function(name, PART)
+        given = ", ".join(f"{of} %{parameter}" for parameter, of in PART.items())
+        for piece in pieces:
+            f.write(f"call void @{piece.name}({given})")
+        return [*pieces, f]
+
+    def piece_once(self, i: int) -> Function:
+        """Part of what no sample changes: numbers from ``shared`` to memory and ``once``."""
+        f = Function(f"once{i}", PART, lanes=1, fastmath=self.fastmath)
+        here: dict[int, Real] = {}
+        for slot in self.once[i]:
+            args = [here[arg] if arg in here else self.number(f, arg) for arg in self.args(slot)]
+            here[slot] = self.result(f, slot, args)
+            f.store(here[slot], "%memory", self.numbers_at + self.numbers[slot])
+        if i == len(self.once) - 1:
+            for place, slot in enumerate(self.code.once):
+                f.store(here[slot] if slot in here else self.number(f, slot), "%out", place)
+        return f
+
+    def piece_many(self, i: int) -> Function:
+        """Part of what is computed of every sample: columns to columns.
+
+        What is in memory is read there at every use: a register that had to hold it meanwhile
+        would be written to memory and read from it anyway.
+        """
+        f = Function(f"many{i}", PART, fastmath=self.fastmath)
+        here: dict[int, Real] = {}
+        for slot in self.many[i]:
+            args = [here[arg] if arg in here else self.row(f, arg) for arg in self.args(slot)]
+            here[slot] = self.result(f, slot, args)
+            if slot in self.columns:
+                f.store(here[slot], "%memory", self.columns[slot] * LANES)
+            self.put(f, slot, here[slot])
+        if i == len(self.many) - 1:
+            for slot in self.outputs:
+                if slot < self.code.first or not self.varies[slot]:
+                    self.put(f, slot, self.row(f, slot))
+        return f
+
+    def args(self, slot: int) -> tuple[int, ...]:
+        return self.code.args[slot - self.code.first]
+
+    def result(self, f: Function, slot: int, args: Sequence[Real]) -> Real:
+        """One instruction. A function of rows is called; which one is for the data to say."""
+        name = self.code.ops[slot - self.code.first]
+        if not args:
+            return f.real(0.0)  # the sum of nothing
+        if f.lanes == 1 or name in FORMULAS:
+            return compute(name, *args)
+        return f.call(f.pointer("%data", self.functions.index(name)), *args)
+
+    def number(self, f: Function, slot: int) -> Real:
+        """What no sample changes, from where it lies."""
+        code = self.code
+        if slot >= code.first:
+            return f.load("%memory", self.numbers_at + self.numbers[slot], 1)
+        if slot >= code.inputs + code.shared:
+            return f.real(code.constants[slot - code.inputs - code.shared])
+        return f.load("%shared", slot - code.inputs, 1)
+
+    def row(self, f: Function, slot: int) -> Real:
+        """A slot in every lane, from where it lies."""
+        if self.varies[slot]:
+            return f.load("%memory", self.columns[slot] * LANES)
+        return self.number(f, slot).spread(LANES)
+
+    def put(self, f: Function, slot: int, x: Real) -> None:
+        """Leave a result in the columns of ``each``, and add it to those of ``total``."""
+        for output, i in self.outputs.get(slot, ()):
+            if output == "each":
+                f.store(x, "%memory", self.each_at + i * LANES)
+            else:
+                place = self.total_at + i * LANES
+                f.store(f.load("%memory", place) + x, "%memory", place)
+
+
+@lru_cache(None)
+def _function(name: str) -> tuple[int, int, MachineCode]:
+    """A primitive that is worth a call, on rows: the addresses for one sample and for many.
+
+    For one sample it is the C library's, so that results are those of eager code to the bit.
+    """
+    count = len(PRIMITIVES[name].parameters)
+    row = kind("double", LANES)
+    parameters = [f"x{i}" for i in range(count)]
+    one = Function("one", dict.fromkeys(parameters, row), lanes=1)
+    many = Function("many", dict.fromkeys(parameters, row))
+    rows = [Real(one, f"%{x}", LANES) for x in parameters]
+    one.result = f"{row} {rows[0].with_lane(0, compute(name, *[x.lane(0) for x in rows]))}"
+    many.result = f"{row} {compute(name, *[Real(many, f'%{x}', LANES) for x in parameters])}"
+    code = compiled([one, many])
+    return code.address("one"), code.address("many"), code
