@@ -120,7 +120,7 @@ class _Run(NamedTuple):
     def give(self, x: Number) -> Number:
         """A result as the caller wants it."""
         if self.record:
-            return x if isinstance(x, Value) else _fresh(x)
+            return x if isinstance(x, Value) else lifted(x)
         return x.data if isinstance(x, Value) else x
 
     def scalar(self, transform: str) -> Any:
@@ -161,7 +161,7 @@ def _run(
     with entering(nested=True, recording=True):
         # A number becomes a leaf, a Value a fresh node of identity: in either case something
         # that no other derivative, outer or inner, is taken by.
-        variables = [ops.identity(x) if isinstance(x, Value) else _fresh(x) for x in numbers]
+        variables = [ops.identity(x) if isinstance(x, Value) else lifted(x) for x in numbers]
         fresh = like_input(variables)
         called = list(args)
         for i, part in zip(chosen, [fresh] if isinstance(argnums, int) else fresh):
@@ -171,7 +171,7 @@ def _run(
     return _Run(variables, like_input, outputs, like_output, record)
 
 
-def _fresh(x: float) -> Value:
+def lifted(x: float) -> Value:
     """A number as a Value that nothing else depends on.
 
     While a function is traced for compilation it is no leaf: a program reads those again at

@@ -1,14 +1,26 @@
 """Record once, replay fast: a graph of Values as a flat program, run by whichever executor fits.
 
-    Values (value.py) -> trace -> Code (code.py), plain data -> an executor -> numbers
+    Values ──lowering──▶ Code ──an executor──▶ numbers
+      ▲
+      └── a recorded graph (`compile`), or a function called once (`tracing`: `jit`, `vmap`)
 
-Nothing is differentiated here: the derivative of a program is the reverse sweep of
-`calculus`, recorded as Values and flattened like any other expression.
+- `code`: a program as plain data, which knows no executor.
+- `lowering`: from Values to a program, with its derivative.
+- `tracing`: functions in, functions out.
+- `program`: what a user holds, and runs for batches of samples.
+- `running`: which executor runs a program: `python`, `machine` or `native`.
+- `transforms`: programs made of programs.
+- `loops`: many training steps in one call.
+
+Nothing is differentiated here: the derivative of a program is the one reverse sweep,
+`calculus.reverse`, with slots of the program for numbers, and the partials of the table.
 """
 
 from __future__ import annotations
 
 from .code import Code
 from .lowering import Flat, flatten
+from .program import Program, compile
+from .tracing import jit, vmap
 
-__all__ = ["Code", "Flat", "flatten"]
+__all__ = ["Code", "Flat", "Program", "compile", "flatten", "jit", "vmap"]

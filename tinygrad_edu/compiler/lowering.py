@@ -166,6 +166,14 @@ class Lowering:
         swept = reverse({root: 1.0}, xs, self._partials, writer.times, writer.sum)
         return [writer.constant(x) if type(x) is float else x for x in swept]
 
+    def names(self) -> dict[int, str]:
+        """What the named nodes are called, by their slots."""
+        return {
+            slot: node._name
+            for node, slot in self.slots.items()
+            if node._name is not None and slot >= 0
+        }
+
     def _partials(self, node: Value, live: set[Value]) -> list[Any]:
         """The partials of a node for the arguments that matter, None for the others."""
         slots, operands = self.slots, node.args

@@ -79,14 +79,13 @@ def compile(
         lowering = Lowering(inputs, parameters, roots)
         code = lowering.code(each=[lowering.slot(root) for root in roots])
     else:
-        root = _fresh(roots[0])
+        root = _current(roots[0])
         with entering(recording=True):
             lanes, regular = _terms(root, inputs)
         parts = [part for part in (lanes, regular) if isinstance(part, Value)]
         lowering = Lowering(inputs, parameters, parts)
         total, once = (_with_slopes(lowering, part, parameters) for part in (lanes, regular))
         code = lowering.code(total=total, once=once if regular is not None else ())
-    names = {slot: node.name for node, slot in lowering.slots.items() if node.name and slot >= 0}
     return Program(
         code,
         inputs=[value.name for value in inputs],
@@ -95,7 +94,7 @@ def compile(
         reduce=reduce,
         executor=executor,
         fastmath=fastmath,
-        names=names,
+        names=lowering.names(),
         backward=lowering.backward,
     )
 
@@ -107,7 +106,7 @@ def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[V
     return [lowering.slot(part or 0.0), *[lowering.slot(0.0)] * len(parameters)]
 
 
-def _fresh(root: Value) -> Value:
+def _current(root: Value) -> Value:
     """The root, recorded again if some leaf has changed since: its numbers don't matter here."""
     try:
         tape(root)
