@@ -67,6 +67,10 @@ class Callback:
         """Called once, before everything else."""
         self.params = params
 
+    def hears(self, hook: str) -> bool:
+        """Whether it does anything at this hook; `fit` does not stop for what nobody hears."""
+        return hook in vars(self) or getattr(type(self), hook) is not getattr(Callback, hook)
+
     def on_train_begin(self, logs: Logs = None) -> None:
         """Before the first epoch."""
 
@@ -172,6 +176,10 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_params(params)
 
+    def hears(self, hook: str) -> bool:
+        """Whether one of them does anything at this hook."""
+        return any(callback.hears(hook) for callback in self.callbacks)
+
 
 def _told_to_all(hook: str) -> Callable[..., None]:
     def tell(self: CallbackList, *place: Any, logs: Logs = None) -> None:
@@ -212,6 +220,16 @@ class History(Callback):
         self.epoch: list[int] = []
         self.history: dict[str, list[Any]] = {}
 
+    def hears(self, hook: str) -> bool:
+        """False for the end of an epoch: where nobody else hears it, `fit` calls `extend`."""
+        return hook == "on_train_begin"
+
+    def extend(self, epochs: Iterable[int], logs: Mapping[str, list[Any]]) -> None:
+        """Keep the numbers of several epochs at once, as one list per name."""
+        self.epoch += epochs
+        for name, values in logs.items():
+            self.history.setdefault(name, []).extend(values)
+
     def on_train_begin(self, logs: Logs = None) -> None:
         """Begin anew."""
         self.epoch, self.history = [], {}
@@ -219,9 +237,7 @@ class History(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Keep the numbers of this epoch."""
-        self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+        self.extend([epoch], {name: [value] for name, value in (logs or {}).items()})
 
     def __repr__(self) -> str:
         if not self.history:
@@ -783,6 +799,12 @@ class Progress(Callback):
         self._fitting = False
         self._lines = _Lines()
         self._start = perf_counter()
+
+    def hears(self, hook: str) -> bool:
+        """Nothing if it is silent, and the batches only with a bar."""
+        if not self.verbose:
+            return False
+        return super().hears(hook) and (hook != "on_train_batch_end" or bool(_tqdm(self.verbose)))
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """From here on evaluations are validations, of which the epoch tells."""

@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite, prod
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..calculus import gradients
 from ..errors import Anomaly, BadArgument, GraphError
-from ..modes import detect_anomaly, no_grad, scope
+from ..modes import MODE, detect_anomaly, no_grad, scope
 from ..nn.layers import Sample, Shape, ShapedLayer
 from ..nn.losses import Loss
 from ..nn.losses import loss as named_loss
@@ -25,13 +25,25 @@ from ..ops import sum as total
 from ..trees import as_array, flatten
 from ..value import Value
 from .callbacks import CallbackList, History, Progress
+from .compiled import Evaluation, Forward, Programs, Training
 from .data import Pairs, Stream, batches, is_stream, pairs, samples, split
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .seeding import fresh
 
+T = TypeVar("T", Forward, Evaluation, Training)
+
+_OF_BATCHES = (
+    "on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end",
+)  # fmt: skip
+_OF_EPOCHS = ("on_epoch_begin", "on_epoch_end")
+
 
 class Diverged(UserWarning):
     """Training stopped at a loss that was no finite number."""
+
+
+class RunsEagerly(UserWarning):
+    """A model can't be compiled and is trained in plain Python."""
 
 
 class State(NamedTuple):
@@ -53,6 +65,8 @@ class Trainer(Module):
         self.metrics: dict[str, Metric] = {}  # by the name that the history gives them
         self.history: History | None = None
         self.stop_training = False
+        self.run_eagerly = False
+        self._programs = Programs()
 
     @property
     def input_shape(self) -> Shape | None:
@@ -81,7 +95,7 @@ class Trainer(Module):
         optimizer: Any = "rmsprop",
         loss: Any = None,
         metrics: Sequence[Any] | None = None,
-        run_eagerly: bool = True,
+        run_eagerly: bool = False,
     ) -> None:
         """Say how to train.
 
@@ -89,7 +103,9 @@ class Trainer(Module):
             optimizer: a name, or one of keras.optimizers.
             loss: a name, one of keras.losses, or a callable on Values.
             metrics: names, keras.metrics, or callables.
-            run_eagerly: taken for Keras's sake; all training here is eager.
+            run_eagerly: whether every sample is recorded anew, as a graph of Values that
+                debuggers and prints can look into. False: one sample is recorded, compiled,
+                and replayed for all others; the results are the same.
 
         Raises:
             NameUnknown: with the nearest name that there is.
@@ -98,6 +114,7 @@ class Trainer(Module):
         found = [(m if isinstance(m, str) else named_metric(m).name, m) for m in metrics or ()]
         self.metrics = {name: named_metric(m) for name, m in found}
         self.optimizer, self.loss = chosen, loss
+        self.run_eagerly, self._programs = bool(run_eagerly), Programs()
 
     # ── Training ──────────────────────────────────────────────────────────────────────────
 
@@ -153,12 +170,21 @@ class Trainer(Module):
             source, validation = split(source, validation_split)
         optimizer, _ = self._ready()
         optimizer.bind(self._trainable())
+        data = source if isinstance(source, Pairs) else None
+        # Samples that fit into one batch are taken as they come: a sum has no order.
+        shuffled = shuffle and data is not None and len(data) > (batch_size or 32)
+
+        def orders(count: int) -> list[list[list[int]]]:
+            assert data is not None
+            random = self.random if shuffled else None
+            drawn = [
+                list(batches(len(data), batch_size, random))
+                for _ in range(count if shuffled else 1)
+            ]
+            return drawn if shuffled else drawn * count
 
         def feed() -> Iterable[Pairs]:
-            if isinstance(source, Stream):
-                return source.epoch()
-            order = batches(len(source), batch_size, self.random if shuffle else None)
-            return map(source.take, order)
+            return source.epoch() if isinstance(source, Stream) else map(source.take, orders(1)[0])
 
         self.history, self.stop_training = History(), False
         steps = source.steps if isinstance(source, Stream) else _steps(len(source), batch_size)
@@ -167,33 +193,70 @@ class Trainer(Module):
             verbose=verbose, epochs=epochs, steps=steps,
         )  # fmt: skip
         told.on_train_begin()
-        for epoch in range(initial_epoch, epochs):
-            if self.stop_training:
-                break
+        by_batch = data is None or any(map(told.hears, _OF_BATCHES))
+        by_epoch = by_batch or validation is not None or any(map(told.hears, _OF_EPOCHS))
+        epoch, limit = initial_epoch, epochs
+        while epoch < epochs and not self.stop_training:
             before = self._state()
             try:
                 told.on_epoch_begin(epoch)
-                logs = self._epoch(feed(), told)
-                if not logs:
-                    break  # a generator that had nothing left
-                if validation is not None and isfinite(logs["loss"]):
+                replay = None if by_batch or data is None else self._replay(data)
+                if replay is None or data is None:
+                    logs = {name: [x] for name, x in self._epoch(feed(), told).items()}
+                    if not logs:
+                        break  # a generator that had nothing left
+                else:
+                    at_once = 1 if by_epoch else replay.at_once(len(data), steps or 1)
+                    logs = self._replayed(replay, data, orders(min(at_once, limit, epochs - epoch)))
+                if validation is not None and isfinite(logs["loss"][0]):
                     found = self._test(validation, told, batch_size)
-                    logs.update({f"val_{name}": number for name, number in found.items()})
+                    logs.update({f"val_{name}": [number] for name, number in found.items()})
                 if isinstance(source, Stream) and source.exhausted:
                     self.stop_training = True  # and it has said so
             except BaseException:  # Ctrl-C too: the history ends with the epoch before this one
                 self._restore(before)
                 self.eval()
                 raise
-            if stop_at_nonfinite and not isfinite(logs["loss"]):
+            losses = logs["loss"]
+            finite = next((i for i, loss in enumerate(losses) if not isfinite(loss)), len(losses))
+            if stop_at_nonfinite and finite < len(losses):
                 self._restore(before)
+                if finite:  # the epochs before it once more, and then that one alone
+                    limit = finite
+                    continue
                 told.on_train_end()
                 why = self._why_stopped(epoch, feed, before)
                 warnings.warn(why, Diverged, stacklevel=2)
                 return self.history
-            told.on_epoch_end(epoch, logs)
+            if by_epoch:
+                told.on_epoch_end(epoch, {name: x for name, (x,) in logs.items()})
+            else:
+                self.history.extend(range(epoch, epoch + len(losses)), logs)
+            epoch += len(losses)
         told.on_train_end()
         return self.history
+
+    def _replayed(
+        self, replay: Training, data: Pairs, orders: Sequence[Sequence[Sequence[int]]]
+    ) -> dict[str, list[float]]:
+        """Some epochs by a program: what `_epoch` tells of each, a list per name."""
+        metrics = self.metrics.values()
+        records = iter(
+            replay.run(replay.rows(data), [batch for order in orders for batch in order])
+        )
+        logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
+        for order in orders:
+            loss_sum, seen = 0.0, 0
+            for metric in metrics:
+                metric.reset()
+            for batch, (loss, *sums) in zip(order, records):
+                loss_sum += loss * len(batch)
+                seen += len(batch)
+                replay.note(sums, len(batch), metrics)
+            logs["loss"].append(loss_sum / seen)
+            for name, metric in self.metrics.items():
+                logs[name].append(metric.result())
+        return logs
 
     def _epoch(self, feed: Iterable[Pairs], told: CallbackList) -> dict[str, float]:
         """One pass over all samples. The loss it tells is the mean over them, each batch's
@@ -216,11 +279,24 @@ class Trainer(Module):
 
     def _step(self, batch: Pairs) -> float:
         """One step of the optimiser; the loss before it."""
-        optimizer, _ = self._ready()
-        value, outputs = self._loss_of(batch)
+        replay = self._replay(batch)
+        if replay is not None:
+            ((loss, *sums),) = replay.run(replay.rows(batch), [range(len(batch))])
+            replay.note(sums, len(batch), self.metrics.values())
+            return loss
+        optimizer, loss_of = self._ready()
+        layers = self._program(Forward, True)
+        if layers is None:
+            value, outputs = self._loss_of(batch)
+        else:  # only what stands around the layers is recorded
+            rows = layers.rows(batch.x.rows)
+            outputs = layers.leaves(rows)
+            value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
         self.zero_grad()
         if isinstance(value, Value):
             value.backward()
+            if layers is not None:
+                layers.pull(rows, outputs)
             optimizer.step()
         self._measure(batch, outputs)
         return _number(value)
@@ -230,6 +306,28 @@ class Trainer(Module):
         _, loss = self._ready()
         outputs = [self.forward(list(x)) for x in data.x.rows]
         return self._with_penalties(loss(data.y.rows, outputs, data.weights)), outputs
+
+    # ── Programs ──────────────────────────────────────────────────────────────────────────
+
+    def _program(self, kind: Callable[..., T], *about: Any) -> T | None:
+        """The program of this kind; None where every sample is recorded anew."""
+        if self.run_eagerly or MODE.get().births is not None:  # detect_anomaly wants to watch
+            return None
+        knew = self._programs.why_not
+        found = self._programs.get(self, kind, *about)
+        why = self._programs.why_not
+        if why is not None and knew is None:
+            warnings.warn(
+                f"{self!r} can't be compiled, so all samples are recorded anew, which is slower "
+                f"and gives the same results. {why} Or pass run_eagerly=True to compile.",
+                RunsEagerly,
+                stacklevel=4,
+            )
+        return found
+
+    def _replay(self, data: Pairs) -> Training | None:
+        """Steps of the optimiser on such data as a program."""
+        return self._program(Training, data.y.width, data.weights is not None)
 
     def _with_penalties(self, loss: Any) -> Any:
         penalties = [p for layer in self.layers for p in layer.penalties()]
@@ -275,11 +373,15 @@ class Trainer(Module):
         told = CallbackList([callbacks], self)
         rows: list[list[float]] = []
         told.on_predict_begin()
+        program = self._program(Forward, False)
         for step, chosen in enumerate(batches(len(data), batch_size)):
             told.on_predict_batch_begin(step)
-            with no_grad():
-                outputs = [self.forward(list(data.rows[i])) for i in chosen]
-            rows += [[_number(y) for y in row] for row in outputs]
+            xs = [data.rows[i] for i in chosen]
+            if program is not None:
+                rows += program.outputs(xs)
+            else:
+                with no_grad():
+                    rows += [list(map(_number, self.forward(list(x)))) for x in xs]
             told.on_predict_batch_end(step, {"outputs": rows[-len(chosen) :]})
         told.on_predict_end()
         return as_array(rows) if data.from_array else rows
@@ -312,13 +414,24 @@ class Trainer(Module):
             metric.reset()
         loss_sum, seen = 0.0, 0
         logs: dict[str, float] = {}
+        _, loss_of = self._ready()
+        program = self._program(Evaluation, data.y.width, data.weights is not None)
+        layers = None if program else self._program(Forward, False)
         told.on_test_begin()
         for step, chosen in enumerate(batches(len(data), batch_size)):
             told.on_test_batch_begin(step)
             batch = data.take(chosen)
-            with no_grad():
-                value, outputs = self._loss_of(batch)
-            self._measure(batch, outputs)
+            if program is not None:
+                value = program.batch(batch, self.metrics.values())
+            elif layers is not None:
+                outputs = layers.leaves(batch.x.rows)
+                with no_grad():
+                    value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
+                self._measure(batch, outputs)
+            else:
+                with no_grad():
+                    value, outputs = self._loss_of(batch)
+                self._measure(batch, outputs)
             loss_sum += _number(value) * len(batch)
             seen += len(batch)
             logs = {"loss": loss_sum / seen, **self._results()}

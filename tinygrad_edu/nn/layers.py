@@ -449,7 +449,8 @@ class Dropout(ShapedLayer):
         if not self.training or self.rate == 0.0:
             return x
         scale = 1.0 / (1.0 - self.rate)
-        return [v * (scale if self.random.random() >= self.rate else 0.0) for v in x]
+        # A row, not an if: while training is compiled the random number is an input.
+        return [v * (scale * ops.greater_equal(self.random.random(), self.rate)) for v in x]
 
     def streams(self) -> list[Random]:
         return [self.random]

@@ -199,13 +199,17 @@ class Optimizer(Settings):
         Raises:
             BadArgument: if the schedule gives no finite number from 0.
         """
+        return self.rate_at(self.iterations)
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate when so many steps were taken; raises as `rate` does."""
         if not callable(self.learning_rate):
             return self.learning_rate
-        rate = number(self.learning_rate(self.iterations))
+        rate = number(self.learning_rate(step))
         if not isfinite(rate) or rate < 0.0:
             raise BadArgument(
                 f"A schedule gives learning rates, finite numbers from 0. Received: {rate!r} "
-                f"at step {self.iterations} from {self.learning_rate!r}."
+                f"at step {step} from {self.learning_rate!r}."
             )
         return rate
 

@@ -1,0 +1,558 @@
+"""A model's training, evaluation and prediction as programs that are recorded once.
+
+    one sample ──layers, loss──▶ its loss ──reverse sweep──▶ gradients      the step
+    weights, memory, Σ gradients, rate ──the optimiser's rule──▶ new ones   the update
+
+Both are recorded on Values that nobody may read, so what depends on numbers in Python can't
+slip in; `compiler` flattens them, and the step is then replayed over the samples of a batch
+and the two together over the batches of many epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from math import inf, prod
+from random import Random
+from typing import Any, NamedTuple, TypeVar
+
+from .. import ops
+from ..calculus import gradients
+from ..compiler import Code, flatten
+from ..errors import NotTraceable, TinygradError, TracingError
+from ..graph import tape
+from ..modes import entering
+from ..nn.layers import Sample, ShapedLayer
+from ..nn.losses import Loss, class_index
+from ..nn.metrics import Metric, metric
+from ..nn.module import Module
+from ..nn.names import Named
+from ..nn.optimizers import OPTIMIZERS, Optimizer
+from ..trees import flatten as leaves_of
+from ..value import Value
+from .data import Pairs
+from .engines import Engine, TrainingEngine
+
+T = TypeVar("T", "Forward", "Evaluation", "Training")
+SPARSE = {"sparse_categorical_crossentropy": "categorical_crossentropy"}
+"""Losses whose target is a class, and the same loss of that class as one-hot numbers."""
+
+
+# ── Recording one sample ──────────────────────────────────────────────────────────────────
+
+
+class Draws(Random):
+    """Stands in for a layer's random numbers while it is recorded: each becomes an input."""
+
+    def __init__(self, source: Random, drawn: list[tuple[Random, Value]]) -> None:
+        super().__init__(0)
+        self._source, self._drawn = source, drawn
+
+    def random(self) -> Any:
+        self._drawn.append((self._source, Value(0.5)))
+        return self._drawn[-1][1]
+
+    def getrandbits(self, bits: int) -> int:
+        raise NotTraceable(
+            "A layer draws something else than random(), which is all that can be replayed."
+        )
+
+
+@contextmanager
+def _drawing(layers: Sequence[ShapedLayer]) -> Iterator[list[tuple[Random, Value]]]:
+    """Within, what layers draw are Values: yields them, each with the stream it will come from."""
+    drawn: list[tuple[Random, Value]] = []
+    places = [
+        (layer, name, stream)
+        for layer in layers
+        for stream in layer.streams()
+        for name, found in vars(layer).items()
+        if found is stream
+    ]
+    for layer, name, stream in places:
+        setattr(layer, name, Draws(stream, drawn))
+    try:
+        yield drawn
+    finally:
+        for layer, name, stream in places:
+            setattr(layer, name, stream)
+
+
+class Recorded(NamedTuple):
+    """One sample, recorded."""
+
+    x: list[Value]
+    draws: list[tuple[Random, Value]]
+    outputs: list[Any]
+
+    @property
+    def drawn(self) -> list[Value]:
+        return [value for _, value in self.draws]
+
+    @property
+    def streams(self) -> list[Random]:
+        return [stream for stream, _ in self.draws]
+
+
+def _forward(model: Any, width: int, training: bool) -> Recorded:
+    """What the layers make of one sample; called while tracing."""
+    x = [Value(0.5, role="input") for _ in range(width)]
+    with _drawing(model.layers if training else []) as draws:
+        inputs: Sample = list(x)
+        outputs = model.forward(inputs)
+    return Recorded(x, draws, list(outputs))
+
+
+def _sparse(loss: Loss) -> bool:
+    return loss.built_in and loss.name in SPARSE
+
+
+def _of_one_hot(loss: Loss) -> Loss:
+    """The loss for targets that `one_hot` has widened."""
+    if not _sparse(loss):
+        return loss
+    return Loss(SPARSE[loss.name], reduction=loss.reduction, **loss.settings)
+
+
+def targets(loss: Loss, data: Pairs, outputs: int) -> list[list[float]]:
+    """The targets as the programs take them: a class as one-hot numbers.
+
+    Raises:
+        BadArgument: for a class that there is not, as the loss itself would.
+    """
+    if not _sparse(loss):
+        return data.y.rows
+    found = [class_index(row, outputs) for row in data.y.rows]
+    return [[1.0 if i == right else 0.0 for i in range(outputs)] for right in found]
+
+
+def _recordable(found: Metric, sparse: bool, widths: tuple[int, int]) -> Callable[..., Any] | None:
+    """The function of a metric that is a mean over samples, None if Python must compute it."""
+    if type(found) is not Metric or not found.built_in:
+        return None
+    name = found.name
+    if sparse:
+        if name == "accuracy":
+            name = "categorical_accuracy"
+        name = name.removeprefix("sparse_")
+        if not name.startswith("categorical"):
+            return None  # it would see the one-hot numbers and not the class
+        return metric(name).function
+    return (
+        None
+        if name.startswith("sparse") or (name == "accuracy" and widths[0] != widths[1])
+        else found.function
+    )
+
+
+def reduced(loss: Loss, total: Any, count: Any, weight: Any) -> Any:
+    """Σ wᵢLᵢ made the loss of a batch, as `Loss.reduced` does; on numbers or Values.
+
+    Args:
+        total: Σ wᵢLᵢ.
+        count: how many samples.
+        weight: Σ wᵢ, None if there are no weights.
+    """
+    if loss.reduction == "sum":
+        return total
+    if loss.reduction == "mean_with_sample_weight" and weight is not None:
+        return total / ops.where(ops.equal(weight, 0.0), inf, weight)
+    return total / count
+
+
+def _with(penalties: Sequence[Any], loss: Any) -> Any:
+    return ops.sum([loss, *penalties]) if penalties else loss
+
+
+class Losses(NamedTuple):
+    """One sample with its loss and what metrics say of it, recorded."""
+
+    inputs: list[Value]
+    streams: list[Random]
+    loss: Any  # times the weight of the sample
+    sums: list[Any]  # whose sums over a batch are wanted beside that of the loss
+
+
+def _with_loss(model: Any, widths: tuple[int, int, int], weighted: bool, training: bool) -> Losses:
+    width, target, outputs = widths
+    recorded = _forward(model, width, training)
+    sparse = _sparse(model.loss)
+    y = [Value(0.5, role="target") for _ in range(outputs if sparse else target)]
+    (loss,) = _of_one_hot(model.loss).per_sample([y], [recorded.outputs])
+    weight = Value(1.0) if weighted else 1.0
+    sums: list[Any] = [weight] if weighted else []
+    for found in model.metrics.values():
+        function = _recordable(found, sparse, (target, outputs))
+        if function is None:
+            raise OnlyPython(found.name)
+        sums.append(weight * function(y, recorded.outputs, **found.settings))
+    weights = [weight] if isinstance(weight, Value) else []
+    inputs = [*recorded.x, *y, *weights, *recorded.drawn]
+    return Losses(inputs, recorded.streams, loss * weight, sums)
+
+
+# ── Programs ──────────────────────────────────────────────────────────────────────────────
+
+
+class OnlyPython(Exception):
+    """Part of this is plain Python by its nature, such as a loss that sees whole batches."""
+
+
+class Forward:
+    """The outputs for samples, and from their adjoints the gradients of the weights.
+
+    Args:
+        model: whose layers they are.
+        training: whether layers should behave as in training; only then there are gradients.
+    """
+
+    def __init__(self, model: Any, training: bool) -> None:
+        self.weights: list[Value] = leaves_of(model._trainable())[0] if training else []
+        with entering(tracing=True):
+            recorded = _forward(model, _width(model), training)
+            adjoints = _fresh(len(recorded.outputs))
+            seeded = ops.sum([a * y for a, y in zip(adjoints, recorded.outputs)])
+            pulled = _gradients(seeded, self.weights)
+        inputs = [*recorded.x, *recorded.drawn]
+        flat = flatten(inputs, self.weights, each=recorded.outputs)
+        back = flatten([*inputs, *adjoints], self.weights, total=pulled)
+        self.streams = recorded.streams
+        self.held, self.pull_held = flat.captured, back.captured
+        self.codes = (flat.code, back.code)
+        self._run, self._pull = map(Engine, self.codes)
+
+    def rows(self, xs: Sequence[Sequence[float]]) -> list[list[float]]:
+        """The inputs of each sample, and what its layers draw."""
+        return [[*x, *(stream.random() for stream in self.streams)] for x in xs]
+
+    def outputs(self, rows: Sequence[Sequence[float]]) -> list[list[float]]:
+        """One list of outputs per row."""
+        each, _, _ = self._run(rows, _numbers([*self.weights, *self.held]))
+        return each
+
+    def leaves(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
+        """The outputs as Values without a past, to record from there on."""
+        return [list(map(Value, found)) for found in self.outputs(rows)]
+
+    def pull(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[Any]]) -> None:
+        """Add Σ adjoint · ∂output/∂weight to the gradient of each weight.
+
+        Args:
+            rows: as `rows` gave them.
+            outputs: Values for the outputs of each row, whose ``grad`` is their adjoint.
+        """
+        both = [[*row, *(y.grad for y in found)] for row, found in zip(rows, outputs)]
+        _, slopes, _ = self._pull(both, _numbers([*self.weights, *self.pull_held]))
+        for weight, slope in zip(self.weights, slopes):
+            weight.grad += slope
+
+
+class _OfBatches:
+    """What evaluation and training share: targets, weights and sums over batches."""
+
+    codes: tuple[Code, ...]
+
+    def __init__(self, model: Any, target: int, weighted: bool) -> None:
+        self.loss: Loss = model.loss
+        if not self.loss.built_in or self.loss.reduction == "none":
+            raise OnlyPython(self.loss.name)
+        self.weighted, self.outputs = weighted, prod(model.output_shape)
+        self.widths = (_width(model), target, self.outputs)
+
+    def rows(self, data: Pairs) -> list[list[float]]:
+        """The numbers of each sample: inputs, targets, weight."""
+        ys = targets(self.loss, data, self.outputs)
+        if data.weights is None:
+            return [[*x, *y] for x, y in zip(data.x.rows, ys)]
+        return [[*x, *y, w] for x, y, w in zip(data.x.rows, ys, data.weights)]
+
+    def note(self, sums: Sequence[float], count: int, metrics: Iterable[Metric]) -> None:
+        """Tell metrics the sums of a batch of so many samples."""
+        weight = sums[0] if self.weighted else float(count)
+        for found, total in zip(metrics, sums[self.weighted :]):
+            found.total += total
+            found.weight += weight
+
+
+class Evaluation(_OfBatches):
+    """The loss of a batch, and what metrics say of it, by sums over its samples."""
+
+    def __init__(self, model: Any, target: int, weighted: bool) -> None:
+        super().__init__(model, target, weighted)
+        with entering(tracing=True):
+            recorded = _with_loss(model, self.widths, weighted, training=False)
+            penalties = _penalties(model)
+        flat = flatten(recorded.inputs, total=[recorded.loss, *recorded.sums], once=penalties)
+        self.held, self.codes = flat.captured, (flat.code,)
+        self._run = Engine(flat.code)
+
+    def batch(self, data: Pairs, metrics: Iterable[Metric]) -> float:
+        """The loss of some samples; the metrics take them in."""
+        _, (total, *sums), penalties = self._run(self.rows(data), _numbers(self.held))
+        self.note(sums, len(data), metrics)
+        weight = sums[0] if self.weighted else None
+        loss: float = _with(penalties, reduced(self.loss, total, float(len(data)), weight))
+        return loss
+
+
+class Training(_OfBatches):
+    """Steps of the optimiser as a program for the gradients and one for the update.
+
+    The state that the steps change is one list of numbers: the weights that are trained, all
+    others that the layers read, what the optimiser remembers of each weight, how many steps
+    were taken, and the last gradients. The record of a step holds its loss and its sums.
+    """
+
+    def __init__(self, model: Any, target: int, weighted: bool) -> None:
+        super().__init__(model, target, weighted)
+        self.optimizer: Optimizer = model.optimizer
+        if any(getattr(type(self.optimizer), n) is not getattr(Optimizer, n) for n in _STEPPING):
+            raise NotTraceable(
+                f"{type(self.optimizer).__name__} has a step of its own. Write the rule as "
+                f"update(self, w, g, rate, t, old), and it can be compiled."
+            )
+        self.weights: list[Value] = leaves_of(model._trainable())[0]
+        with entering(tracing=True):
+            recorded = _with_loss(model, self.widths, weighted, training=True)
+            slopes = _gradients(recorded.loss, self.weights)
+            penalties = _penalties(model)
+            pull = _gradients(ops.sum(penalties), self.weights)
+        pulled = [i for i, slope in enumerate(pull) if isinstance(slope, Value) or slope]
+        step = flatten(
+            recorded.inputs,
+            self.weights,
+            total=[recorded.loss, *recorded.sums, *slopes],
+            once=[*penalties, *(pull[i] for i in pulled)],
+        )
+        self.streams, self.held = recorded.streams, step.captured
+        self.names = list(self.optimizer.start())
+        update = self._update(len(recorded.sums), len(penalties), pulled)
+        self.codes = (step.code, update)
+        self._engine = TrainingEngine(*self.codes)
+
+    def _update(self, sums: int, penalties: int, pulled: Sequence[int]) -> Code:
+        """One step of the optimiser, given the sums over the batch."""
+        count = len(self.weights)
+        weights, held, before = _fresh(count), _fresh(len(self.held)), _fresh(count)
+        memory = [dict(zip(self.names, _fresh(len(self.names)))) for _ in range(count)]
+        total, told, slopes = Value(0.5), _fresh(sums), _fresh(count)
+        fines, pulls = _fresh(penalties), _fresh(len(pulled))
+        t, rate, n = _fresh(3)
+        weight = told[0] if self.weighted else None
+        with entering(tracing=True):
+            gradients = [reduced(self.loss, slope, n, weight) for slope in slopes]
+            for i, pull in zip(pulled, pulls):
+                gradients[i] = gradients[i] + pull
+            updates = self.optimizer.applied(weights, gradients, rate, t + 1.0, memory)
+            loss = _with(fines, reduced(self.loss, total, n, weight))
+            after = [
+                *(update.after for update in updates), *held,
+                *(update.memory[name] for update in updates for name in self.names),
+                t + 1.0, *gradients,
+            ]  # fmt: skip
+        state = [*weights, *held, *(kept[name] for kept in memory for name in self.names), t]
+        shared = [*state, *before, total, *told, *slopes, *fines, *pulls, rate, n]
+        flat = flatten([], shared, once=[*after, loss, *told])
+        if flat.captured:
+            raise NotTraceable(
+                "The rule of the optimizer reads a Value that is none of its arguments. Keep "
+                "numbers in its settings, and what it remembers in its memory."
+            )
+        return flat.code
+
+    def run(
+        self, rows: Sequence[Sequence[float]], batches: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        """Take a step for each batch of rows: model and optimiser are changed.
+
+        Returns:
+            The record of each step: its loss, then the sums that `note` takes.
+        """
+        rates = self._rates(len(batches))
+        if self.streams:
+            rows, batches = self._drawn(rows, batches)
+        state, records = self._engine.train(rows, batches, self._load(), rates)
+        self._store(state)
+        return records
+
+    def at_once(self, samples: int, steps: int) -> int:
+        """How many such epochs fit into one call that does not keep Ctrl-C waiting."""
+        return self._engine.at_once(samples, steps)
+
+    def _drawn(
+        self, rows: Sequence[Sequence[float]], batches: Sequence[Sequence[int]]
+    ) -> tuple[list[list[float]], list[range]]:
+        """The rows in the order of their use, each with what its layers draw."""
+        ends = list(accumulate(map(len, batches), initial=0))
+        used = [[*rows[i], *(s.random() for s in self.streams)] for b in batches for i in b]
+        return used, list(map(range, ends, ends[1:]))
+
+    def _load(self) -> list[float]:
+        """The state as model and optimiser have it."""
+        return [
+            *_numbers(self.weights), *_numbers(self.held),
+            *(kept[name] for kept in self.optimizer.memory for name in self.names),
+            float(self.optimizer.iterations), *[0.0] * len(self.weights),
+        ]  # fmt: skip
+
+    def _store(self, state: Sequence[float]) -> None:
+        """Give model and optimiser the state."""
+        rest = iter(state)
+        for weight in self.weights:
+            weight.data = next(rest)
+        for _ in self.held:
+            next(rest)
+        self.optimizer.memory = [{name: next(rest) for name in self.names} for _ in self.weights]
+        self.optimizer.iterations = int(next(rest))
+        for weight in self.weights:
+            weight.grad = next(rest)
+
+    def _rates(self, steps: int) -> list[list[float]]:
+        optimizer = self.optimizer
+        if not callable(optimizer.learning_rate):
+            return [[optimizer.learning_rate]] * steps
+        return [[optimizer.rate_at(optimizer.iterations + i)] for i in range(steps)]
+
+
+_STEPPING = ("step", "updates", "applied", "_clip", "_never_raising")
+
+
+class Programs:
+    """The programs of one model: each made when it is first wanted, and kept while it fits.
+
+    Attributes:
+        why_not: why the model runs in plain Python, if it has to; None as long as it has not.
+    """
+
+    def __init__(self) -> None:
+        self.why_not: str | None = None
+        self._made: dict[Any, Any] = {}
+        self._of: list[Any] = []
+
+    def get(self, model: Any, kind: Callable[..., T], *about: Any) -> T | None:
+        """The program of this kind, None where it can't be one.
+
+        Args:
+            model: whose program it is; if it was changed, old ones are dropped.
+            kind: `Training`, `Evaluation` or `Forward`.
+            about: what else the program depends on, see there.
+        """
+        now = fingerprint(model)
+        if not same(now, self._of):
+            self._made.clear()
+            self._of = now
+        key = (kind, *about)
+        if key not in self._made:
+            self._made[key] = self._attempt(model, kind, about)
+        found: T | None = self._made[key]
+        return found
+
+    def _attempt(self, model: Any, kind: Callable[..., T], about: tuple[Any, ...]) -> T | None:
+        was_training = model.training
+        model.train(kind is Training or about == (True,))
+        try:
+            made: Any = kind(model, *about)
+            if custom(model) and made.codes != kind(model, *about).codes:
+                raise NotTraceable("Recorded twice, it gave two different programs.")
+        except OnlyPython:
+            return None
+        except TracingError as error:
+            self.why_not = str(error)
+            return None
+        except TinygradError:  # which plain Python will raise at its place
+            return None
+        except Exception as error:
+            self.why_not = f"It raised {type(error).__name__} while it was recorded: {error}."
+            return None
+        finally:
+            model.train(was_training)
+        return made  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Programs, ()  # of a copied model they are made anew
+
+
+def _fresh(count: int) -> list[Value]:
+    return [Value(0.5) for _ in range(count)]
+
+
+def _numbers(values: Sequence[Value]) -> list[float]:
+    return [value._data for value in values]
+
+
+def _width(model: Any) -> int:
+    return int(model._inputs_wanted())
+
+
+def _penalties(model: Any) -> list[Any]:
+    return [p for layer in model.layers for p in layer.penalties()]
+
+
+def _gradients(y: Any, weights: Sequence[Value]) -> list[Any]:
+    """∂y/∂w of each weight, a float where it is a plain number."""
+    if not isinstance(y, Value):
+        return [0.0] * len(weights)
+    recorded = set(tape(y))  # a leaf beyond these was made of a plain number
+    slopes = gradients(y, weights)
+    return [g if g.op is not None or g in recorded else g._data for g in slopes]
+
+
+# ── What a recording depends on ───────────────────────────────────────────────────────────
+
+_PLAIN = (float, int, str, bool, type(None))
+_CHANGING = {  # what training itself changes, and what no program depends on
+    Optimizer: {"parameters", "memory", "iterations", "learning_rate", "name"},
+    Metric: {"total", "weight", "outputs"},
+    Module: {
+        "training", "history", "stop_training", "metadata", "name", "given_name", "run_eagerly",
+    },
+}  # fmt: skip
+
+
+def fingerprint(model: Any) -> list[Any]:
+    """All that the programs of a model depend on but the numbers of its weights.
+
+    Whatever layers, loss, metrics and optimiser have as attributes: settings, functions,
+    lists of weights, flags. Numbers and texts count by what they are, all else by identity.
+    """
+    found: list[Any] = []
+    seen: set[int] = set()
+    waiting: list[Any] = [model]
+    while waiting:
+        x = waiting.pop()
+        kind = type(x)
+        if kind in _PLAIN or kind is Value:
+            found.append(x)
+        elif kind in (list, tuple):
+            found.append(len(x))
+            waiting.extend(x)
+        elif kind is dict:
+            found += [len(x), *x]
+            waiting.extend(x.values())
+        elif not isinstance(x, Random):
+            found.append(x)
+            if isinstance(x, (Module, Named, Optimizer)) and id(x) not in seen:
+                seen.add(id(x))
+                skipped = next(
+                    (names for base, names in _CHANGING.items() if isinstance(x, base)), ()
+                )
+                waiting.extend(v for name, v in vars(x).items() if name not in skipped)
+    return found
+
+
+def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two fingerprints are of the same model in the same state."""
+    return len(one) == len(other) and all(
+        a is b or (type(a) is type(b) and type(a) in _PLAIN and a == b) for a, b in zip(one, other)
+    )
+
+
+def custom(model: Any) -> bool:
+    """Whether something in the model was written by its user, so that it might give something
+    else each time that it is called."""
+    own = ShapedLayer.__module__
+    return (
+        any(type(layer).__module__ != own for layer in model.layers)
+        or type(model.optimizer) not in OPTIMIZERS.values()
+    )
