@@ -79,19 +79,19 @@ def begin(ax: Axes | None, theme: str, title: str | None) -> tuple[Axes, Theme]:
         ax = figure.add_subplot(axes_class=_shown())
     elif not hasattr(ax, "set_facecolor"):
         raise BadArgument(f"ax is the Axes to draw on, as matplotlib made it. Received: {ax!r}.")
-    ax.figure.set_facecolor(look.paper)  # the labels stand on it
-    ax.set_facecolor(look.paper)
+    ax.figure.set_facecolor(look["paper"])  # the labels stand on it
+    ax.set_facecolor(look["paper"])
     ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(look.box_line)
-    ax.tick_params(which="both", color=look.box_line, labelcolor=look.muted, labelsize=9,
+    ax.spines[["left", "bottom"]].set_color(look["box-line"])
+    ax.tick_params(which="both", color=look["box-line"], labelcolor=look["muted"], labelsize=9,
                    labelfontfamily=FONT)  # fmt: skip
-    ax.grid(True, color=look.box_line, linewidth=0.6, alpha=0.6)
+    ax.grid(True, color=look["box-line"], linewidth=0.6, alpha=0.6)
     ax.set_axisbelow(True)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda x, _: written(x, 12)))
-        axis.label.set(color=look.ink, fontfamily=FONT, fontsize=10)
+        axis.label.set(color=look["ink"], fontfamily=FONT, fontsize=10)
     if title is not None:
-        ax.set_title(literal(str(title)), color=look.ink, fontfamily=FONT, fontsize=11,
+        ax.set_title(literal(str(title)), color=look["ink"], fontfamily=FONT, fontsize=11,
                      fontweight="bold", loc="left")  # fmt: skip
     return ax, look
 
@@ -99,10 +99,10 @@ def begin(ax: Axes | None, theme: str, title: str | None) -> tuple[Axes, Theme]:
 def legend(ax: Axes, look: Theme, title: str | None = None) -> None:
     made = ax.legend(
         title=title, title_fontproperties={"family": FONT, "size": 9},
-        prop={"family": FONT, "size": 9}, labelcolor=look.ink,
-        frameon=True, facecolor=look.paper, edgecolor="none", framealpha=0.8,
+        prop={"family": FONT, "size": 9}, labelcolor=look["ink"],
+        frameon=True, facecolor=look["paper"], edgecolor="none", framealpha=0.8,
     )  # fmt: skip
-    made.get_title().set_color(look.muted)
+    made.get_title().set_color(look["muted"])
     made.set_zorder(5)
 
 
@@ -110,9 +110,10 @@ def say(ax: Axes, look: Theme, text: str, place: Point, beside: Point, side: str
     """A text beside a place, legible on lines too."""
     from matplotlib.patheffects import withStroke
 
+    halo = withStroke(linewidth=2.5, foreground=look["paper"])
     ax.annotate(
-        text, place, beside, textcoords="offset points", ha=side, color=look.ink, fontsize=8.5,
-        fontfamily=FONT, zorder=5, path_effects=[withStroke(linewidth=2.5, foreground=look.paper)],
+        text, place, beside, textcoords="offset points", ha=side, color=look["ink"], fontsize=8.5,
+        fontfamily=FONT, zorder=5, path_effects=[halo],
     )  # fmt: skip
 
 
@@ -124,10 +125,10 @@ def whole_ticks(ax: Axes) -> None:
 
 def cycle(look: Theme) -> Iterator[str]:
     """Colours that colour-blind eyes tell apart, over and over."""
-    first = look.roles["input"].line
-    colours = [first, look.positive, look.roles["parameter"].line, look.negative]
+    first = look["input-line"]
+    colours = [first, look["positive"], look["parameter-line"], look["negative"]]
     while True:
-        yield from [*colours, look.roles["target"].line, look.symbol]
+        yield from [*colours, look["target-line"], look["symbol"]]
 
 
 def literal(text: str) -> str:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise, repeat
-from math import floor, inf, isfinite, nan
+from math import floor, inf, isfinite, nan, nextafter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..calculus import gradients
@@ -198,11 +198,11 @@ def fitted(
     at = steps(low, high, 201)
     answers = _answers(model, [[x] for x in [*at, *xs]], 1)
     line, here = answers[: len(at)], answers[len(at) :]
-    ax.plot(at, line, color=look.positive, linewidth=1.8, label=_formula(model), zorder=2)
+    ax.plot(at, line, color=look["positive"], linewidth=1.8, label=_formula(model), zorder=2)
     if len(xs) <= 200:
-        ax.vlines(xs, ys, here, color=look.muted, linewidth=0.9, label="errors", zorder=1)
+        ax.vlines(xs, ys, here, color=look["muted"], linewidth=0.9, label="errors", zorder=1)
     ax.plot(
-        xs, ys, "o", color=look.roles["input"].line, markersize=6.5 if len(xs) <= 200 else 2.5,
+        xs, ys, "o", color=look["input-line"], markersize=6.5 if len(xs) <= 200 else 2.5,
         label="data", zorder=3,
     )  # fmt: skip
     ax.set_xlabel("x")
@@ -279,9 +279,11 @@ def bowl(
     if places:
         _walk(ax, look, places, (left, right), (bottom, top))
     else:
-        ax.plot(across.data, up.data, "o", color=look.positive, label="now", zorder=4)
+        ax.plot(across.data, up.data, "o", color=look["positive"], label="now", zorder=4)
     if lowest and left <= lowest[0] <= right and bottom <= lowest[1] <= top:
-        ax.plot(*lowest, "+", color=look.ink, markersize=11, markeredgewidth=1.6, label="minimum")
+        ax.plot(
+            *lowest, "+", color=look["ink"], markersize=11, markeredgewidth=1.6, label="minimum"
+        )
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
     ax.grid(False)
@@ -398,9 +400,9 @@ def _contours(
     ax.contourf(
         columns, rows, masked, [low, *rings, top], colors=[sea(k) for k in range(_RINGS)], zorder=0
     )
-    lines = ax.contour(columns, rows, masked, rings, colors=look.idle, linewidths=0.7, zorder=1)
+    lines = ax.contour(columns, rows, masked, rings, colors=look["idle"], linewidths=0.7, zorder=1)
     told = ax.clabel(
-        lines, rings[1::2], fmt=partial(written, digits=2), fontsize=7.5, colors=look.muted
+        lines, rings[1::2], fmt=partial(written, digits=2), fontsize=7.5, colors=look["muted"]
     )
     for text in told:
         text.set_fontfamily(FONT)
@@ -408,15 +410,15 @@ def _contours(
 
 def _shades(look: Theme) -> list[str]:
     """From the valley to the heights."""
-    return [look.paper, look.roles["input"].fill, look.box_line]
+    return [look["paper"], look["input"], look["box-line"]]
 
 
 def _walk(ax: Axes, look: Theme, places: list[Point], across: Point, up: Point) -> None:
     """The path, with the epochs 1, 10, 100, … and the last told where there is room."""
-    ax.plot(*zip(*places), ".-", color=look.positive, markersize=4.5, linewidth=1.4,
+    ax.plot(*zip(*places), ".-", color=look["positive"], markersize=4.5, linewidth=1.4,
             label="path of training", zorder=3)  # fmt: skip
-    ax.plot(*places[0], "o", color=look.paper, markeredgecolor=look.positive, zorder=4)
-    ax.plot(*places[-1], "o", color=look.positive, zorder=4)
+    ax.plot(*places[0], "o", color=look["paper"], markeredgecolor=look["positive"], zorder=4)
+    ax.plot(*places[-1], "o", color=look["positive"], zorder=4)
     width, height = across[1] - across[0], up[1] - up[0]
     last = len(places) - 1
     told: list[Point] = []
@@ -552,12 +554,12 @@ def _fields(
         most = lead[isfinite(lead)].max(initial=0.0)
         if not most > 0.0:
             continue  # it answers this nowhere
-        shades = LinearSegmentedColormap.from_list("field", [look.paper, colour])
+        shades = LinearSegmentedColormap.from_list("field", [look["paper"], colour])
         depth = (0.12, 0.2, 0.28, 0.36, 0.44) if field.shape[2] == 2 else (0.3,)
         levels = [most * i / len(depth) for i in range(len(depth) + 1)]
         ax.contourf(columns, rows, lead, levels, colors=list(map(shades, depth)), zorder=0)
         if (lead < 0.0).any():
-            ax.contour(columns, rows, lead, [0.0], colors=look.ink, linewidths=1.1, zorder=1)
+            ax.contour(columns, rows, lead, [0.0], colors=look["ink"], linewidths=1.1, zorder=1)
 
 
 def _samples(
@@ -570,23 +572,23 @@ def _samples(
 ) -> None:
     """The samples, each class with its colour and mark; those that are answered wrongly ringed."""
     if not labels and points:
-        ax.plot(*zip(*points), "o", color=look.ink, markersize=5, zorder=3)
+        ax.plot(*zip(*points), "o", color=look["ink"], markersize=5, zorder=3)
     styles = list(zip(names, cycle(look), _MARKS * len(names)))
     for k, (name, colour, mark) in enumerate(styles):
         mine = [point for point, label in zip(points, labels) if label == k]
         if mine:
             ax.plot(
-                *zip(*mine), mark, color=colour, markeredgecolor=look.paper, markersize=6.5,
+                *zip(*mine), mark, color=colour, markeredgecolor=look["paper"], markersize=6.5,
                 label=f"class {name}", zorder=3,
             )  # fmt: skip
     wrong = [
         point
         for point, label, lead in zip(points, labels, leads)
-        if lead[label] <= 0.0 and max(lead) > 0.0
+        if lead.index(max(lead)) != label
     ]
     if wrong:
         ax.plot(
-            *zip(*wrong), "o", markerfacecolor="none", markeredgecolor=look.alarm[0],
+            *zip(*wrong), "o", markerfacecolor="none", markeredgecolor=look["nan"],
             markersize=11, markeredgewidth=1.3, label=f"wrong: {len(wrong)} of {len(points)}",
             zorder=4,
         )  # fmt: skip
@@ -633,7 +635,7 @@ def operation(
     seen: list[float] = []
     for row, colour in zip(chosen, cycle(look)):
         xs, kinks = _pieces(row, low, high), _kinks(row, low, high)
-        dashed = colour if len(chosen) > 1 else look.positive
+        dashed = colour if len(chosen) > 1 else look["positive"]
         for which, (style, shade, label) in enumerate(
             [("-", colour, f"{row.name}(x)"), ("--", dashed, f"{row.name}′(x)")]
         ):
@@ -652,7 +654,7 @@ def operation(
     ax.set_ylim(*span([y for y in seen if abs(y) <= reach] or [0.0], 0.08))
     ax.set_xlim(low, high)
     for draw in (ax.axhline, ax.axvline):
-        draw(0.0, color=look.idle, linewidth=0.8, zorder=0)
+        draw(0.0, color=look["idle"], linewidth=0.8, zorder=0)
     ax.set_xlabel("x")
     legend(ax, look, "dashed: the derivatives" if len(chosen) > 1 else None)
     return ax
@@ -719,22 +721,16 @@ def _ends(row: Op, low: float, high: float) -> list[float]:
 
 
 def _changes(label: Callable[[float], float], low: float, high: float) -> list[float]:
-    """Where a label of the pieces changes, by halving; borders may have a label of their own."""
+    """Where a label of the pieces changes, by halving; of the floats there the roundest."""
     found = []
-    xs = steps(low, high, 802)  # an even number, so that no whole number is hit by chance
-    for a, b in pairwise(xs):
-        if label(a) == label(b):
-            continue
+    for a, b in pairwise(steps(low, high, 802)):  # so many that few whole numbers are hit
         first = label(a)
-        while True:
-            middle = 0.5 * (a + b)
-            if not a < middle < b:
-                break
-            if label(middle) == first:
-                a = middle
-            else:
-                b = middle
-        found.append(b if label(b) != first else a)
+        if label(b) == first:
+            continue
+        while a < (middle := 0.5 * (a + b)) < b:
+            a, b = (middle, b) if label(middle) == first else (a, middle)
+        near = (a, b, nextafter(a, -inf), nextafter(b, inf))
+        found.append(min(near, key=lambda x: len(repr(x))))
     return found
 
 
