@@ -108,6 +108,10 @@ if TYPE_CHECKING:
     from . import keras as keras
     from . import nn as nn
     from . import testing as testing
+    from .compiler import Program as Program
+    from .compiler import compile as compile
+    from .compiler import jit as jit
+    from .compiler import vmap as vmap
     from .drawing import Drawing as Drawing
     from .drawing import draw as draw
     from .drawing import plots as plots
@@ -121,13 +125,17 @@ __version__ = "0.1.0"
 _LATE: dict[str, tuple[str, str | None]] = {
     "Drawing": (".drawing", "Drawing"),
     "Page": (".exploring", "Page"),
+    "Program": (".compiler", "Program"),
+    "compile": (".compiler", "compile"),
     "draw": (".drawing", "draw"),
     "explore": (".exploring", "explore"),
+    "jit": (".compiler", "jit"),
     "keras": (".keras", None),
     "nn": (".nn", None),
     "plots": (".drawing.plots", None),
     "testing": (".testing", None),
     "tree": (".drawing", "tree"),
+    "vmap": (".compiler", "vmap"),
 }
 
 
@@ -151,6 +159,7 @@ __all__ = [
     "Graph",
     "Op",
     "Page",
+    "Program",
     "Value",
     "abs",
     "acos",
@@ -166,6 +175,7 @@ __all__ = [
     "ceil",
     "celu",
     "clip",
+    "compile",
     "cos",
     "cosh",
     "detect_anomaly",
@@ -195,6 +205,7 @@ __all__ = [
     "hypot",
     "identity",
     "jacobian",
+    "jit",
     "jvp",
     "keras",
     "leaky_relu",
@@ -251,6 +262,7 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "vmap",
     "where",
     "zero_grad",
 ]
