@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import math
 import random
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import keras, nn
-from tinygrad_edu.keras.compiled import Training
+from tinygrad_edu import Value, keras, nn
+from tinygrad_edu.errors import BadArgument
+from tinygrad_edu.keras.compiled import Training, fingerprint, same
+from tinygrad_edu.keras.training import Diverged, RunsEagerly
 from tinygrad_edu.nn.optimizers import OPTIMIZERS, Optimizer
 from tinygrad_edu.nn.schedules import ExponentialDecay
 
@@ -188,7 +192,8 @@ def test_every_kind_of_model(name, batch_size):
 METRICS: list[tuple[Any, Any, Any, list[Any]]] = [
     ("mse", dense(1), YS, ["mae", "rmse", "r2_score"]),
     ("bce", dense(1, "sigmoid"), [s > 0 for s in SIGNS], ["accuracy", "binary_accuracy", "bce"]),
-    ("categorical_crossentropy", dense(3, "softmax"), ONE_HOT, ["acc", "categorical_accuracy", "mse"]),
+    ("categorical_crossentropy", dense(3, "softmax"), ONE_HOT,
+     ["acc", "categorical_accuracy", "mse"]),
     ("sparse_categorical_crossentropy", dense(3, "softmax"), CLASSES,
      ["acc", "sparse_categorical_accuracy", "sparse_categorical_crossentropy"]),
     ("mse", dense(1), YS, ["mae", lambda y, p: max(p)]),
@@ -229,3 +234,385 @@ def test_batch_by_batch():
                        [p.grad for p in model.parameters()]))  # fmt: skip
     for mine, theirs in zip(models[1], models[0]):
         assert mine == pytest.approx(theirs, rel=1e-12)
+
+
+# ── What can't be compiled runs as it always did ──────────────────────────────────────────
+
+
+class Peeking(keras.layers.Layer):
+    """A layer that looks at its numbers."""
+
+    def forward(self, x):
+        return [v if v.data > 0.0 else 0.5 * v for v in x]
+
+
+class Noisy(keras.layers.Layer):
+    """A layer that draws numbers nobody knows of."""
+
+    random = random.Random(0)
+
+    def forward(self, x):
+        return [v + self.random.gauss(0.0, 0.1) for v in x]
+
+
+class Scaled(keras.layers.Layer):
+    """An honest layer of a user's, with a weight of its own and a constant made on the way."""
+
+    def make(self, shape, random):
+        self.factor = Value(1.5, role="parameter")
+
+    def weights(self):
+        return [[self.factor]]
+
+    def forward(self, x):
+        return [tg.maximum(v * self.factor, Value(-0.3, role="constant")) for v in x]
+
+
+@dataclass(eq=False, repr=False)
+class Careful(Optimizer):
+    """A rule with an if on a number."""
+
+    def update(self, w, g, rate, t, old):
+        return (w - rate * g if g * g < 1.0 else w - rate * tg.sign(g)), {}
+
+
+@dataclass(eq=False, repr=False)
+class Remembering(Optimizer):
+    """A rule made of rows."""
+
+    def start(self):
+        return {"size": 1.0}
+
+    def update(self, w, g, rate, t, old):
+        size = tg.maximum(old["size"] * 0.9, abs(g))
+        return w - rate * g / size, {"size": size}
+
+
+@dataclass(eq=False, repr=False)
+class Stepping(Optimizer):
+    """A rule with a step of its own."""
+
+    def step(self, parameters=None):
+        for parameter in self.parameters:
+            parameter.data -= self.rate * parameter.grad
+        self.iterations += 1
+
+
+def huber_of_yours(y_true, y_pred):
+    errors = [p - t for t, p in zip(y_true, y_pred)]
+    return [e * e if abs(e.data) < 1.0 else 2.0 * abs(e) - 1.0 for e in errors]
+
+
+def test_layers_that_look_at_numbers_run_eagerly_with_one_notice():
+    keras.set_random_seed(3)
+    model = keras.Sequential(mlp(Peeking(), dense(1)))
+    model.compile("sgd", "mse")
+    with pytest.warns(RunsEagerly, match="data of a Value was read.*where.*test_keras_compiled"):
+        model.fit(XS, YS, epochs=4, batch_size=4, verbose=0)
+    model.fit(XS, YS, epochs=1, verbose=0)  # warnings are errors: there is none any more
+    model.predict(XS)
+    model.evaluate(XS, YS)
+    keras.set_random_seed(3)
+    eager = keras.Sequential(mlp(Peeking(), dense(1)))
+    eager.compile("sgd", "mse", run_eagerly=True)
+    eager.fit(XS, YS, epochs=4, batch_size=4, verbose=0)
+    eager.fit(XS, YS, epochs=1, verbose=0)
+    assert eager.state_dict() == model.state_dict(), "to the bit: it is the same code"
+
+
+def test_random_numbers_that_nobody_knows_of_are_noticed():
+    model = keras.Sequential(mlp(Noisy(), dense(1)))
+    model.compile("sgd", "mse")
+    with pytest.warns(RunsEagerly, match="two different programs"):
+        model.fit(XS, YS, epochs=1, verbose=0)
+
+
+def test_sparsemax_sorts_numbers_and_runs_eagerly():
+    with pytest.warns(RunsEagerly, match="data of a Value was read"):
+        eager, compiled = both(
+            lambda: mlp(dense(3, "sparsemax")), {"optimizer": "sgd", "loss": "mse"}, XS, PROBABLE
+        )
+    assert_same(eager, compiled)
+
+
+def test_layers_of_yours_are_compiled():
+    eager, compiled = both(
+        lambda: mlp(Scaled(), dense(1)), {"optimizer": "sgd", "loss": "mse"}, XS, YS
+    )
+    assert is_compiled(compiled)
+    assert_same(eager, compiled)
+
+
+@pytest.mark.parametrize("optimizer", [Careful(0.1), Stepping(0.1)], ids=["if", "step"])
+def test_rules_that_look_at_numbers_run_in_python(optimizer):
+    with pytest.warns(RunsEagerly, match="of a Value was asked for|step of its own"):
+        eager, compiled = both(mlp, {"optimizer": optimizer, "loss": "mse"}, XS, YS)
+    assert not is_compiled(compiled)
+    assert_same(eager, compiled)
+
+
+def test_rules_of_yours_are_compiled():
+    eager, compiled = both(mlp, {"optimizer": Remembering(0.1), "loss": "mse"}, XS, YS)
+    assert is_compiled(compiled)
+    assert_same(eager, compiled)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        huber_of_yours,
+        lambda t, p: tg.sum([(a - b) ** 2 for a, b in zip(t, p)]),
+        lambda t, p: 1.0,
+    ],
+    ids=["if", "sum", "constant"],
+)
+def test_losses_of_yours_see_whole_batches_in_python(loss):
+    """Only what stands around the layers is recorded then; no notice is needed."""
+    eager, compiled = both(
+        lambda: mlp(layers.Dropout(0.3), dense(1, kernel_regularizer="l2"), trainable=False),
+        {"optimizer": "adam", "loss": loss}, XS, YS, validation_split=0.3,
+    )  # fmt: skip
+    assert_same(eager, compiled)
+
+
+def test_a_loss_of_yours_may_hold_weights_itself():
+    models = []
+    for eagerly in (True, False):
+        keras.set_random_seed(3)
+        model = keras.Sequential(mlp())
+        w = model.layers[0].kernel[0][0]
+        model.compile("sgd", lambda t, p, w=w: p[0] * w + w * w, run_eagerly=eagerly)
+        model.fit(XS, YS, epochs=3, verbose=0)
+        models.append(model)
+    assert_same(*models)
+
+
+def test_under_detect_anomaly_training_is_watched():
+    model = keras.Sequential([dense(1, "exponential", input_shape=[1])])
+    model.compile(keras.optimizers.SGD(1e3), "mse")
+    with pytest.raises(tg.errors.Anomaly, match="exp"), tg.detect_anomaly():
+        model.fit([1.0], [9.0], epochs=5, verbose=0)
+
+
+# ── Programs are kept, and dropped ────────────────────────────────────────────────────────
+
+
+def test_a_program_is_kept_as_long_as_nothing_changed():
+    model = keras.Sequential(mlp())
+    model.compile("adam", "mse", ["mae"])
+    model.fit(XS, YS, epochs=1, verbose=0)
+    first = model._programs.get(model, Training, 1, False)
+    model.fit(XS[:5], YS[:5], epochs=2, verbose=0)
+    model.optimizer.learning_rate = 0.5
+    model.set_weights(model.get_weights())
+    model.evaluate(XS, YS)
+    assert model._programs.get(model, Training, 1, False) is first
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "another activation": lambda m: setattr(m.layers[0], "activation", layers.Activation("relu")),
+    "the function in it": lambda m: setattr(m.layers[0].activation, "of", tg.sin),
+    "a frozen layer": lambda m: setattr(m.layers[0], "trainable", False),
+    "a rate of dropout": lambda m: setattr(m.layers[1], "rate", 0.9),
+    "a setting of the optimiser": lambda m: setattr(m.optimizer, "momentum", 0.9),
+    "clipping": lambda m: setattr(m.optimizer, "clipvalue", 0.01),
+    "a regulariser": lambda m: setattr(m.layers[2], "kernel_regularizer", nn.Regularizer("l2")),
+    "a setting of a regulariser": lambda m: m.layers[2].bias_regularizer.settings.update(l1=0.7),
+    "a setting of the loss": lambda m: m.loss.settings.update(delta=0.1),
+    "another loss": lambda m: m.compile(m.optimizer, "mae", run_eagerly=m.run_eagerly),
+    "another weight": lambda m: m.layers[0].kernel[0].__setitem__(0, Value(0.3, role="parameter")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_changed_is_compiled_anew(change):
+    models = []
+    for eagerly in (True, False):
+        keras.set_random_seed(4)
+        last = dense(1, bias_regularizer="l1")
+        model = keras.Sequential(mlp(layers.Dropout(0.2), last))
+        model.compile(keras.optimizers.SGD(0.05), nn.Loss("huber"), run_eagerly=eagerly)
+        if change not in ("a frozen layer", "another weight"):  # an optimiser keeps its weights
+            model.fit(XS, YS, epochs=2, verbose=0)
+        before = fingerprint(model)
+        CHANGES[change](model)
+        assert not same(fingerprint(model), before)
+        model.fit(XS, YS, epochs=2, verbose=0)
+        models.append(model)
+    assert_same(*models)
+
+
+def test_weights_are_read_at_every_call():
+    model = keras.Sequential([dense(1, input_shape=[1], trainable=False), dense(1)])
+    model.compile("sgd", "mse")
+    ones = [[[1.0]], [0.0]] * 2
+    model.set_weights(ones)
+    assert model.predict([3.0]) == [[3.0]]
+    model.layers[0].kernel[0][0].data = 2.0
+    assert model.predict([3.0]) == [[6.0]]
+    assert model.evaluate([3.0], [5.0]) == 1.0
+    assert model.train_on_batch([3.0], [5.0]) == 1.0
+
+
+def test_copies_of_a_model_go_their_own_ways():
+    model = keras.Sequential(mlp())
+    model.compile("adam", "mse")
+    model.fit(XS, YS, epochs=1, verbose=0)
+    other = copy.deepcopy(model)
+    before = model.state_dict()
+    other.fit(XS, YS, epochs=1, verbose=0)
+    assert model.state_dict() == before != other.state_dict()
+    model.fit(XS, YS, epochs=1, verbose=0)
+    assert model.state_dict() == other.state_dict()
+
+
+# ── Manners ───────────────────────────────────────────────────────────────────────────────
+
+
+def post_model(**compile: Any) -> keras.Sequential:
+    keras.set_random_seed(0)
+    model = keras.Sequential([dense(1, input_shape=[1], kernel_initializer="zeros")])
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **compile})
+    return model
+
+
+def test_callbacks_see_the_weights_of_their_moment():
+    seen: dict[bool, list[Any]] = {True: [], False: []}
+
+    def noting(model, into, every_batch):
+        def note(*_):
+            into.append([w.tolist() for w in model.get_weights()])
+
+        hooks = {"on_train_batch_begin": note, "on_train_batch_end": note} if every_batch else {}
+        return keras.callbacks.LambdaCallback(on_epoch_begin=note, on_epoch_end=note, **hooks)
+
+    for every_batch in (False, True):
+        for eagerly in (True, False):
+            keras.set_random_seed(2)
+            model = keras.Sequential(mlp())
+            model.compile("adam", "mse", run_eagerly=eagerly)
+            seen[eagerly].clear()
+            model.fit(XS, YS, epochs=3, batch_size=4, verbose=0,
+                      callbacks=noting(model, seen[eagerly], every_batch))  # fmt: skip
+        assert len(seen[True]) == len(seen[False]) == 6 + 18 * every_batch
+        for mine, theirs in zip(seen[False], seen[True]):
+            for one, other in zip(mine, theirs):
+                assert tg.ravel(one)[0] == pytest.approx(tg.ravel(other)[0], rel=1e-12, abs=1e-14)
+
+
+def callbacks() -> dict[str, Any]:
+    made = keras.callbacks
+    return {
+        "early": made.EarlyStopping("loss", patience=1, min_delta=0.05, restore_best_weights=True),
+        "plateau": made.ReduceLROnPlateau("loss", patience=1, min_delta=1.0, factor=0.5),
+        "schedule": made.LearningRateScheduler(lambda epoch, rate: rate / (1.0 + epoch)),
+        "weights": made.WeightHistory(),
+    }
+
+
+@pytest.mark.parametrize("name", callbacks())
+def test_callbacks_steer_the_same_way(name):
+    models = []
+    for eagerly in (True, False):
+        keras.set_random_seed(2)
+        model = keras.Sequential(mlp())
+        model.compile(keras.optimizers.Adam(0.03), "mse", run_eagerly=eagerly)
+        model.fit(XS, YS, epochs=12, batch_size=4, verbose=0, callbacks=callbacks()[name])
+        models.append(model)
+    assert_same(*models)
+    assert models[0].optimizer.learning_rate == models[1].optimizer.learning_rate
+
+
+def test_a_loss_that_is_not_finite_stops_at_the_same_epoch():
+    models, said = [], []
+    for eagerly in (True, False):
+        model = post_model(optimizer=keras.optimizers.SGD(0.5), run_eagerly=eagerly)
+        with pytest.warns(Diverged) as told:
+            model.fit(FLATS, PRICES, epochs=2000, verbose=0)
+        said.append(str(told[0].message).partition(" First: ")[0])
+        models.append(model)
+    assert said[0] == said[1]
+    assert_same(*models, rel=1e-9)  # a diverging path magnifies roundings
+    assert all(math.isfinite(p.data) for p in models[1].parameters())
+
+
+def test_going_on_regardless():
+    eager, compiled = (
+        post_model(optimizer=keras.optimizers.SGD(0.5), run_eagerly=eagerly)
+        for eagerly in (True, False)
+    )
+    for model in (eager, compiled):
+        model.fit(FLATS, PRICES, epochs=300, verbose=0, stop_at_nonfinite=False)
+    for mine, theirs in zip(*(m.history.history["loss"] for m in (compiled, eager))):
+        assert mine == pytest.approx(theirs, rel=1e-9) or not math.isfinite(mine + theirs)
+
+
+def test_an_interrupt_leaves_the_last_whole_epoch(monkeypatch):
+    model = post_model(optimizer="adam")
+    model.fit(FLATS, PRICES, epochs=1, verbose=0)
+    replay = model._programs.get(model, Training, 1, False)
+    train, calls = replay._engine.train, []
+
+    def interrupted(*args):
+        calls.append(len(args[1]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train(*args)
+
+    monkeypatch.setattr(replay._engine, "train", interrupted)
+    monkeypatch.setattr(replay._engine, "at_once", lambda samples, steps: 5)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(FLATS, PRICES, epochs=100, batch_size=2, verbose=0)
+    assert calls == [20, 20, 20]
+    assert model.history.epoch == list(range(10))
+    assert model.optimizer.iterations == 1 + 10 * 4
+    other = post_model(optimizer="adam")
+    other.fit(FLATS, PRICES, epochs=1, verbose=0)
+    other.random.setstate(random.Random(0).getstate())
+
+
+def test_a_schedule_that_fails_on_the_way():
+    def rate(step):
+        if step == 7:
+            raise ZeroDivisionError("no rate")
+        return 0.01
+
+    models = []
+    for eagerly in (True, False):
+        model = post_model(optimizer=keras.optimizers.SGD(rate), run_eagerly=eagerly)
+        with pytest.raises(ZeroDivisionError):
+            model.fit(FLATS, PRICES, epochs=10, batch_size=4, verbose=0, shuffle=False)
+        models.append(model)
+    assert models[1].history.epoch == [0, 1, 2]
+    assert_same(*models)
+
+
+def test_an_error_in_the_data_changes_nothing():
+    keras.set_random_seed(0)
+    model = keras.Sequential(mlp(dense(3, "softmax")))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    before = model.state_dict()
+    with pytest.raises(BadArgument, match="whole number from 0 to 2"):
+        model.fit(XS, [*CLASSES[:-1], 3.0], epochs=2, verbose=0)
+    assert model.state_dict() == before
+    assert model.history.epoch == []
+
+
+def test_a_model_without_weights():
+    for eagerly in (True, False):
+        model = keras.Sequential([keras.Input(2), layers.Activation("tanh")])
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        model.fit(XS, XS, epochs=2, verbose=0)
+        assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("hidden", ["numpy", "llvmlite"])
+def test_without_extras_the_results_are_the_same(hidden, monkeypatch):
+    import sys
+
+    with_it, _ = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS)
+    monkeypatch.setitem(sys.modules, hidden, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _, without = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS, epochs=4)
+    assert_same(with_it, without)

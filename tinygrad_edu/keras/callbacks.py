@@ -22,7 +22,6 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
 from importlib import import_module
 from math import isfinite, isnan
 from pathlib import Path
@@ -30,8 +29,9 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from ..errors import Anomaly, BadArgument, NotANumber, unknown_name
+from ..errors import Anomaly, BadArgument, NotANumber, TinygradError, unknown_name
 from ..nn.metrics import ALIASES, METRICS
+from ..notebooks import ends, table, wants_html
 from ..ops import is_real, number
 
 __all__ = [
@@ -202,7 +202,8 @@ class History(Callback):
     """What `fit` returns: every number of every epoch.
 
     ``history["loss"]`` is a list with one number per epoch, ``epoch`` the epochs' numbers
-    from 0, ``params`` what fit was asked for, ``model`` the model. A notebook shows a table.
+    from 0, ``params`` what fit was asked for, ``model`` the model. A notebook shows the curve of
+    the loss and a table.
 
     The loss of an epoch is the mean over its batches, each before its step: what the model
     had learned up to there, not what it is worth at the epoch's end.
@@ -253,20 +254,28 @@ class History(Callback):
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show: a table of the first and last epochs."""
+        """What notebooks show: the curve of the loss, and a table of the first and last epochs."""
+        text = {"text/plain": repr(self)}
+        if not wants_html(include, exclude):
+            return text
         n = len(self.epoch)
         # A number that some epochs lack, as with a validation every second one, has lost its
         # places: its column stays empty.
         columns = [values if len(values) == n else [""] * n for values in self.history.values()]
-        rows = [["epoch", *self.history]]
-        for i in range(n):
-            if n <= 10 or i < 5 or i >= n - 5:
-                rows.append([str(self.epoch[i] + 1), *(_short(column[i]) for column in columns)])
-            elif i == 5:
-                rows.append(["⋮"] * len(rows[0]))
-        cells = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in rows]
-        table = "".join(f"<tr>{row}</tr>" for row in cells).replace("td>", "th>", 2 * len(rows[0]))
-        return {"text/plain": repr(self), "text/html": f"<table>{table}</table>"}
+        rows = [
+            [str(epoch + 1), *(_short(column[i]) for column in columns)]
+            for i, epoch in enumerate(self.epoch)
+        ]
+        return {**text, "text/html": self._curve() + table(["epoch", *self.history], ends(rows))}
+
+    def _curve(self) -> str:
+        """The plot of the loss; nothing without matplotlib, or without losses to plot."""
+        from ..drawing import plots
+
+        try:
+            return f"<div>{plots.svg(plots.loss(self))}</div>" if len(self.epoch) > 1 else ""
+        except TinygradError:
+            return ""
 
 
 class WeightHistory(Callback):

@@ -208,6 +208,8 @@ class Forward:
     """
 
     def __init__(self, model: Any, training: bool) -> None:
+        if training and not model.parameters():
+            raise OnlyPython("a model without weights, which has nothing to learn")
         self.weights: list[Value] = leaves_of(model._trainable())[0] if training else []
         with entering(tracing=True):
             recorded = _forward(model, _width(model), training)
@@ -307,6 +309,8 @@ class Training(_OfBatches):
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
         super().__init__(model, target, weighted)
         self.optimizer: Optimizer = model.optimizer
+        if not model.parameters():
+            raise OnlyPython("a model without weights, which has nothing to learn")
         if any(getattr(type(self.optimizer), n) is not getattr(Optimizer, n) for n in _STEPPING):
             raise NotTraceable(
                 f"{type(self.optimizer).__name__} has a step of its own. Write the rule as "

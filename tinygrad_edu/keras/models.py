@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import BadArgument, TinygradError, unknown_name
 from ..modes import scope
 from ..nn.layers import Input, Sample, ShapedLayer, Signal, snake
+from ..notebooks import wants_html
 from .training import Trainer
 
 
@@ -181,6 +182,13 @@ class Model(Trainer):
         from .saving import load_weights
 
         load_weights(self, path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What notebooks show: the summary."""
+        from .summary import as_html, summary
+
+        text = {"text/plain": summary(self)}
+        return {**text, "text/html": as_html(self)} if wants_html(include, exclude) else text
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {len(self.layers)} layers>"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 from ..drawing.text import columns
 from ..drawing.words import clean, plural
 from ..errors import BadArgument
 from ..nn.layers import Activation, Shape, ShapedLayer, Signal, sizes
+from ..notebooks import table
 from ..value import Value
 
 if TYPE_CHECKING:
@@ -59,6 +61,19 @@ def summary(model: Model, line_length: int | None = None) -> str:
         *(line for name, said in _facts(model) for line in _fact(name, said, width)),
     ]
     return "\n".join(texts)
+
+
+def as_html(model: Model) -> str:
+    """The same as HTML, for notebooks; every text is escaped.
+
+    >>> from tinygrad_edu import keras
+    >>> as_html(keras.Sequential([keras.layers.Dense(3, input_shape=[2])], name="<houses>"))
+    '<p><b>Sequential &quot;&lt;houses&gt;&quot;, for samples of shape (2,)</b></p><table>...'
+    """
+    heads, *rows = _rows(model)
+    facts = [f"<b>{name}</b> {escape(clean(said))}" for name, said in _facts(model)]
+    told = table(heads, rows) if rows else ""
+    return f"<p><b>{escape(_title(model))}</b></p>{told}<p>{'<br>'.join(facts)}</p>"
 
 
 def _title(model: Model) -> str:

@@ -197,7 +197,7 @@ class Trainer(Module):
         by_epoch = by_batch or validation is not None or any(map(told.hears, _OF_EPOCHS))
         epoch, limit = initial_epoch, epochs
         while epoch < epochs and not self.stop_training:
-            before = self._state()
+            before, count = self._state(), 1
             try:
                 told.on_epoch_begin(epoch)
                 replay = None if by_batch or data is None else self._replay(data)
@@ -206,15 +206,19 @@ class Trainer(Module):
                     if not logs:
                         break  # a generator that had nothing left
                 else:
-                    at_once = 1 if by_epoch else replay.at_once(len(data), steps or 1)
-                    logs = self._replayed(replay, data, orders(min(at_once, limit, epochs - epoch)))
+                    if not by_epoch:
+                        count = min(limit, epochs - epoch, replay.at_once(len(data), steps or 1))
+                    logs = self._replayed(replay, data, orders(count))
                 if validation is not None and isfinite(logs["loss"][0]):
                     found = self._test(validation, told, batch_size)
                     logs.update({f"val_{name}": [number] for name, number in found.items()})
                 if isinstance(source, Stream) and source.exhausted:
                     self.stop_training = True  # and it has said so
-            except BaseException:  # Ctrl-C too: the history ends with the epoch before this one
+            except BaseException as error:  # Ctrl-C too: what is whole stays, and nothing else
                 self._restore(before)
+                if count > 1 and isinstance(error, Exception):
+                    limit = 1  # one by one then, up to the epoch that fails
+                    continue
                 self.eval()
                 raise
             losses = logs["loss"]
