@@ -117,7 +117,7 @@ class Code(NamedTuple):
             for slot in slots:
                 if type(slot) is not int or not 0 <= slot < self.slots:
                     raise BadArgument(f"{what} wants slot {slot!r} of {self.slots}.")
-        varies = self.varying()
+        varies = self.varying() if self.once else []
         for slot in self.once:
             if varies[slot]:
                 raise BadArgument(f"once wants slot {slot}, which differs from lane to lane.")

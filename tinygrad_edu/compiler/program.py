@@ -12,7 +12,7 @@ from ..modes import entering
 from ..ops import add, identity, number
 from ..ops import sum as sum_row
 from ..value import Number, Value, replay
-from . import python
+from . import python, storage
 from .code import Code
 from .lowering import Lowering
 from .running import Runner
@@ -258,13 +258,13 @@ class Program:
         np = _numpy()
         each: Any = [[0.0] * width for _ in range(n)] if np is None else np.empty((n, width))
         runner(n, rows, shared, each, _none(np), _none(np))
-        if self.code.each:
+        if not self.code.total:
             return each
         return [x for (x,) in each] if np is None else each[:, 0]
 
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Any, int]:
         """The totals over the lanes, reduced, and what counts once added."""
-        if self.code.each:
+        if not self.code.total:
             raise BadArgument("This program has several results. Ask for its values(batch).")
         n, rows, shared = self._given(batch, theta)
         runner = self._runner(wanted)
@@ -338,7 +338,7 @@ class Program:
             code = self.code
             if wanted == "value":
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
-            elif wanted == "each" and not code.each:
+            elif wanted == "each" and code.total:
                 code, _ = only(code, each=code.total[:1])
             made = Runner(code, self._executor, self.fastmath)
             runner = self._runners.setdefault(wanted, made)
@@ -366,6 +366,49 @@ class Program:
             runner.lanes,
             8 * self.code.slots,
         )
+
+    # ── Elsewhere ──
+
+    def to_json(self) -> str:
+        """The program, and the numbers that its parameters have now, as a text.
+
+        >>> x, w = Value(0.0, name="x"), Value(3.0, name="w")
+        >>> text = compile(w * x, inputs=[x], parameters=[w]).to_json()
+        >>> Program.from_json(text).value([[2.0]])
+        6.0
+        """
+        leaves = {
+            "inputs": self.inputs,
+            "parameters": self.parameters,
+            "captured": self.captured,
+        }
+        rest = {
+            "reduce": self.reduce,
+            "names": list(self._names.items()),
+            "backward": self._backward,
+        }
+        return storage.write(self.code, leaves, rest)
+
+    @classmethod
+    def from_json(cls, text: str, *, executor: str = "auto", fastmath: bool = False) -> Program:
+        """The program of a text that `to_json` gave, with parameters of its own.
+
+        Raises:
+            BadArgument: if it is anything else; nothing of it has been run then.
+        """
+        code, leaves, rest = storage.read(text)
+        if rest["reduce"] not in REDUCTIONS:
+            raise unknown_name("reduction", rest["reduce"], REDUCTIONS)
+        count = 1 + len(leaves["parameters"])
+        found = len(code.each), len(code.total), len(code.once)
+        if found not in ((found[0], 0, 0), (0, count, 0), (0, count, count)):
+            raise BadArgument(
+                f"A program gives results of each sample, or the totals of a loss and its "
+                f"{count - 1} slopes, maybe with as many that count once. Received: "
+                f"{found[0]} of each sample, {found[1]} totals, {found[2]} once."
+            )
+        rest["names"] = dict(rest["names"])
+        return cls(code, **leaves, **rest, executor=executor, fastmath=fastmath)
 
     def __repr__(self) -> str:
         return (
