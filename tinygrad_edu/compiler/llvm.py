@@ -345,10 +345,10 @@ class Truth(_Name):
 
     def where(self, x: Real | float, y: Real | float) -> Real:
         """x where the condition holds, y elsewhere."""
-        of = kind("double", self.lanes)
         x, y = self.f.real(x), self.f.real(y)
+        of = kind("double", x.lanes)
         line = f"select {kind('i1', self.lanes)} {self.name}, {of} {x.name}, {of} {y.name}"
-        return Real(self.f, self.f.value(line), self.lanes)
+        return Real(self.f, self.f.value(line), x.lanes)
 
 
 def _hexadecimal(x: float) -> str:
