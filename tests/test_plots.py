@@ -604,7 +604,8 @@ def test_the_same_plot_is_the_same_svg_in_every_process():
     assert one == other
     assert one.startswith(b"<svg")
     assert b"<style" not in one
-    assert b"<dc:date>" not in one
+    assert b"<metadata" not in one
+    assert b'aria-label="b, w"' in one
 
 
 def test_a_notebook_shows_the_plot():

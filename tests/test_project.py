@@ -22,7 +22,7 @@ PACKAGE = ROOT / "tinygrad_edu"
 
 # The floor of each room; docs/architecture.md tells what lives there.
 FLOORS = {
-    "errors": 0, "files": 0, "ieee": 0, "modes": 0, "ops": 0, "trees": 0,
+    "errors": 0, "files": 0, "ieee": 0, "modes": 0, "notebooks": 0, "ops": 0, "trees": 0,
     "graph": 1, "tables": 1, "value": 1,
     "calculus": 2,
     "nn": 3, "compiler": 3, "drawing": 3, "explaining": 3, "testing": 3,

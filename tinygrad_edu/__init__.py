@@ -121,6 +121,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+
+def _shown(self: Value, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    """What notebooks show; see `drawing.notebook`."""
+    from .drawing.notebook import shown
+
+    return shown(self, include, exclude)
+
+
+Value._repr_mimebundle_ = _shown  # type: ignore[attr-defined]
+
 # Where the names live whose rooms are opened late: the module, and what of it (None: itself).
 _LATE: dict[str, tuple[str, str | None]] = {
     "Drawing": (".drawing", "Drawing"),

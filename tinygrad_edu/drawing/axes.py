@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from html import escape
 from math import floor, inf, isfinite, log10
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 
 FONT: Final = "DejaVu Sans"  # comes with matplotlib, so that every machine has it
+_METADATA: Final = ("Creator", "Date", "Format", "Type")  # which would tell the version
 
 
 def svg(ax: Axes) -> str:
@@ -40,13 +42,19 @@ def svg(ax: Axes) -> str:
     out = StringIO()
     with rc_context({"svg.hashsalt": "tinygrad_edu", "svg.fonttype": "path"}):
         figure: Any = ax.figure.figure  # of a subfigure, the whole
-        figure.savefig(out, format="svg", metadata={"Date": None})
+        figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA))
     text = out.getvalue()
     # Its style sheet would apply to the whole page; said on the element, it is inherited.
     start, end = text.index("<defs>\n  <style"), text.index("</style>\n </defs>\n")
     text = text[:start] + text[end + len("</style>\n </defs>\n") :]
-    joins = ' stroke-linejoin="round" stroke-linecap="butt"'
-    return "<svg" + joins + text[text.index("<svg") + len("<svg") :]
+    told = escape(", ".join(filter(None, [ax.get_title("left"), ax.get_ylabel(), ax.get_xlabel()])))
+    own = f' role="img" aria-label="{told}" stroke-linejoin="round" stroke-linecap="butt"'
+    return (
+        "<svg"
+        + own
+        + ' style="max-width:100%;height:auto"'
+        + text[text.index("<svg") + len("<svg") :]
+    )
 
 
 @cache

@@ -137,8 +137,8 @@ def _runs(history: Any) -> dict[str, _Run]:
     first = next(iter(getattr(history, "epoch", [])), 0) + 1
     if not isinstance(found, Mapping):
         return {"": _Run(1, {"loss": _losses(found)})}
-    if not found:
-        raise BadArgument(f"There is no loss to show yet: call fit. Received: {history!r}.")
+    if not found or (found is not history and "loss" not in found):
+        raise BadArgument(f"There is no loss to show. Received: {history!r}.")
     if "loss" not in found or isinstance(found["loss"], Mapping):
         return {literal(str(name)): _runs(run)[""] for name, run in found.items()}
     kept = {name: _losses(found[name]) for name in ("loss", "val_loss") if name in found}
@@ -582,9 +582,7 @@ def _samples(
                 label=f"class {name}", zorder=3,
             )  # fmt: skip
     wrong = [
-        point
-        for point, label, lead in zip(points, labels, leads)
-        if lead.index(max(lead)) != label
+        point for point, label, lead in zip(points, labels, leads) if lead.index(max(lead)) != label
     ]
     if wrong:
         ax.plot(

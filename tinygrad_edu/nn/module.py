@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadArgument
+from ..notebooks import ends, table, wants_html
 from ..ops import number
 from ..value import Value, zero_grad
 
@@ -101,6 +103,20 @@ class Module:
     def parameters(self) -> list[Value]:
         """All parameters, in the order in which they were made attributes."""
         return [parameter for _, parameter in self.named_parameters()]
+
+    def __repr__(self) -> str:
+        count = len(self.parameters())
+        return f"<{type(self).__name__} of {count:,} parameter{'s' * (count != 1)}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What notebooks show: a table of the parameters, of many the first and last ones."""
+        text = {"text/plain": repr(self)}
+        if not wants_html(include, exclude):
+            return text
+        rows = [[path, f"{p.data:.6g}", f"{p.grad:.6g}"] for path, p in self.named_parameters()]
+        shown = table(["parameter", "value", "gradient"], ends(rows)) if rows else ""
+        told = escape(repr(self) if len(repr(self)) <= 200 else f"{repr(self)[:199]}…")
+        return {**text, "text/html": f"<p>{told}</p>{shown}"}
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
