@@ -27,6 +27,10 @@ EXAMPLES = {
         tinygrad-edu train houses.csv --hidden 8,8 --optimizer adam --lr 0.01
         tinygrad-edu train sold.csv --target sold --loss binary_crossentropy
     """,
+    commands.explore: """
+        tinygrad-edu explore houses.csv --features flats --target price
+        tinygrad-edu explore houses.csv --hidden 3 --activation tanh --standardize --lr 0.1
+    """,
     commands.predict: """
         tinygrad-edu predict model.json houses.csv --output predictions.csv
         tinygrad-edu predict model.json houses.csv --missing skip > predictions.csv
@@ -52,6 +56,7 @@ def add_commands(parser: ArgumentParser) -> None:
     saved = _part()
     saved.add_argument("model", type=Path, metavar="MODEL", help="a file that train saved")
     columns, model, quiet = _part(_column_options), _part(_model_options), _part()
+    passes = _part(_training_options)
     quiet.add_argument("--quiet", action="store_true", help="say nothing")
 
     found = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -70,16 +75,16 @@ def add_commands(parser: ArgumentParser) -> None:
         sub.set_defaults(command=function, parser=sub, quiet=False)
         return sub
 
-    training = command(commands.train, table, columns, model, quiet)
-    training.add_argument(
-        "--epochs", type=whole(0), default=100, metavar="N", help="passes over it (default: 100)"
-    )
-    training.add_argument(
-        "--batch-size", type=whole(1), default=32, metavar="N", help="rows per step (default: 32)"
-    )
+    training = command(commands.train, table, columns, model, passes, quiet)
     training.add_argument(
         "--model", type=Path, metavar="FILE", help="where to save the model; else it is not kept"
     )
+    exploring = command(commands.explore, table, columns, model, passes, quiet)
+    _rows(exploring, "rows to show (default: 12)")
+    exploring.add_argument(
+        "--output", type=Path, default=Path("model.html"), metavar="FILE",
+        help="the page to write (default: model.html)",
+    )  # fmt: skip
     predicting = command(commands.predict, saved, table, quiet)
     _features(predicting)
     predicting.add_argument(
@@ -170,6 +175,15 @@ def _model_options(part: ArgumentParser) -> None:
     )  # fmt: skip
     part.add_argument(
         "--seed", type=whole(0), default=0, metavar="N", help="of all that is random (default: 0)"
+    )
+
+
+def _training_options(part: ArgumentParser) -> None:
+    part.add_argument(
+        "--epochs", type=whole(0), default=100, metavar="N", help="passes over it (default: 100)"
+    )
+    part.add_argument(
+        "--batch-size", type=whole(1), default=32, metavar="N", help="rows per step (default: 32)"
     )
 
 

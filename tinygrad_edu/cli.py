@@ -93,17 +93,19 @@ def bowl(flats: Sequence[float], prices: Sequence[float]) -> Bowl:
 
 def train(
     neuron: nn.Neuron, optimizer: nn.SGD, epochs: int, show: Callable[[str], None] = print
-) -> Value:
+) -> tuple[Value, list[list[float]]]:
     """Full-batch gradient descent on the seven houses, a line of numbers now and then.
 
-    Returns the recorded loss of the trained neuron, differentiated.
+    Returns the recorded loss of the trained neuron, differentiated, and w and b of every epoch.
     """
     (w,), b = neuron.w, neuron.b
+    met = []
     show(f"{'epoch':>6} {'w':>13} {'b':>13} {'loss':>13} {'∂loss/∂w':>13} {'∂loss/∂b':>13}")
     for epoch in range(epochs + 1):
         neuron.zero_grad()
         loss = loss_graph(neuron, FLATS, PRICES)
         loss.backward()
+        met.append([w.data, b.data])
         if epoch in SHOWN or epoch == epochs:
             show(
                 f"{epoch:>6} {_fixed(w.data):>13} {_fixed(b.data):>13} {loss.data:>13.6g} "
@@ -111,7 +113,7 @@ def train(
             )
         if epoch < epochs:
             optimizer.step()
-    return loss
+    return loss, met
 
 
 def _fixed(x: float) -> str:
@@ -171,6 +173,7 @@ def demo(
 ) -> None:
     """The main job: train, show, explain, draw."""
     from .drawing import draw
+    from .exploring import explore
 
     neuron = nn.Neuron(1, nonlin=False)
     neuron.w[0].data = neuron.b.data = 0.0
@@ -182,7 +185,7 @@ def demo(
         f"Start: w = 0, b = 0. Loss: the mean squared error. Each epoch takes one step\n"
         f"downhill on all seven houses, θ ← θ − {learning_rate:g} · ∂loss/∂θ.\n"
     )
-    loss = train(neuron, optimizer, epochs, show)
+    loss, met = train(neuron, optimizer, epochs, show)
     w, b = neuron.w[0].data, neuron.b.data
     show(f"\nA house with {HOUSE} flats: {w:.6f} · {HOUSE} + {b:.6f} = {w * HOUSE + b:.4f}\n")
     show(why_not_exact(neuron, epochs, learning_rate))
@@ -193,6 +196,12 @@ def demo(
     for path in written:
         show(f"  {path}")
     show("Open the .svg in a browser: a card or an edge tells its numbers to 17 digits.")
+    page = explore(
+        loss, folder / "one-neuron.html", parameters=neuron.parameters(), training=met,
+        learning_rate=learning_rate, title="One neuron learns the prices of seven houses",
+    )  # fmt: skip
+    show(f"\nA page to step through, epoch by epoch and gradient by gradient:\n  {page.path}")
+    show("Open it in a browser; it needs no network. Move w, b and α and look.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -214,8 +223,9 @@ def _parser() -> argparse.ArgumentParser:
         "--learning-rate", type=float, default=0.01, metavar="α", help="default: 0.01"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path(), metavar="FOLDER", help="for one-neuron.svg and .png"
-    )
+        "--output", type=Path, default=Path(), metavar="FOLDER",
+        help="for one-neuron.svg, .png and .html",
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 

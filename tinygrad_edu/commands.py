@@ -1,4 +1,5 @@
-"""What ``tinygrad-edu`` does with tables of your own: train, predict, summary, graph, diagnose.
+"""What ``tinygrad-edu`` does with tables of your own: train, explore, predict, summary, graph,
+diagnose.
 
 Each command is a function of its options and of ``say``, which prints for people; what it
 returns is what ``--json`` prints for programs.
@@ -29,6 +30,7 @@ from .value import Value
 
 if TYPE_CHECKING:  # keras is imported by the command that needs it
     from .keras import Model
+    from .keras.callbacks import Callback
     from .keras.data import Pairs
 
 Options = argparse.Namespace
@@ -252,7 +254,9 @@ def train(options: Options, say: Say) -> Answer:
     return answer
 
 
-def fit(model: Model, job: Job, options: Options, highest: float | None, say: Say) -> list[float]:
+def fit(
+    model: Model, job: Job, options: Options, highest: float | None, say: Say, *callbacks: Callback
+) -> list[float]:
     """Train, with a line now and then; the loss of every epoch."""
     from .keras.callbacks import LambdaCallback
     from .keras.training import Diverged
@@ -275,7 +279,7 @@ def fit(model: Model, job: Job, options: Options, highest: float | None, say: Sa
                 batch_size=options.batch_size,
                 epochs=options.epochs,
                 verbose=0,
-                callbacks=[LambdaCallback(on_epoch_end=show)],
+                callbacks=[LambdaCallback(on_epoch_end=show), *callbacks],
                 validation_data=job.checked and (job.checked.x.rows, job.checked.y.rows),
             )
         except Diverged:
@@ -342,6 +346,41 @@ def line(target: str, weights: Mapping[str, float], bias: float) -> str:
     terms = [*((w, f" · {name}") for name, w in weights.items()), (bias, "")]
     signed = [f"{'−' if w < 0 else '+'} {abs(w):.10g}{name}" for w, name in terms]
     return f"{target} = {' '.join(signed).removeprefix('+ ')}"
+
+
+def explore(options: Options, say: Say) -> Answer:
+    """Train a model on a table, and write a page in which each gradient can be stepped through."""
+    from .exploring import explore as page_of
+    from .graph import tape
+    from .keras.callbacks import WeightHistory
+
+    job = read_job(options, say)
+    model, recorded = new_model(options, len(job.features)), WeightHistory()
+    fit(model, job, options, bound(model, options, job.learned), say, recorded)
+    x, y = some(job.learned, options.rows or 12)
+    loss = model.loss_graph(x, y)
+    names = dict(zip(_inputs(len(job.features)), job.features))
+    for leaf in tape(loss):
+        if leaf.role == "input":
+            leaf.name = names[leaf.name or ""]
+        elif leaf.role == "target":
+            leaf.name = job.target
+    page = page_of(
+        loss, options.output, parameters=model.parameters(), training=recorded,
+        learning_rate=_rate(model), title=f"How a model learns {job.target} from {options.table}",
+    )  # fmt: skip
+    say("")
+    if len(x) < len(job.learned):
+        say(f"The page shows {len(x)} of {len(job.learned)} rows; --rows N shows more.")
+    if options.standardize:
+        say("Its numbers are those of the standardised columns.")
+    say(f"Open {page.path} in a browser: it needs no network.")
+    return {"table": str(options.table), "rows": len(x), "output": str(page.path)}
+
+
+def _inputs(count: int) -> list[str]:
+    """What a model's loss calls its inputs."""
+    return [subscript("x", j, count) for j in range(1, count + 1)]
 
 
 def diagnose(options: Options, say: Say) -> Answer:
@@ -475,7 +514,7 @@ def graph(options: Options, say: Say) -> Answer:
     model, memory = load(options.model)
     if options.table is None:
         width = prod(model.input_shape or ())
-        names = memory.features or [subscript("x", j, width) for j in range(1, width + 1)]
+        names = memory.features or _inputs(width)
         inputs = [Value(memory.means.get(x, 1.0), name=x, role="input") for x in names]
         value: Any = model.forward([*inputs])[0]
         value.name = f"predicted {memory.target or ''}".rstrip()

@@ -100,7 +100,7 @@ for _python, _row in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div"
     _straight, _reflected = _operator(_row)
     setattr(Symbol, f"__{_python}__", _straight)
     setattr(Symbol, f"__r{_python}__", _reflected)
-Symbol.__neg__ = _operator("neg")[0]  # type: ignore[attr-defined]
+setattr(Symbol, "__neg__", _operator("neg")[0])  # noqa: B010
 
 
 def function(f: Callable[..., Any], names: Sequence[str]) -> str:

@@ -1,0 +1,358 @@
+"""`explore`: a graph, its picture and its training in one HTML file that computes for itself."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final
+
+from ..drawing.parts import path as boxes
+from ..drawing.parts import reached
+from ..drawing.stage import rules_js
+from ..drawing.words import clean, named, plural, short, symbol
+from ..errors import BadArgument, GraphError
+from ..files import write_whole
+from ..graph import Graph, Node, snapshot, tape
+from ..keras.callbacks import WeightHistory
+from ..ops import TABLE, is_real, number
+from ..value import Value
+from . import formulas, javascript, stages
+
+MOST_CHARACTERS: Final = 20  # of a name that is a formula
+MOST_NODES: Final = 20_000  # the page's own arithmetic stays below a second
+
+
+def explore(
+    x: Any,
+    path: str | os.PathLike[str] = "model.html",
+    *,
+    data: tuple[Any, Any] | None = None,
+    parameters: Sequence[Value] | None = None,
+    training: WeightHistory | Sequence[Sequence[float]] | None = None,
+    learning_rate: float | None = None,
+    title: str | None = None,
+) -> Page:
+    """Write a page in which a reader steps through a graph, and see every gradient come to be.
+
+    It is one HTML file that needs no server and no network. In it one steps forward and
+    backward, operation by operation; asks any card why its gradient is what it is; moves the
+    parameters and the learning rate, and all is computed again in the page, by the rows of
+    the table; goes through the epochs of a training; and guesses a gradient before it is shown.
+
+    Args:
+        x: a loss: any Value. Or a compiled model, with ``data``.
+        path: the file to write.
+        data: of a model, the inputs and targets to compute the loss of: ``(flats, prices)``.
+        parameters: the leaves that the page moves. If not given: those of the model; of a Value
+            its leaves of role "parameter", or if there are none, those without a role.
+        training: the weights of each epoch: the ``keras.callbacks.WeightHistory`` of a fit, or
+            a list with one number per parameter for each epoch. Without it the page begins
+            at the weights of now.
+        learning_rate: of the page's steps of gradient descent; if not given, that of the
+            model's optimiser, else 0.01.
+        title: the page's heading.
+
+    Returns:
+        The page; notebooks show it.
+
+    Raises:
+        GraphError: if x is neither a Value nor a compiled model.
+        BadArgument: if a model came without data, or the training does not fit its weights.
+        DrawingError: if there is no layout engine to draw the graph.
+        OSError: if the file can't be written; an older one is then as it was.
+
+    >>> import tempfile
+    >>> w = Value(0.5, name="w", role="parameter")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = explore((w * 2.0 - 3.0) ** 2, Path(folder, "loss.html"))
+    ...     page.path.read_bytes()[:15]
+    b'<!doctype html>'
+    >>> page
+    <Page of 6 values: open loss.html in a browser>
+    """
+    loss, found, rate = _subject(x, data)
+    moved = found if parameters is None else list(parameters)
+    graph = snapshot(loss)
+    if len(graph.nodes) > MOST_NODES:
+        raise BadArgument(
+            f"A page can step through at most {MOST_NODES:,} values. Received: a graph of "
+            f"{len(graph.nodes):,}. Explore the loss of fewer samples."
+        )
+    ids = _ids(loss)
+    known = [ids.get(value) for value in moved]
+    rate = rate if learning_rate is None else _rate(learning_rate)
+    heading = clean(title or f"{named(graph.root) or 'Result'}: every gradient, step by step")
+    content = document(
+        graph, heading, [id for id in known if id is not None], _epochs(training, known), rate
+    )
+    path = Path(path)
+    write_whole(path, content.encode())
+    return Page(path, content, len(graph.nodes))
+
+
+class Page:
+    """A page that was written.
+
+    Attributes:
+        path: the file.
+        html: its text.
+    """
+
+    def __init__(self, path: Path, html: str, count: int) -> None:
+        self.path, self.html, self._count = path, html, count
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        count = plural(self._count, "value")
+        return f"<Page of {count}: open {self.path.name} in a browser>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the page in a frame of its own."""
+        frame = (
+            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
+            f'style="width: 100%; height: 860px; border: 0" title="explore"></iframe>'
+        )
+        return {"text/html": frame, "text/plain": repr(self)}
+
+
+# ── What is explored ──────────────────────────────────────────────────────────────────────
+
+
+def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], float]:
+    """The loss, the parameters to move, and the learning rate of steps."""
+    if isinstance(x, Value):
+        if data is not None:
+            raise BadArgument("A Value has its data already. Received: data as well.")
+        leaves = [value for value in tape(x, through_stops=False) if value.op is None]
+        told = [leaf for leaf in leaves if leaf.role == "parameter"]
+        return x, told or [leaf for leaf in leaves if leaf.role is None], 0.01
+    if not hasattr(x, "loss_graph"):
+        raise GraphError(
+            f"A loss or a compiled model can be explored. Received: {x!r} (of type "
+            f"{type(x).__name__}). Explore what your model returns: tg.explore(loss)."
+        )
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise BadArgument(
+            f"Of a model, the loss of some samples is explored: tg.explore(model, data=(x, y)). "
+            f"Received: data={data!r}."
+        )
+    loss = x.loss_graph(*data)
+    return loss, x.parameters(), x.optimizer.rate
+
+
+def _ids(root: Value) -> dict[Value, int]:
+    """The id that `snapshot` gives to each Value; plain numbers have ids of their own."""
+    ids: dict[Value, int] = {}
+    count = 0
+    for value in tape(root):
+        count += sum(type(arg) is float for arg in value.args)
+        ids[value] = count
+        count += 1
+    return ids
+
+
+def _rate(x: Any) -> float:
+    rate = number(x)
+    if not (isfinite(rate) and rate >= 0.0):
+        raise BadArgument(f"A learning rate is a finite number from 0. Received: {x!r}.")
+    return rate
+
+
+def _epochs(training: Any, known: Sequence[int | None]) -> list[list[float]]:
+    """The weights of every epoch that are in the graph."""
+    epochs = training.epochs if isinstance(training, WeightHistory) else training
+    found = []
+    for epoch in () if epochs is None else epochs:
+        row = list(epoch)
+        if len(row) != len(known) or not all(map(is_real, row)):
+            raise BadArgument(
+                f"Each epoch of a training is one number for each of the {len(known)} "
+                f"parameters. Received: {plural(len(row), 'number')}."
+            )
+        found.append([number(x) for x, id in zip(row, known) if id is not None])
+    return found
+
+
+# ── The page as text ──────────────────────────────────────────────────────────────────────
+
+
+def document(
+    graph: Graph, title: str, parameters: list[int], epochs: list[list[float]], rate: float
+) -> str:
+    """The whole page as HTML."""
+    applied = [(node.op, len(node.args)) for node in graph.nodes if node.op is not None]
+    rows, opaque = javascript.rows(applied)
+    data = {
+        **columns(graph, live=not opaque),
+        "opaque": opaque,
+        "title": title,
+        "parameters": parameters,
+        "samples": samples(graph),
+        "rate": rate,
+        "epochs": len(epochs),
+        "weights": packed(x for epoch in epochs for x in epoch),
+    }
+    scenes = stages.scenes(graph, [sample["scope"] for sample in data["samples"]])
+    pictures = [f'<div class="picture">{scene.stage.svg}</div>' for scene in scenes]
+    parts = {
+        "title": html.escape(title),
+        "css": f"{scenes[0].stage.css}\n{_file('page.css')}",
+        "stages": "\n".join(pictures),
+        "data": embedded({**data, "scenes": stages.described(scenes)}),
+        "arithmetic": f"{rules_js()}\n{_file('arithmetic.js')}",
+        "rows": rows,
+        "js": _file("page.js"),
+    }
+    text = _file("page.html")
+    before, *rest = text.split("{{")
+    pieces = [before]
+    for piece in rest:  # in one pass: what is put in is never looked at again
+        name, _, after = piece.partition("}}")
+        pieces += [parts[name], after]
+    return "".join(pieces)
+
+
+def _file(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def columns(graph: Graph, live: bool) -> dict[str, Any]:
+    """The nodes of a graph, a list for each of their properties."""
+    flowing = reached(graph)
+    written: dict[Any, int] = {}
+    scopes: dict[str, int] = {}
+    found: dict[str, Any] = {
+        "op": [None if n.op is None else javascript.key(n.op, len(n.args)) for n in graph.nodes],
+        "args": [n.args for n in graph.nodes],
+        "flows": [
+            [int(n.id in flowing and local is not None) for local in n.partials]
+            for n in graph.nodes
+        ],
+        "reached": [int(n.id in flowing) for n in graph.nodes],
+        "data": [spelled(n.data) for n in graph.nodes],
+        "symbol": [symbol(n) for n in graph.nodes],
+        "label": labels(graph),
+        "name": [named(n) for n in graph.nodes],
+        "role": [n.role or "" for n in graph.nodes],
+        "scope": [
+            scopes.setdefault("/".join(map(clean, boxes(n))), len(scopes)) for n in graph.nodes
+        ],
+        "formula": [
+            None if n.op is None else written.setdefault(_pattern(graph, n), len(written))
+            for n in graph.nodes
+        ],
+    }
+    found["scopes"] = list(scopes)
+    found["formulas"] = [_formulas(*pattern) for pattern in written]
+    if not live:  # the page can't compute: it shows what was recorded
+        found["partials"] = [
+            [None if local is None else spelled(local) for local in n.partials] for n in graph.nodes
+        ]
+        found["adjoint"] = [spelled(n.adjoint) for n in graph.nodes]
+    return found
+
+
+def labels(graph: Graph) -> list[str]:
+    """What to call each node in a sentence: its name, else what it computes, in names.
+
+    >>> w, y = Value(1.0, name="w"), Value(2.0, name="y")
+    >>> labels(snapshot((w * 3.0 - y) ** 2))
+    ['w', 'y', '3', 'w × 3', 'w × 3 − y', '(w × 3 − y)²']
+    """
+    found: list[formulas.Formula] = []
+    for node in graph.nodes:
+        args = [found[arg] for arg in node.args]
+        if named(node):
+            made = formulas.Formula(short(named(node)))
+        elif node.op is None:
+            constant = node.role == "constant"
+            made = formulas.of_number(node.data) if constant else formulas.Formula("number")
+        elif len(args) > 3 and node.op.name == "sum":
+            one = args[0].within(3) if len({arg.text for arg in args}) == 1 else ""
+            made = formulas.Formula(f"Σ {one}".rstrip())
+        else:
+            made = formulas.written(node.op, args)
+        if len(made.text) > MOST_CHARACTERS and not named(node):
+            made = formulas.Formula(symbol(node))
+        if named(node) and node.op is TABLE["identity"] and not named(graph.nodes[node.args[0]]):
+            found[node.args[0]] = made  # what is passed on unchanged is called as its copy
+        found.append(made)
+    return [formula.text for formula in found]
+
+
+def _pattern(graph: Graph, node: Node) -> tuple[Any, tuple[float | None, ...]]:
+    """What a node's formula depends on: its row, and which arguments are plain numbers."""
+    args = [graph.nodes[arg] for arg in node.args]
+    return node.op, tuple(arg.data if arg.role == "constant" else None for arg in args)
+
+
+def _formulas(op: Any, constants: tuple[float | None, ...]) -> list[Any]:
+    """The formula of a row's value and those of its partials; of a long sum, all are alike."""
+    several = len(constants) > 3 and op.arity is None
+    return [
+        formulas.value(op, constants),
+        [
+            formulas.partial(op, i, constants) if constant is None else None
+            for i, constant in enumerate(constants[:1] if several else constants)
+        ],
+    ]
+
+
+def samples(graph: Graph) -> list[dict[str, Any]]:
+    """The samples of a loss: each outermost scope that has a target in it.
+
+    Of each: the ids of its inputs, targets and outputs, which are what the targets are
+    compared with.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for node in graph.nodes:
+        if node.role == "target" and boxes(node):
+            scope = boxes(node)[0]
+            found.setdefault(scope, {"scope": scope, "x": [], "y": [], "out": []})
+    for node in graph.nodes:
+        place = boxes(node)
+        sample = found.get(place[0]) if place else None
+        if sample is None:
+            continue
+        if node.role in ("input", "target"):
+            sample["x" if node.role == "input" else "y"].append(node.id)
+        compared = [arg for arg in node.args if graph.nodes[arg].role == "target"]
+        if compared:
+            others = [arg for arg in node.args if arg not in compared]
+            sample["out"] += [arg for arg in others if arg not in sample["out"]]
+    return list(found.values())
+
+
+def spelled(x: float) -> float | str:
+    """A number as JSON can hold it, exactly; it knows no nan and no infinity."""
+    return x if isfinite(x) else repr(x)
+
+
+def packed(numbers: Iterable[float]) -> str:
+    """Doubles as base64, little-endian: 11 characters each, to the last bit."""
+    found = array("d", numbers)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return base64.b64encode(found.tobytes()).decode()
+
+
+def embedded(data: Any) -> str:
+    """JSON that can stand within a ``<script>``: nothing in it ends that or begins a comment.
+
+    >>> embedded("</script><!--")
+    '"\\\\u003c/script\\\\u003e\\\\u003c!--"'
+    """
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text

@@ -1,0 +1,120 @@
+"""The pictures that the page moves: each sample in its own, all others one card, and the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from ..drawing.parts import Card, Link, View, contents, view
+from ..drawing.stage import Stage
+from ..drawing.words import plural
+from ..graph import Graph
+
+CARDS: Final = 300  # of the picture of the whole; a larger graph is folded
+OPENED: Final = 80  # cards of one sample; more, and it is not drawn alone
+SAMPLES: Final = 8  # so many samples are drawn alone
+WIDE: Final = -123456.0
+
+
+class Scene(NamedTuple):
+    """A picture in the page: what the reader chooses it by, and what it says of itself."""
+
+    label: str
+    note: str
+    stage: Stage
+    cards: Sequence[Card]
+
+
+def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
+    """The pictures of a graph: of each sample if there are several, and of the whole."""
+    found: list[Scene] = []
+    whole = view(graph, CARDS)
+    if len(scopes) > 1:
+        all_open = view(graph, len(graph.nodes))
+        for scope in scopes[:SAMPLES]:
+            alone = opened(all_open, scope, set(scopes) - {scope})
+            if len(alone.cards) <= OPENED:
+                others = plural(len(scopes) - 1, "other sample")
+                note = f"{scope} is drawn, the {others} are one card."
+                found.append(_scene(graph, alone, scope, note, len(found)))
+    folded = [card for card in whole.cards if card.folded]
+    count = sum(len(card.nodes) for card in folded)
+    note = f"{plural(count, 'value')} of {len(graph.nodes):,} are folded into " if folded else ""
+    note += f"{plural(len(folded), 'card')}." if folded else ""
+    label = "all of it" if found else "the graph"
+    return [*found, _scene(graph, whole, label, note, len(found))]
+
+
+def _scene(graph: Graph, seen: View, label: str, note: str, number: int) -> Scene:
+    frames = [graph, wide(graph)]
+    stage = Stage(frames, seen._replace(notes=[]), prefix=f"s{number}-", legend=False)
+    return Scene(label, note, stage, seen.cards)
+
+
+def wide(graph: Graph) -> Graph:
+    """The graph with numbers of 7 characters, so that its cards have room for the page's own,
+    which it writes with as few digits as fit."""
+    return Graph(
+        tuple(
+            node
+            if node.role == "constant"
+            else node._replace(
+                data=WIDE,
+                adjoint=WIDE,
+                partials=tuple(None if local is None else WIDE for local in node.partials),
+            )
+            for node in graph.nodes
+        )
+    )
+
+
+def opened(seen: View, scope: str, others: set[str]) -> View:
+    """A view in which all samples but one are a single card.
+
+    >>> from tinygrad_edu import Value, snapshot
+    >>> from tinygrad_edu import scope as named
+    >>> w, squares = Value(2.0, "w"), []
+    >>> for i in (1, 2, 3):
+    ...     with named(f"sample {i}"):
+    ...         squares.append((w - i) ** 2)
+    >>> loss = squares[0] + squares[1] + squares[2]
+    >>> alone = opened(view(snapshot(loss), 100), "sample 1", {"sample 2", "sample 3"})
+    >>> [card.title or card.nodes[0].label for card in alone.cards]
+    ['w', '1', '−', 'x²', '2 others', 'Σ']
+    """
+
+    def outside(card: Card) -> bool:
+        return bool(card.place) and card.place[0] in others
+
+    nodes = [node for card in seen.cards if outside(card) for node in card.nodes]
+    id = f"fold{nodes[0].id}"
+    one = Card(id, "folded", (), plural(len(others), "other"), contents(nodes), nodes, ())
+    card_of = {card.id: one if outside(card) else card for card in seen.cards}
+    links: dict[tuple[str, ...], Link] = {}
+    for link in seen.links:
+        tail, head = card_of[link.tail].id, card_of[link.head].id
+        if tail == head == id:
+            continue
+        if id not in (tail, head):
+            links[(link.id,)] = link
+            continue
+        known = links.get((tail, head))
+        edges = [*(known.edges if known else ()), *link.edges]
+        links[tail, head] = Link(f"{tail}-{head}", tail, head, edges, True)
+    cards = list({card.id: card for card in card_of.values()}.values())
+    return seen._replace(cards=cards, links=list(links.values()))
+
+
+def described(found: Sequence[Scene]) -> list[dict[str, Any]]:
+    """What the page needs to know of its pictures, as JSON can hold it."""
+    return [
+        {
+            "label": scene.label,
+            "note": scene.note,
+            "prefix": scene.stage.prefix,
+            "slots": scene.stage.slots,
+            "links": scene.stage.links,
+            "cards": [[card.id, [node.id for node in card.nodes]] for card in scene.cards],
+        }
+        for scene in found
+    ]
