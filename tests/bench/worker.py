@@ -1,0 +1,49 @@
+"""One side of one case, in a process of its own: ``python -m tests.bench.worker SIDE CASE SIZE``.
+
+It prepares the case, prints what a step answers, and then measures as often as it is asked to:
+a line of standard input holds for how many seconds. Every line it prints is JSON. It is bound to
+one core where the system allows that, so that one thread works on every side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from importlib import import_module
+from statistics import median
+
+
+def measured(step, seconds: float) -> float:
+    """The median time of a step, called for so many seconds."""
+    times = []
+    end = time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        begin = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - begin)
+    return median(times)
+
+
+def main(side: str, case: str, size: str) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
+
+    def tell(**what) -> None:
+        print(json.dumps(what), file=answers, flush=True)
+
+    try:
+        work = getattr(import_module(f"tests.bench.sides.{side}"), case)(int(size))
+        answer = work.answer()
+    except Exception as error:
+        tell(error=f"{type(error).__name__}: {error}")
+        raise
+    tell(answer=answer, facts=work.facts)
+    for line in sys.stdin:
+        tell(seconds=measured(work.step, float(line)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
