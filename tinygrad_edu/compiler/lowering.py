@@ -130,7 +130,7 @@ class Lowering:
                 a, b = operands
                 if type(a) is not float and type(b) is not float:
                     args = slots[a], slots[b]
-            elif float not in map(type, operands):
+            elif float not in map(type, operands) and (lower != "sum" or len(operands) > 2):
                 args = tuple([slots[arg] for arg in operands])
             if known is None or args is None:
                 slots[node] = self._apply(op, operands)
@@ -161,6 +161,7 @@ class Lowering:
         same partials.
         """
         writer = self._writer
+        writer.orphans = True  # the root, if only its slopes are wanted
         if self.backward is None:
             self.backward = writer.next
         swept = reverse({root: 1.0}, xs, self._partials, writer.times, writer.sum)
@@ -266,7 +267,7 @@ class _Writer:
         self.args: list[tuple[int, ...]] = []
         self.known: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in PRIMITIVES}
         self.folded = False  # whether some instruction turned out to be a constant
-        self.orphans = False  # whether an instruction may have lost its only reader
+        self.orphans = False  # whether there may be instructions that no result needs
 
     @property
     def next(self) -> int:

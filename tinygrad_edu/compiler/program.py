@@ -85,7 +85,7 @@ def compile(
         parts = [part for part in (lanes, regular) if isinstance(part, Value)]
         lowering = Lowering(inputs, parameters, parts)
         total, once = (_with_slopes(lowering, part, parameters) for part in (lanes, regular))
-        code = lowering.code(total=total, once=once if regular is not None else ())
+        code = lowering.code(total=total, once=once)
     return Program(
         code,
         inputs=[value.name for value in inputs],
@@ -99,11 +99,15 @@ def compile(
     )
 
 
-def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[Value]) -> list[int]:
-    """The slots of a part of the loss and of its gradient."""
+def _with_slopes(
+    lowering: Lowering, part: Number | None, parameters: Sequence[Value]
+) -> list[int]:
+    """The slots of a part of the loss and of its gradient; none if there is no such part."""
+    if part is None:
+        return []
     if isinstance(part, Value):
         return [lowering.slot(part), *lowering.gradients(part, parameters)]
-    return [lowering.slot(part or 0.0), *[lowering.slot(0.0)] * len(parameters)]
+    return [lowering.slot(part), *[lowering.slot(0.0)] * len(parameters)]
 
 
 def _current(root: Value) -> Value:
@@ -230,8 +234,7 @@ class Program:
             BadArgument: if the shapes do not fit, for an empty batch whose mean is asked, or
                 if the program has several results.
         """
-        total, _ = self._reduced("value", batch, theta)
-        return float(total[0])
+        return float(self._reduced("value", batch, theta)[0])
 
     def value_and_grad(self, batch: Any, theta: Any = None, out: Any = None) -> tuple[float, Any]:
         """The loss of a batch and its gradient by the parameters.
@@ -243,47 +246,50 @@ class Program:
         Returns:
             The loss, and one number per parameter: an array, or a list without NumPy.
         """
-        total, count = self._reduced("all", batch, theta)
+        found = self._reduced("all", batch, theta)
         if out is None:
-            return float(total[0]), total[1:]
-        out[:count] = total[1:]
-        return float(total[0]), out
+            return float(found[0]), found[1:]
+        out[:] = found[1:]
+        return float(found[0]), out
 
     def values(self, batch: Any, theta: Any = None) -> Any:
         """The results of every sample: n rows, or n numbers of a loss (without what counts
         once per batch)."""
+        if not self.code.each and not self.code.total:
+            raise BadArgument("Nothing in this program depends on a sample. Ask for its value.")
         n, rows, shared = self._given(batch, theta)
         runner = self._runner("each")
         width = len(runner.code.each)
         np = _numpy()
         each: Any = [[0.0] * width for _ in range(n)] if np is None else np.empty((n, width))
         runner(n, rows, shared, each, _none(np), _none(np))
-        if not self.code.total:
+        if self.code.each:
             return each
         return [x for (x,) in each] if np is None else each[:, 0]
 
-    def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Any, int]:
-        """The totals over the lanes, reduced, and what counts once added."""
-        if not self.code.total:
+    def _reduced(self, wanted: str, batch: Any, theta: Any) -> Any:
+        """The totals over the lanes, reduced, and what counts once."""
+        if self.code.each:
             raise BadArgument("This program has several results. Ask for its values(batch).")
         n, rows, shared = self._given(batch, theta)
         runner = self._runner(wanted)
-        count, np = len(runner.code.total), _numpy()
-        total: Any = [0.0] * count if np is None else np.empty(count)
-        once: Any = _none(np)
-        if runner.code.once:
-            once = [0.0] * count if np is None else np.empty(count)
+        code, np = runner.code, _numpy()
+        if np is None:
+            total: Any = [0.0] * len(code.total)
+            once: Any = [0.0] * len(code.once)
+        else:
+            total = np.empty(len(code.total)) if code.total else _empty()
+            once = np.empty(len(code.once)) if code.once else _empty()
         runner(n, rows, shared, _none(np), total, once)
+        if not code.total:
+            return once
         if self.reduce == "mean" and n != 1:
             if n == 0:
                 raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
-            if np is None:
-                total = [x / n for x in total]
-            else:
-                total /= n
-        if runner.code.once:
-            total = [x + y for x, y in zip(total, once)] if np is None else total + once
-        return total, count - 1
+            total = [x / n for x in total] if np is None else np.divide(total, n, total)
+        if not code.once:
+            return total
+        return [x + y for x, y in zip(total, once)] if np is None else np.add(total, once, total)
 
     def _given(self, batch: Any, theta: Any) -> tuple[int, Any, Any]:
         """How many samples, and the arguments as a kernel takes them."""
@@ -338,7 +344,7 @@ class Program:
             code = self.code
             if wanted == "value":
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
-            elif wanted == "each" and code.total:
+            elif wanted == "each" and not code.each:
                 code, _ = only(code, each=code.total[:1])
             made = Runner(code, self._executor, self.fastmath)
             runner = self._runners.setdefault(wanted, made)
@@ -401,7 +407,7 @@ class Program:
             raise unknown_name("reduction", rest["reduce"], REDUCTIONS)
         count = 1 + len(leaves["parameters"])
         found = len(code.each), len(code.total), len(code.once)
-        if found not in ((found[0], 0, 0), (0, count, 0), (0, count, count)):
+        if found not in ((found[0], 0, 0), (0, count, 0), (0, 0, count), (0, count, count)):
             raise BadArgument(
                 f"A program gives results of each sample, or the totals of a loss and its "
                 f"{count - 1} slopes, maybe with as many that count once. Received: "
