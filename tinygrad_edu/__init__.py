@@ -116,6 +116,10 @@ if TYPE_CHECKING:
     from .drawing import draw as draw
     from .drawing import plots as plots
     from .drawing import tree as tree
+    from .explaining import Explanation as Explanation
+    from .explaining import compare as compare
+    from .explaining import explain as explain
+    from .explaining import explain_update as explain_update
     from .exploring import Page as Page
     from .exploring import explore as explore
 
@@ -129,15 +133,27 @@ def _shown(self: Value, include: Any = None, exclude: Any = None) -> dict[str, s
     return shown(self, include, exclude)
 
 
+def _explained(self: Value, w: Value | None = None) -> Explanation:
+    """`explain` of this Value."""
+    from .explaining import explain
+
+    return explain(self, w)
+
+
 Value._repr_mimebundle_ = _shown  # type: ignore[attr-defined]
+Value.explain = _explained  # type: ignore[method-assign]
 
 # Where the names live whose rooms are opened late: the module, and what of it (None: itself).
 _LATE: dict[str, tuple[str, str | None]] = {
     "Drawing": (".drawing", "Drawing"),
+    "Explanation": (".explaining", "Explanation"),
     "Page": (".exploring", "Page"),
     "Program": (".compiler", "Program"),
+    "compare": (".explaining", "compare"),
     "compile": (".compiler", "compile"),
     "draw": (".drawing", "draw"),
+    "explain": (".explaining", "explain"),
+    "explain_update": (".explaining", "explain_update"),
     "explore": (".exploring", "explore"),
     "jit": (".compiler", "jit"),
     "keras": (".keras", None),
@@ -166,6 +182,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "TABLE",
     "Drawing",
+    "Explanation",
     "Graph",
     "Op",
     "Page",
@@ -185,6 +202,7 @@ __all__ = [
     "ceil",
     "celu",
     "clip",
+    "compare",
     "compile",
     "cos",
     "cosh",
@@ -196,6 +214,8 @@ __all__ = [
     "erf",
     "erfc",
     "exp",
+    "explain",
+    "explain_update",
     "explore",
     "expm1",
     "floor",

@@ -1,0 +1,140 @@
+"""Where a nan or an infinity was born, forward in the values or backward in the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite, isnan
+from typing import Any, Final, NamedTuple
+
+from ..graph import Graph, Node
+from .document import Block, Prose, Title
+from .formulas import Formulas
+from .words import Math, numeral, plural, short
+
+SHOWN: Final = 3
+
+
+class Birth(NamedTuple):
+    """A nan or inf that came of better numbers.
+
+    Attributes:
+        node: where.
+        position: of an argument, if it was born on the way back to it; None in the values.
+        result: the nan or inf.
+        operands: what it came from: the arguments' values, or local derivative and upstream.
+    """
+
+    node: Node
+    position: int | None
+    result: float
+    operands: tuple[float, ...]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {
+            "node": self.node.id,
+            "name": self.node.name,
+            "op": self.node.op.name if self.node.op else None,
+            "scope": self.node.scope,
+            "position": self.position,
+            "result": self.result,
+            "operands": list(self.operands),
+        }
+
+
+def forward(graph: Graph) -> Iterator[Birth]:
+    """Values that are not finite though all operands are, and nan of what is not nan.
+
+    >>> from tinygrad_edu import Value, log, snapshot
+    >>> x = Value(-1.0, name="x")
+    >>> [birth.operands for birth in forward(snapshot(log(x) * 2.0 + 1.0))]
+    [(-1.0,)]
+    """
+    for node in graph.nodes:
+        if isfinite(node.data):
+            continue
+        operands = tuple(graph.nodes[arg].data for arg in node.args)
+        if _born(node.data, operands):
+            yield Birth(node, None, node.data, operands)
+
+
+def backward(graph: Graph) -> Iterator[Birth]:
+    """Edges on which local derivative × upstream is not finite though upstream is.
+
+    >>> from tinygrad_edu import Value, snapshot, sqrt
+    >>> x = Value(0.0, name="x")
+    >>> [birth.operands for birth in backward(snapshot(sqrt(x) * 0.0))]
+    [(inf, 0.0)]
+    """
+    for node in reversed(graph.nodes):
+        for position, (arg, local) in enumerate(zip(node.args, node.partials)):
+            if local is None or isfinite(graph.nodes[arg].adjoint):
+                continue
+            product = local * node.adjoint
+            if _born(product, (node.adjoint,)):
+                yield Birth(node, position, product, (local, node.adjoint))
+
+
+def _born(result: float, operands: tuple[float, ...]) -> bool:
+    if isnan(result):
+        return not any(map(isnan, operands))
+    return not isfinite(result) and all(map(isfinite, operands))
+
+
+def told(graph: Graph) -> tuple[list[Block], list[dict[str, Any]]]:
+    """The first births of a graph in sentences and as data; nothing if all is finite."""
+    found = list(forward(graph))
+    blocks: list[Block] = []
+    if found:
+        blocks.append(Title(("Where it stopped being a number",)))
+        blocks += [_in_values(graph, birth) for birth in found[:SHOWN]]
+        blocks += _more(len(found), "value")
+    ways = [] if found else list(backward(graph))
+    if ways:
+        blocks.append(Title(("Where the gradient stopped being a number",)))
+        blocks += [_in_gradients(graph, birth) for birth in ways[:SHOWN]]
+        blocks += _more(len(ways), "edge")
+    return blocks, [birth.data for birth in (found + ways)[:100]]
+
+
+def _more(count: int, noun: str) -> list[Block]:
+    if count <= SHOWN:
+        return []
+    return [Prose((f"And {plural(count - SHOWN, f'more {noun}')} of that kind.",))]
+
+
+def _place(node: Node) -> str:
+    return f" (in {short(node.scope, 60)})" if node.scope else ""
+
+
+def _in_values(graph: Graph, birth: Birth) -> Prose:
+    node = birth.node
+    if node.op is None:
+        symbol = Formulas(graph).symbol((node.id,))
+        return Prose((symbol, " is ", numeral(birth.result), f" from the start{_place(node)}."))
+    formulas = Formulas(graph)
+    formula = formulas.opened((node.id,)).math()
+    pieces: list[str | Math] = [formulas.symbol((node.id,)), " = ", formula, " is "]
+    pieces += [numeral(birth.result), f"{_place(node)}, though its operands are not: "]
+    for i, arg in enumerate(node.args[:6]):
+        name = formulas.term((arg,)).math()
+        value = numeral(graph.nodes[arg].data)
+        pieces += [", " if i else "", name]
+        pieces += [] if name == value else [" = ", value]
+    pieces.append(", …." if len(node.args) > 6 else ".")
+    return Prose(tuple(pieces))
+
+
+def _in_gradients(graph: Graph, birth: Birth) -> Prose:
+    node, position = birth.node, birth.position
+    assert position is not None
+    formulas = Formulas(graph)
+    local, upstream = birth.operands
+    why = ""
+    if {abs(local), abs(upstream)} == {0.0, float("inf")}:
+        why = " Zero times infinity is nan: guard the argument of the operation, not its result."
+    return Prose((
+        "On the way from ", formulas.term((node.id,)).math(), " back to ",
+        formulas.term((node.args[position],)).math(), f"{_place(node)}: local derivative ",
+        numeral(local), " × upstream ", numeral(upstream), " = ", numeral(birth.result), "." + why,
+    ))  # fmt: skip

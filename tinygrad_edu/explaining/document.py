@@ -1,0 +1,284 @@
+"""What an explanation consists of, and how it is written: as text, as LaTeX, as Markdown.
+
+There are three kinds of blocks: sentences, formulas, tables. Sentences and cells are made of
+plain text, which is escaped wherever it goes, and of mathematics.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from .words import Math, columns, in_markdown, in_tex
+
+WIDTH: Final = 80  # columns of a terminal
+TEX_WIDTH: Final = 110  # characters of TeX in one line of a formula
+Piece: TypeAlias = "str | Math"
+
+
+class Title(NamedTuple):
+    """What follows, in a few words."""
+
+    pieces: tuple[Piece, ...]
+
+
+class Prose(NamedTuple):
+    """A paragraph."""
+
+    pieces: tuple[Piece, ...]
+
+
+class Formula(NamedTuple):
+    """Equations below each other, aligned: a left side and what it equals, step by step.
+
+    In ``dense`` ones every equation that fits has one line.
+    """
+
+    lines: tuple[tuple[Math, ...], ...]
+    dense: bool = False
+
+
+class Table(NamedTuple):
+    """Rows below a head; ``align`` has an "l" or "r" per column, ``feet`` stand below a rule."""
+
+    align: str
+    head: tuple[Piece, ...]
+    rows: tuple[tuple[Piece, ...], ...]
+    feet: tuple[tuple[Piece, ...], ...] = ()
+
+
+Block: TypeAlias = "Title | Prose | Formula | Table"
+
+
+class Explanation:
+    """An explanation, in three outputs of one content.
+
+    ``print(e)`` writes it for a terminal of 80 columns, ``e.latex()`` for a document, ``e.data()``
+    gives it as plain data with numbers in full. Notebooks show it with its formulas set.
+
+    >>> from tinygrad_edu import Value, explain
+    >>> w = Value(3.0, name="w")
+    >>> e = explain(w * w, w)
+    >>> e.data()["adjoint"]
+    6.0
+    """
+
+    def __init__(self, blocks: Sequence[Block], data: dict[str, Any]) -> None:
+        self._blocks = tuple(blocks)
+        self._data = data
+
+    def data(self) -> dict[str, Any]:
+        """The content as dicts and lists of numbers and texts, which JSON can hold."""
+        return self._data
+
+    def latex(self) -> str:
+        """The content as LaTeX, to be put into a document that uses the package amsmath.
+
+        Names in letters that pdfTeX does not know need LuaLaTeX or XeLaTeX.
+        """
+        return "\n\n".join(_LATEX[type(block)](block) for block in self._blocks) + "\n"
+
+    def markdown(self) -> str:
+        """The content as Markdown with formulas between dollars, as notebooks and MyST read it."""
+        return "\n\n".join(_MARKDOWN[type(block)](block) for block in self._blocks) + "\n"
+
+    def __str__(self) -> str:
+        return "\n\n".join(_TEXT[type(block)](block) for block in self._blocks)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        return {
+            "text/markdown": self.markdown(),
+            "text/latex": self.latex(),
+            "text/plain": str(self),
+        }
+
+
+# ── A terminal ────────────────────────────────────────────────────────────────────────────
+
+
+def _plainly(pieces: Sequence[Piece]) -> str:
+    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)
+
+
+def _text_of_title(title: Title) -> str:
+    text = _cut(_plainly(title.pieces), WIDTH)
+    return f"{text}\n{'─' * columns(text)}"
+
+
+def _text_of_prose(prose: Prose) -> str:
+    lines = [""]
+    for word in _plainly(prose.pieces).split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if columns(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(_cut(word, WIDTH))
+    return "\n".join(filter(None, lines))
+
+
+def _text_of_formula(formula: Formula) -> str:
+    return "\n".join(_equation(line, formula.dense) for line in formula.lines)
+
+
+def _equation(sides: Sequence[Math], dense: bool) -> str:
+    """An equation: in one line if it is short, else a line for each step."""
+    left, *rest = [side.text for side in sides]
+    whole = "  " + " = ".join([left, *rest])
+    if columns(whole) <= WIDTH and (dense or len(rest) <= 2):
+        return whole
+    indent = " " * (2 + columns(left)) if columns(left) < WIDTH // 3 else " " * 6
+    lines = []
+    for i, side in enumerate(rest):
+        lead = f"  {left}" if i == 0 else indent
+        lines += _folded(f"{lead} = {side}", indent + "     ")
+    return "\n".join(lines)
+
+
+def _folded(line: str, indent: str) -> list[str]:
+    """A long formula in several lines, broken where a term ends."""
+    if columns(line) <= WIDTH:
+        return [line]
+    lines, now = [], ""
+    for part in re.split(r"(?<=\S)(?= [+−·] )", line):
+        if now and columns(now + part) > WIDTH:
+            lines.append(now)
+            now = indent + part.lstrip()
+        else:
+            now += part
+    return [_cut(each, WIDTH) for each in [*lines, now]]
+
+
+def _text_of_table(table: Table) -> str:
+    grid = [[_plainly([cell]) for cell in row] for row in (table.head, *table.rows, *table.feet)]
+    widths = [max(columns(row[i]) for row in grid) for i in range(len(table.align))]
+    while sum(widths) + 2 * len(widths) > WIDTH:  # the widest text gives way, then numbers
+        i = max(
+            range(len(widths)), key=lambda i: (table.align[i] == "l" and widths[i] > 12, widths[i])
+        )
+        widths[i] -= 1
+    lines = [
+        "  " + "  ".join(_padded(cell, w, a) for cell, w, a in zip(row, widths, table.align))
+        for row in grid
+    ]
+    rule = "  " + "─" * (sum(widths) + 2 * len(widths) - 2)
+    lines.insert(1, rule)
+    if table.feet:
+        lines.insert(len(lines) - len(table.feet), rule)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _padded(cell: str, width: int, align: str) -> str:
+    cell = _cut(cell, width)
+    blanks = " " * (width - columns(cell))
+    return blanks + cell if align == "r" else cell + blanks
+
+
+def _cut(text: str, width: int) -> str:
+    if columns(text) <= width:
+        return text
+    while columns(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+# ── LaTeX ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _in_paragraph(pieces: Sequence[Piece]) -> str:
+    return "".join(in_tex(p) if isinstance(p, str) else f"${p.tex}$" for p in pieces)
+
+
+def _latex_of_formula(formula: Formula) -> str:
+    return "\\begin{align*}\n" + _aligned(formula) + "\n\\end{align*}"
+
+
+def _aligned(formula: Formula) -> str:
+    lines = []
+    for left, *rest in formula.lines:
+        for i, side in enumerate(rest or [Math("", "")]):
+            first, *others = _broken(side.tex)
+            sign = "= " if rest else ""
+            lines.append(f"{left.tex if i == 0 else ''} &{sign}{first}")
+            lines += [rf" &\quad {other}" for other in others]
+    return " \\\\\n".join(lines)
+
+
+def _broken(tex: str) -> list[str]:
+    """A long formula in several lines, broken between terms that stand in no brackets."""
+    lines, now, depth = [], "", 0
+    for token in re.split(r"(\\left|\\right|\\[{}]|[{}]| (?:[+-]|\\cdot) )", tex):
+        if depth == 0 and token in (" + ", " - ", r" \cdot ") and len(now) > TEX_WIDTH:
+            lines.append(now)
+            now = token.lstrip()
+            continue
+        depth += token in ("{", r"\left")
+        depth -= token in ("}", r"\right")
+        now += token
+    return [*lines, now]
+
+
+def _latex_of_table(table: Table) -> str:
+    return "\\begin{equation*}\n" + _array(table) + "\n\\end{equation*}"
+
+
+def _array(table: Table) -> str:
+    def row(cells: Sequence[Piece]) -> str:
+        written = [
+            rf"\text{{{in_tex(cell)}}}" if isinstance(cell, str) else cell.tex for cell in cells
+        ]
+        return " & ".join(written) + r" \\"
+
+    lines = [row(table.head), r"\hline", *map(row, table.rows)]
+    if table.feet:
+        lines += [r"\hline", *map(row, table.feet)]
+    body = "\n".join(lines)
+    return f"\\begin{{array}}{{{table.align}}}\n{body}\n\\end{{array}}"
+
+
+# ── Markdown ──────────────────────────────────────────────────────────────────────────────
+
+
+def _in_line(pieces: Sequence[Piece]) -> str:
+    return "".join(in_markdown(p) if isinstance(p, str) else f"${p.tex}$" for p in pieces)
+
+
+def _markdown_of_formula(formula: Formula) -> str:
+    return "$$\n\\begin{aligned}\n" + _aligned(formula) + "\n\\end{aligned}\n$$"
+
+
+def _markdown_of_table(table: Table) -> str:
+    def row(cells: Sequence[Piece]) -> str:
+        safe = [
+            cell if isinstance(cell, str) else Math("", cell.tex.replace("|", r"\vert "))
+            for cell in cells
+        ]
+        return "| " + " | ".join(_in_line([cell]) for cell in safe) + " |"
+
+    sides = {"l": ":---", "r": "---:"}
+    rule = "| " + " | ".join(sides[side] for side in table.align) + " |"
+    return "\n".join([row(table.head), rule, *map(row, table.rows), *map(row, table.feet)])
+
+
+_TEXT: Final[dict[type, Callable[[Any], str]]] = {
+    Title: _text_of_title,
+    Prose: _text_of_prose,
+    Formula: _text_of_formula,
+    Table: _text_of_table,
+}
+_LATEX: Final[dict[type, Callable[[Any], str]]] = {
+    Title: lambda title: rf"\paragraph{{{_in_paragraph(title.pieces)}}}",
+    Prose: lambda prose: _in_paragraph(prose.pieces),
+    Formula: _latex_of_formula,
+    Table: _latex_of_table,
+}
+_MARKDOWN: Final[dict[type, Callable[[Any], str]]] = {
+    Title: lambda title: f"**{_in_line(title.pieces)}**",
+    Prose: lambda prose: _in_line(prose.pieces),
+    Formula: _markdown_of_formula,
+    Table: _markdown_of_table,
+}

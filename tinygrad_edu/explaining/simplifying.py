@@ -1,0 +1,159 @@
+"""Formulas simplified by sympy, for display only.
+
+Terms become sympy's expressions node by node, so no text is ever evaluated, and come back the
+same way. What comes back is held against the numbers of what went in; a formula that does not
+give them is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, Final
+
+from .. import ops
+from ..ops import Op
+from .symbols import Term, close
+from .words import Math
+
+LARGEST: Final = 80  # operations of a formula that is worth simplifying, and quick to
+
+# Rows that sympy knows under another name or as arithmetic; every other row is to it a function
+# of which it knows nothing.
+_FUNCTIONS: Final = {
+    "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh",
+    "cosh": "cosh", "tanh": "tanh", "asin": "asin", "acos": "acos", "atan": "atan",
+    "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "erf": "erf", "erfc": "erfc",
+    "abs": "Abs", "sign": "sign",
+}  # fmt: skip
+_ARITHMETIC: Final[dict[str, Callable[..., Any]]] = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "div": lambda x, y: x / y,
+    "neg": lambda x: -x,
+    "square": lambda x: x**2,
+    "reciprocal": lambda x: 1 / x,
+    "pow": lambda x, y: x**y,
+    "identity": lambda x: x,
+    "sum": lambda *xs: sum(xs[1:], xs[0]),
+}
+
+
+def simplified(term: Term) -> Term | None:
+    """A shorter formula for the same numbers; None if there is none, or no sympy.
+
+    >>> x = Term.named(Math("x", "x"), 3.0)
+    >>> simplified(x * 2.0 + x * 3.0).math().text
+    '5·x'
+    """
+    if term.size > LARGEST or find_spec("sympy") is None:
+        return None
+    import sympy
+
+    symbols: dict[Math, Any] = {}
+    there = _to_sympy(term, sympy, symbols)
+    shortest = min((sympy.factor_terms(there), there), key=sympy.count_ops)
+    back = _Back(sympy, {symbol: known for known, symbol in symbols.items()}, term)
+    try:
+        found = back.term(shortest)
+    except NotImplementedError:  # it answered with something that is no row, like a case or zoo
+        return None
+    places = max(map(abs, term.values), default=0.0)
+    agrees = all(
+        close(x, y) or abs(x - y) <= 1e-9 * places for x, y in zip(found.values, term.values)
+    )
+    return found if agrees and found.math() != term.math() else None
+
+
+def _to_sympy(term: Term, sympy: Any, symbols: dict[Math, Any]) -> Any:
+    if term.symbol is not None:
+        # Numbered by appearance, so that what sympy sorts by name keeps its order.
+        return symbols.setdefault(term.symbol, sympy.Symbol(f"s{len(symbols):03}", real=True))
+    if term.op is None:
+        x = term.values[0]
+        return sympy.Rational(x) if x * 1024.0 % 1.0 == 0.0 else sympy.Float(x)
+    args = [_to_sympy(arg, sympy, symbols) for arg in term.args]
+    if term.op.name in _ARITHMETIC:
+        return _ARITHMETIC[term.op.name](*args)
+    if term.op.name == "sqrt":
+        return sympy.sqrt(args[0])
+    known = _FUNCTIONS.get(term.op.name)
+    return (getattr(sympy, known) if known else sympy.Function(term.op.name))(*args)
+
+
+class _Back:
+    """The way from sympy's expressions back to Terms."""
+
+    def __init__(self, sympy: Any, symbols: dict[Any, Math], like: Term) -> None:
+        self.sympy = sympy
+        self.places = len(like.values)
+        self.values = dict(_symbols_of(like))
+        self.symbols = symbols
+
+    def term(self, e: Any) -> Term:
+        sympy = self.sympy
+        if e.is_Symbol:
+            symbol = self.symbols[e]
+            return Term.named(symbol, *self.values[symbol])
+        if e.is_Rational and not e.is_Integer:
+            return Term.number(int(e.p), self.places) / Term.number(int(e.q), self.places)
+        if e.is_Integer or e.is_Float:
+            return Term.number(float(e), self.places)
+        if e.is_Add:
+            return self._sum(e.as_ordered_terms())
+        above, below = sympy.fraction(e)
+        if below != 1:
+            return self.term(above) / self.term(below)
+        if e.is_Mul:
+            return self._product(e)
+        if e.is_Pow:
+            if e.exp == 2:
+                return ops.square(self.term(e.base))
+            if e.exp == sympy.Rational(1, 2):
+                return ops.sqrt(self.term(e.base))
+            return ops.pow(self.term(e.base), self.term(e.exp))
+        if e.func == sympy.exp:
+            return ops.exp(self.term(e.args[0]))
+        for row, known in _FUNCTIONS.items():
+            if e.func == getattr(sympy, known):
+                return self._applied(ops.TABLE[row], e)
+        if getattr(e.func, "__name__", "") in ops.TABLE and e.is_Function:
+            return self._applied(ops.TABLE[e.func.__name__], e)
+        raise NotImplementedError(e)
+
+    def _applied(self, op: Op, e: Any) -> Term:
+        args = [self.term(arg) for arg in e.args]
+        return op(*args) if op.arity is not None else op(args)
+
+    def _sum(self, terms: list[Any]) -> Term:
+        total: Term | None = None
+        for e in sorted(terms, key=lambda e: e.could_extract_minus_sign()):
+            if total is None:
+                total = self.term(e)
+            elif e.could_extract_minus_sign():
+                total = total - self.term(-e)
+            else:
+                total = total + self.term(e)
+        assert total is not None
+        return total
+
+    def _product(self, e: Any) -> Term:
+        factors = e.as_ordered_factors()
+        if factors[0] == -1:
+            return -self.term(self.sympy.Mul(*factors[1:]))
+        total = self.term(factors[0])
+        for factor in factors[1:]:
+            total = total * self.term(factor)
+        return total
+
+
+def _symbols_of(term: Term) -> list[tuple[Math, tuple[float, ...]]]:
+    """Every symbol in a term, with what it stands for."""
+    found, todo = [], [term]
+    while todo:
+        each = todo.pop()
+        if each.symbol is not None:
+            found.append((each.symbol, each.values))
+        todo += each.args
+    return found

@@ -1,0 +1,204 @@
+"""A result in words: each operation in order, with names and with numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import groupby
+from typing import Any, Final
+
+from ..graph import Graph, Node
+from . import births
+from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
+from .formulas import WIDEST, Formulas
+from .gradients import KEPT, identity
+from .words import Math, columns, numeral, pattern, plural, short
+
+LINES: Final = 40  # operations that have a line each
+ROWS: Final = 10  # samples that have a row each
+GIVEN: Final = 12  # leaves that are told at the beginning
+LARGEST: Final = 9  # operations in one line
+
+
+def story(graph: Graph) -> Explanation:
+    """How the root of a graph was computed, explained."""
+    return _Story(graph).explanation()
+
+
+class _Story:
+    """The parts of one explanation.
+
+    What several samples repeat is told once, for the first of them, and as a table for all.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.lines = _lines(graph)
+        self.formulas = Formulas(graph, (graph.root.id,), apart=self.lines)
+        self.alike = _alike(graph)
+        self.like_others = {
+            scope for scopes in self.alike.values() for scope in scopes if scope not in self.alike
+        }
+        self.told = [
+            id for id in sorted(self.lines) if top(graph.nodes[id]) not in self.like_others
+        ]
+
+    def explanation(self) -> Explanation:
+        root = self.graph.root
+        blocks: list[Block] = [
+            Title((self.formulas.symbol((root.id,)), " = ", numeral(root.data))),
+            *self._given(),
+        ]
+        hidden = len(self.told) - LINES
+        if hidden > 0:
+            blocks += self._lines(self.told[: LINES // 2])
+            blocks.append(Prose((f"… {plural(hidden, 'more line')} …",)))
+            blocks += self._lines(self.told[-(LINES // 2) :])
+        else:
+            blocks += self._lines(self.told)
+        found, born = births.told(self.graph)
+        data = {
+            "kind": "value",
+            "of": identity(root),
+            "operations": sum(node.op is not None for node in self.graph.nodes),
+            "lines": [self._data_of(id) for id in self.told[:KEPT]],
+            "births": born,
+        }
+        return Explanation([*blocks, *found], data)
+
+    def _given(self) -> list[Block]:
+        """The leaves that are not of one sample."""
+        used = {arg for node in self.graph.nodes for arg in node.args}
+        leaves = [
+            node
+            for node in self.graph.nodes
+            if node.op is None and top(node) not in self.like_others | self.alike.keys()
+            and (node.name or node.role != "constant") and (node.id in used)
+        ]  # fmt: skip
+        if not leaves:
+            return [] if self.told else [Prose(("It was given, not computed.",))]
+        pieces: list[Piece] = ["Given: "]
+        for i, leaf in enumerate(leaves[:GIVEN]):
+            role = f" ({leaf.role})" if leaf.role else ""
+            symbol = self.formulas.symbol((leaf.id,))
+            pieces += [", " if i else "", symbol, " = ", numeral(leaf.data), role]
+        rest = len(leaves) - GIVEN
+        pieces.append(f" and {plural(rest, 'more number')}." if rest > 0 else ".")
+        return [Prose(tuple(pieces))]
+
+    def _lines(self, ids: list[int]) -> list[Block]:
+        blocks: list[Block] = []
+        for scope, run in groupby(ids, lambda id: top(self.graph.nodes[id])):
+            here = list(run)
+            if scope:
+                blocks.append(Title((short(scope, 60),)))
+            elif blocks:
+                blocks.append(Title(("Then",)))
+            lines = tuple(self._line(id) for id in here)
+            blocks.append(Formula(lines, dense=True))
+            if scope in self.alike:
+                blocks += self._table(scope, here)
+        return blocks
+
+    def _line(self, id: int) -> tuple[Math, ...]:
+        """ŷ = w·x + b = 0.5·3 + 0.1 = 1.6"""
+        node = self.graph.nodes[id]
+        symbol = self.formulas.symbol((id,))
+        if len(node.args) > WIDEST:
+            assert node.op is not None
+            said = f"{node.op.name} of {len(node.args):,} numbers"
+            words = Math(said, rf"\text{{{said}}}".replace("_", r"\_"))
+            return symbol, words, numeral(node.data)
+        formula = self.formulas.opened((id,))
+        sides = [symbol, formula.math(), formula.math(numbers=True), numeral(node.data)]
+        return tuple(side for side, _ in groupby(sides))
+
+    def _table(self, scope: str, ids: list[int]) -> list[Block]:
+        """The same lines for every sample, as rows of numbers."""
+        scopes = self.alike[scope]
+        members = _members(self.graph, scopes)
+        places = [k for k, node in enumerate(members[scope]) if node.id in set(ids) or (
+            node.op is None and node.name)]  # fmt: skip
+        heads = {k: self.formulas.symbol((members[scope][k].id,)) for k in places}
+        cells = {k: [numeral(members[s][k].data) for s in scopes[:ROWS]] for k in places}
+        wide = max(columns(short(s, 24)) for s in scopes[:ROWS]) + 4
+        while places:  # the first ones are the least interesting
+            width = sum(
+                2 + max(columns(cell.text) for cell in (heads[k], *cells[k])) for k in places
+            )
+            if wide + width <= WIDTH:
+                break
+            unnamed = [k for k in places if not members[scope][k].name]
+            places.remove(unnamed[0] if unnamed[:-1] else places[0])
+        rows: tuple[tuple[Piece, ...], ...] = tuple(
+            (short(s, 24), *(cells[k][row] for k in places)) for row, s in enumerate(scopes[:ROWS])
+        )
+        said = f"The same for {pattern(scope).replace('#', '').strip()}s:" if rows else ""
+        blocks: list[Block] = [Prose((said or "The same for the others:",))]
+        head: tuple[Piece, ...] = ("", *(heads[k] for k in places))
+        blocks.append(Table("l" + "r" * len(places), head, rows))
+        if len(scopes) > ROWS:
+            blocks.append(Prose((f"… and {len(scopes) - ROWS:,} more.",)))
+        return blocks
+
+    def _data_of(self, id: int) -> dict[str, Any]:
+        node = self.graph.nodes[id]
+        assert node.op is not None
+        sides = self._line(id)
+        return {
+            **identity(node),
+            "op": node.op.name,
+            "args": list(node.args[:KEPT]),
+            "formula": sides[1].text,
+            "latex": sides[1].tex,
+        }
+
+
+def top(node: Node) -> str:
+    """The outermost scope of a node: that of its sample, in models."""
+    return (node.scope or "").partition("/")[0]
+
+
+def _lines(graph: Graph) -> set[int]:
+    """The ids of those operations that have a line of their own.
+
+    They have a name, are used more than once or in another scope, or else the line that uses
+    them would become too long.
+    """
+    uses = [0] * len(graph.nodes)
+    size = [0] * len(graph.nodes)
+    found = {graph.root.id} if graph.root.op is not None else set()
+    for node in graph.nodes:
+        if node.op is None:
+            continue
+        size[node.id] = 1 + sum(size[arg] for arg in node.args)
+        for arg in node.args:
+            uses[arg] += 1
+            inner = graph.nodes[arg]
+            if inner.op is not None and (uses[arg] > 1 or inner.scope != node.scope):
+                found.add(arg)
+        if node.name or size[node.id] > LARGEST or len(node.args) > WIDEST:
+            found.add(node.id)
+        if node.id in found:
+            size[node.id] = 0
+    return found
+
+
+def _members(graph: Graph, scopes: list[str]) -> dict[str, list[Node]]:
+    """The nodes within each outermost scope."""
+    found: dict[str, list[Node]] = {scope: [] for scope in scopes}
+    for node in graph.nodes:
+        if top(node) in found:
+            found[top(node)].append(node)
+    return found
+
+
+def _alike(graph: Graph) -> dict[str, list[str]]:
+    """Outermost scopes in which the same was computed, by the first of them."""
+    inside: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for node in graph.nodes:
+        if top(node):
+            inside[top(node)].append((node.op.name if node.op else "", pattern(node.name or "")))
+    kinds: dict[Any, list[str]] = defaultdict(list)
+    for scope, nodes in inside.items():
+        kinds[pattern(scope), tuple(nodes)].append(scope)
+    return {scopes[0]: scopes for scopes in kinds.values() if len(scopes) > 1}

@@ -1,0 +1,155 @@
+"""One step of an optimiser in words: the rule as a formula, with symbols and with numbers.
+
+Nothing here knows the rules: an optimiser's own `update` is run on Terms, so a rule of a user's
+is explained like any other.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from itertools import groupby
+from typing import Any, Final
+
+from ..errors import BadArgument
+from ..value import Value
+from .document import Block, Explanation, Formula, Prose, Table, Title
+from .symbols import Term, close
+from .words import Math, numeral, short, tex_name
+
+# How the settings of rules are written in papers.
+_GREEK: Final = {
+    "momentum": "μ", "beta_1": "β₁", "beta_2": "β₂", "beta": "β", "epsilon": "ε", "rho": "ρ",
+    "weight_decay": "λ", "l1_regularization_strength": "l₁", "l2_regularization_strength": "l₂",
+    "l2_shrinkage_regularization_strength": "s", "learning_rate_power": "p",
+}  # fmt: skip
+
+
+def update(optimizer: Any, w: Value) -> Explanation:
+    """What the next step of an optimiser does to one parameter, explained."""
+    if not isinstance(w, Value):
+        raise BadArgument(f"An update is that of a Value. Received: {w!r}.")
+    if not hasattr(optimizer, "update_of"):
+        raise BadArgument(
+            f"An optimizer is needed, such as nn.SGD(parameters). Received: {optimizer!r}."
+        )
+    numbers = optimizer.update_of(w)
+    name = short(w.name or "w").strip() or "w"
+    weight = Math(name, tex_name(name))
+    rule, step = type(optimizer).__name__, optimizer.iterations + 1
+    blocks: list[Block] = [
+        Title((f"Step {step} of {rule}: ", weight, " from ", numeral(numbers.before), " to ",
+               numeral(numbers.after))),
+    ]  # fmt: skip
+    lines = _traced(optimizer, w, numbers, weight)
+    if lines is None:
+        blocks.append(Prose(("The rule can't be written as a formula; these are its numbers.",)))
+        rows = [
+            ("before", numeral(numbers.before)),
+            ("gradient", numeral(numbers.gradient)),
+            ("clipped gradient", numeral(numbers.clipped)),
+            ("learning rate", numeral(numbers.learning_rate)),
+            ("after weight decay", numeral(numbers.decayed)),
+            *((key, numeral(x)) for key, x in numbers.memory.items()),
+            ("after", numeral(numbers.after)),
+        ]
+        blocks.append(Table("lr", ("", "number"), tuple(rows)))
+    else:
+        blocks.append(Formula(tuple(tuple(side for side, _ in groupby(line)) for line in lines)))
+    moved = numbers.after - numbers.before
+    if moved and numbers.gradient:
+        way = "against" if (moved < 0.0) == (numbers.gradient > 0.0) else "along"
+        blocks.append(Prose((weight, " moves by ", numeral(moved), f", {way} its gradient.")))
+    data = {
+        "kind": "update",
+        "optimizer": repr(optimizer),
+        "rule": rule,
+        "step": step,
+        "by": {"name": w.name},
+        **numbers._asdict(),
+        "memory": dict(numbers.memory),
+        "formulas": None if lines is None else [
+            {"left": line[0].text, "formula": line[1].text, "latex": line[1].tex}
+            for line in lines
+        ],
+    }  # fmt: skip
+    return Explanation(blocks, data)
+
+
+def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> list[list[Math]] | None:
+    """The rule's formulas: left side, symbols, numbers, result. None if it can't be traced."""
+    step = optimizer.iterations + 1
+    rate = _symbol("α", numbers.learning_rate)
+    w_old, g = Term.named(weight, numbers.decayed), _symbol("g", numbers.clipped)
+    t = _symbol("t", float(step))
+    (memory,) = [m for p, m in zip(optimizer.parameters, optimizer.memory) if p is w]
+    old = {
+        key: Term.named(Math(f"{short(key)}ₜ₋₁", f"{{{tex_name(key)}}}_{{t-1}}"), x)
+        for key, x in memory.items()
+    }
+    rule = copy(optimizer)
+    for key, x in optimizer.settings().items():
+        if type(x) is float and x != 0.0:  # past the rule's own checks, which want floats
+            object.__setattr__(rule, key, _symbol(_GREEK.get(key, key), x))
+    try:
+        after, kept = rule.update(w_old, g, rate, t, dict(old))
+    except (TypeError, ValueError, ArithmeticError, AttributeError):
+        return None
+    new = {**kept, "after": after}
+    wanted = {**numbers.memory, "after": numbers.after}
+    for key, term in new.items():
+        if not isinstance(term, Term):
+            new[key] = term = Term.number(term)
+        if not close(term.values[0], wanted[key]):
+            return None  # it looked at numbers in a way that a formula can't show
+    lines = [_gradient(weight, numbers)]
+    decay = optimizer.settings().get("weight_decay")
+    if decay:
+        before, by = Term.named(weight, numbers.before), _symbol("λ", decay)
+        lines.append(_line(_new(weight, "decayed"), before - before * by * rate, {}))
+    names: dict[int, Math] = {}
+    for key in kept:
+        term = new[key]
+        symbol = Math(f"{short(key)}ₜ", f"{{{tex_name(key)}}}_{{t}}")
+        lines.append(_line(symbol, term, names))
+        if term.op is not None:
+            names[id(term)] = symbol
+    lines.append(_line(_new(weight, "new"), new["after"], names))
+    return lines
+
+
+def _symbol(name: str, x: float) -> Term:
+    return Term.named(Math(name, tex_name(name)), x)
+
+
+def _new(weight: Math, what: str) -> Math:
+    return Math(f"{what} {weight.text}", rf"{{{weight.tex}}}^{{\mathrm{{{what}}}}}")
+
+
+def _gradient(weight: Math, numbers: Any) -> list[Math]:
+    left = Math(f"g = ∂L/∂{weight.text}", rf"g = \frac{{\partial L}}{{\partial {weight.tex}}}")
+    if numbers.clipped == numbers.gradient or numbers.clipped != numbers.clipped:
+        return [left, numeral(numbers.gradient)]
+    raw, cut = numeral(numbers.gradient), numeral(numbers.clipped)
+    return [
+        Math("g", "g"),
+        Math(f"∂L/∂{weight.text}, clipped", rf"\text{{clipped }}\,{left.tex[4:]}"),
+        Math(f"{raw.text}, clipped", rf"\text{{clipped }}\,{raw.tex}"),
+        cut,
+    ]
+
+
+def _line(left: Math, term: Term, names: dict[int, Math]) -> list[Math]:
+    numbers = {key: numeral(x) for key, x in ((id(t), t.values[0]) for t in _parts(term)) if
+               key in names}  # fmt: skip
+    return [left, term.math(names), term.math(numbers, numbers=True), numeral(term.values[0])]
+
+
+def _parts(term: Term) -> list[Term]:
+    """Every term inside a term, each once."""
+    found, todo = {id(term): term}, [term]
+    while todo:
+        for arg in todo.pop().args:
+            if id(arg) not in found:
+                found[id(arg)] = arg
+                todo.append(arg)
+    return list(found.values())

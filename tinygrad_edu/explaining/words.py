@@ -1,0 +1,227 @@
+"""Names and numbers as an explanation writes them: in a terminal, in LaTeX and in Markdown.
+
+A name may be any text. What leaves here is safe where it goes: no name ends a formula, opens
+a tag or moves the cursor.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final, NamedTuple
+from unicodedata import combining, east_asian_width, normalize
+from unicodedata import name as unicode_name
+
+LONGEST: Final = 24  # characters of a name in a sentence or formula; data() has all of them
+
+# What neither a terminal nor a formula can show. Line ends and tabs become blanks.
+_UNFIT: Final = {
+    **dict.fromkeys([*range(32), *range(127, 160), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]),
+    **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " "),
+}
+_DIGITS: Final = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Math(NamedTuple):
+    """A piece of mathematics, written for a terminal and for TeX."""
+
+    text: str
+    tex: str
+
+
+def clean(text: str) -> str:
+    """A text without control characters and lone surrogates.
+
+    >>> clean("a\\x00b\\ud800\\nc")
+    'ab c'
+    """
+    return text.translate(_UNFIT)
+
+
+def short(text: str, width: int = LONGEST) -> str:
+    """A cleaned text of at most ``width`` characters.
+
+    >>> short("x" * 30, 8)
+    'xxxxxxx…'
+    """
+    text = clean(text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def columns(text: str) -> int:
+    """How wide a terminal shows a text.
+
+    >>> columns("ŷ"), columns("家")
+    (1, 2)
+    """
+    wide = sum(east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(combining(char) > 0 for char in text)
+
+
+def plural(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> plural(1, "path"), plural(10**12, "path")
+    ('1 path', '1,000,000,000,000 paths')
+    """
+    return f"{counted(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def counted(count: int) -> str:
+    """A count, in full as long as it can be read.
+
+    >>> counted(1200), counted(2**40), counted(2**200)
+    ('1,200', '1,099,511,627,776', '1.61e+60')
+    """
+    if count < 10**18:
+        return f"{count:,}"
+    power = len(str(count)) - 1
+    hundreds = (count + 5 * 10 ** (power - 3)) // 10 ** (power - 2)
+    return f"{hundreds // 100}.{hundreds % 100:02}e+{power}"
+
+
+# ── Numbers ───────────────────────────────────────────────────────────────────────────────
+
+
+def rounded(x: float) -> str:
+    """A number with 6 significant digits; whole numbers below a million are written out.
+
+    >>> [rounded(x) for x in (1 / 3, 250_000.0, -2.0, 1e-9, float("nan"))]
+    ['0.333333', '250000', '-2', '1e-09', 'nan']
+    """
+    return "0" if x == 0.0 else f"{x:.6g}"
+
+
+def numeral(x: float) -> Math:
+    """A number as mathematics.
+
+    >>> numeral(-2.5e-9).tex
+    '-2.5 \\\\times 10^{-9}'
+    """
+    text = rounded(x)
+    if not math.isfinite(x):
+        sign = "-" if x < 0 else ""
+        return Math(text, r"\mathrm{nan}" if x != x else sign + r"\infty")
+    mantissa, _, exponent = text.partition("e")
+    return Math(text, mantissa + (rf" \times 10^{{{int(exponent)}}}" if exponent else ""))
+
+
+def superscript(n: int) -> str:
+    return str(n).translate(_SUPERSCRIPTS)
+
+
+def subscript(n: int) -> str:
+    return str(n).translate(_SUBSCRIPTS)
+
+
+# ── Names ─────────────────────────────────────────────────────────────────────────────────
+
+
+def pattern(name: str) -> str:
+    """A name without its numbers: things of one pattern are of one kind.
+
+    >>> pattern("sample 12"), pattern("w₁")
+    ('sample #', 'w#')
+    """
+    return re.sub(r"[\d₀-₉]+", "#", name)
+
+
+_ACCENTS: Final = {"\u0302": r"\hat", "\u0304": r"\bar", "\u0303": r"\tilde", "\u0307": r"\dot"}
+_LETTER: Final = re.compile(r"([^\W\d_])([\u0300-\u036f]?)_?([0-9₀-₉]*)")
+_WORD: Final = re.compile(r"([A-Za-z]+)_?([0-9₀-₉]*)")
+
+
+def tex_name(name: str) -> str:
+    """A name in TeX's mathematics: letters as such, words upright, digits at the end below.
+
+    >>> print(tex_name("w₁"), tex_name("ŷ"), tex_name("θ_2"), tex_name("loss"), tex_name("50%"))
+    w_{1} \\hat{y} \\theta_{2} \\mathrm{loss} \\mathrm{50\\%}
+    """
+    name = clean(name)
+    found = _LETTER.fullmatch(normalize("NFD", name))
+    if found:
+        letter, accent, digits = found.groups()
+        base = letter if letter.isascii() else _greek(letter)
+        if base and (not accent or accent in _ACCENTS):
+            return (f"{_ACCENTS[accent]}{{{base}}}" if accent else base) + _below(digits)
+    found = _WORD.fullmatch(name)
+    if found:
+        return rf"\mathrm{{{found[1]}}}" + _below(found[2])
+    return rf"\mathrm{{{_upright(name)}}}"
+
+
+def _below(digits: str) -> str:
+    return f"_{{{digits.translate(_DIGITS)}}}" if digits else ""
+
+
+_CAPITALS: Final = frozenset(
+    {"gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega"}
+)  # the others look like Latin letters, and TeX has no commands for them
+
+
+def _greek(letter: str) -> str:
+    """The command of a Greek letter, empty for any other and for those that TeX lacks."""
+    words = unicode_name(letter, "").split()
+    if words[:1] != ["GREEK"] or words[-2:-1] != ["LETTER"]:
+        return ""
+    command = words[-1].lower().replace("lamda", "lambda")
+    if words[1] == "SMALL":
+        return "" if command == "omicron" else f"\\{command}"
+    return f"\\{command.capitalize()}" if command in _CAPITALS else ""
+
+
+# Signs that TeX reads, by what writes them in mathematics. The braces keep HTML from seeing a
+# tag or an entity where the formula stands in a page.
+_IN_MATH: Final = {
+    "\\": r"\backslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&{}", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\wedge{}", "~": r"\sim{}", " ": r"\ ", "<": "{<}", ">": "{>}",
+    "'": r"{\prime}", "`": r"\text{`}", "|": r"\vert{}", '"': r"\text{''}",
+}  # fmt: skip
+
+
+def _upright(name: str) -> str:
+    return "".join(
+        _IN_MATH.get(char, char) if char.isascii() else rf"\text{{{char}}}" for char in name
+    )
+
+
+_IN_TEX: Final = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", '"': "''", "|": r"\textbar{}",
+    "−": "$-$", "·": r"$\cdot$", "×": r"$\times$", "∂": r"$\partial$", "Σ": r"$\Sigma$",
+    "∞": r"$\infty$", "…": r"\ldots{}", "÷": r"$\div$", "√": r"$\surd$",
+}  # fmt: skip
+
+
+def in_tex(text: str) -> str:
+    """Text for a paragraph of LaTeX.
+
+    >>> print(in_tex("50% of {a_b}"))
+    50\\% of \\{a\\_b\\}
+    """
+    return "".join(_IN_TEX.get(char) or _tex_letter(char) for char in clean(text))
+
+
+def _tex_letter(char: str) -> str:
+    greek = "" if char.isascii() else _greek(char)
+    if greek:
+        return f"${greek}$"
+    letters = normalize("NFD", char)
+    if len(letters) == 2 and letters[1] in _ACCENTS and letters[0].isascii():
+        return f"${_ACCENTS[letters[1]]}{{{letters[0]}}}$"
+    if char in "₀₁₂₃₄₅₆₇₈₉":
+        return f"$_{char.translate(_DIGITS)}$"
+    return char
+
+
+def in_markdown(text: str) -> str:
+    """Text for a paragraph or a table of Markdown.
+
+    >>> print(in_markdown("<b> *x* $1"))
+    &lt;b&gt; \\*x\\* &#36;1
+    """
+    text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]#|~^])", r"\\\1", text).replace("$", "&#36;")
