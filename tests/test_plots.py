@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from itertools import pairwise
 from math import inf, isfinite, nan
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn, ops, plots
@@ -640,3 +644,26 @@ def test_written_numbers_read_back(x):
     else:
         read = float(text)
     assert read == pytest.approx(x, rel=1e-5, abs=1e-320)
+
+
+# The page about them ----------------------------------------------------------------------
+
+DOCS = Path(__file__).parents[1] / "docs"
+SYBIL = Sybil([PythonCodeBlockParser()])
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def test_the_pictures_of_the_page_are_what_its_code_draws(tmp_path, monkeypatch):
+    """But for rounding: the number of a picture is a hundredth of a point off at most."""
+    monkeypatch.chdir(tmp_path)
+    page = SYBIL.parse(DOCS / "plots.md")
+    for example in page.examples():
+        example.evaluate()
+    drawn = {path.name: path.read_text() for path in tmp_path.glob("*.svg")}
+    assert set(drawn) == {"activations.svg", "bowl.svg", "regions.svg"}
+    for name, text in drawn.items():
+        kept = (DOCS / name).read_text()
+        same = f"docs/{name} is not what docs/plots.md draws: run its code and copy the file"
+        assert NUMBER.sub("#", text) == NUMBER.sub("#", kept), same
+        numbers = [[float(x) for x in NUMBER.findall(svg)] for svg in (text, kept)]
+        assert numbers[0] == pytest.approx(numbers[1], abs=0.01), same

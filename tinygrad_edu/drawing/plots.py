@@ -99,6 +99,7 @@ def loss(
     positive = [y for y in drawn if y > 0.0]
     if log or (log is None and min(drawn) >= 0.0 and max(drawn) > 100.0 * min(positive, default=1)):
         ax.set_yscale("log", nonpositive="mask")
+        ax.minorticks_off()
     for (name, run), colour in zip(runs.items(), cycle(look)):
         for kind, ys in run.losses.items():
             ax.plot(
