@@ -5,11 +5,12 @@ All of it lives in one context variable, so threads and async tasks never see ea
 
 from __future__ import annotations
 
+import sys
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from typing import Any
 
-from .errors import BadArgument
+from .errors import BadArgument, TracingError
 
 
 class Mode:
@@ -126,3 +127,32 @@ class detect_anomaly(entering):
 
     def _changed(self, now: Mode) -> dict[str, Any]:
         return {"births": {} if now.births is None else now.births}
+
+
+_PACKAGE = __file__.removesuffix("modes.py")
+
+
+def caller() -> tuple[str, int]:
+    """The file and line that is recording: outside this package, and of no copying library."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and (
+        frame.f_code.co_filename.startswith(_PACKAGE)
+        or frame.f_globals.get("__name__") in ("copy", "copyreg")
+    ):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def refuse_while_tracing(what: str) -> None:
+    """Raise if a function is being compiled: the number asked for would be baked into it."""
+    if not MODE.get().tracing:
+        return
+    from linecache import getline
+
+    file, line = caller()
+    raise TracingError(
+        f"{what} while a function is traced for compilation: the program would keep the number "
+        f"of this one call. Write conditions with tg.where(cond, a, b), stay in the graph "
+        f"(tg.sin(v), v * 2.0), or make the argument static: tg.jit(f, static_argnums=...). "
+        f'File "{file}", line {line}: {getline(file, line).strip()}'
+    )

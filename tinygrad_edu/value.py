@@ -10,16 +10,15 @@ node first, and that is all there is to reverse-mode differentiation:
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from . import ops
-from .errors import Anomaly, BadArgument, GraphError, NotANumber, TracingError, unknown_name
+from .errors import Anomaly, BadArgument, GraphError, NotANumber, unknown_name
 from .graph import datum, local_numbers, rebuild, tape
-from .modes import MODE, Mode
+from .modes import MODE, Mode, caller, refuse_while_tracing
 from .ops import Op, is_real, number
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _record(op: Op, args: tuple[Any, ...], data: float) -> Value:
 def _attend(node: Value, mode: Mode) -> None:
     """What no_grad and detect_anomaly do to a new node."""
     if mode.births is not None:
-        mode.births[node._serial] = _caller()
+        mode.births[node._serial] = caller()
         _check_birth(node, mode)
     if mode.recording:
         return
@@ -91,21 +90,6 @@ def _copied(node: Value) -> Value:
     for slot in Value.__slots__:
         setattr(copy, slot, getattr(node, slot))
     return copy
-
-
-def _refuse_while_tracing(what: str) -> None:
-    """Raise if a function is being compiled: the number asked for would be baked into it."""
-    if not _mode().tracing:
-        return
-    from linecache import getline
-
-    file, line = _caller()
-    raise TracingError(
-        f"{what} while a function is traced for compilation: the program would keep the number "
-        f"of this one call. Write conditions with tg.where(cond, a, b), stay in the graph "
-        f"(tg.sin(v), v * 2.0), or make the argument static: tg.jit(f, static_argnums=...). "
-        f'File "{file}", line {line}: {getline(file, line).strip()}'
-    )
 
 
 def _unary(op: Op) -> Callable[[Value], Value]:
@@ -187,7 +171,7 @@ def _refusing(kind: str) -> Callable[[Value], Any]:
     """A conversion that would drop the graph silently, and says so instead."""
 
     def refuse(self: Value) -> Any:
-        _refuse_while_tracing(f"{kind}() of a Value was asked for")
+        refuse_while_tracing(f"{kind}() of a Value was asked for")
         raise TypeError(
             f"{kind}() of a Value would lose its graph. Take the number with v.data, or stay "
             f"in the graph: tg.sin(v) instead of math.sin(v), tg.where(cond, a, b) instead of "
@@ -252,12 +236,12 @@ class Value:
     @property
     def data(self) -> float:
         if _mode().tracing:
-            _refuse_while_tracing("The data of a Value was read")
+            refuse_while_tracing("The data of a Value was read")
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
-        _refuse_while_tracing("The data of a Value was set")
+        refuse_while_tracing("The data of a Value was set")
         if self.op is not None:
             raise GraphError(
                 f"The data of an interior node is the result of {self.op.name}; only leaves "
@@ -269,12 +253,12 @@ class Value:
     @property
     def grad(self) -> float:
         if _mode().tracing:
-            _refuse_while_tracing("The grad of a Value was read")
+            refuse_while_tracing("The grad of a Value was read")
         return self._grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:
-        _refuse_while_tracing("The grad of a Value was set")
+        refuse_while_tracing("The grad of a Value was set")
         self._grad = number(grad)
 
     @property
@@ -366,7 +350,7 @@ class Value:
 
     def __round__(self, digits: None = None) -> Value:
         if digits is not None:
-            _refuse_while_tracing("round() of a Value to some digits was asked for")
+            refuse_while_tracing("round() of a Value to some digits was asked for")
             raise BadArgument(
                 f"round(v) rounds a Value to a whole number; digits can't be given. "
                 f"Received: {digits!r}. To show fewer digits write f'{{v:.{digits}f}}'."
@@ -397,11 +381,11 @@ class Value:
 
     def __format__(self, spec: str) -> str:
         if spec:
-            _refuse_while_tracing("The number of a Value was formatted")
+            refuse_while_tracing("The number of a Value was formatted")
         return format(self._data, spec) if spec else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        _refuse_while_tracing("A Value was copied")
+        refuse_while_tracing("A Value was copied")
         if self.op is not None:
             raise GraphError(
                 f"Recorded graphs are not copied or pickled, only leaves and Modules are. "
@@ -515,7 +499,7 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
     >>> x.grad
     18.0
     """
-    _refuse_while_tracing("backward() was called (tg.grad(f) can be compiled)")
+    refuse_while_tracing("backward() was called (tg.grad(f) can be compiled)")
     roots = [roots] if isinstance(roots, Value) else list(roots)
     seeds = [1.0] * len(roots) if seeds is None else [number(seed) for seed in seeds]
     if len(seeds) != len(roots):
@@ -655,17 +639,6 @@ def _told(node: Value, births: dict[int, tuple[str, int]]) -> str:
         place = f'File "{file}", line {line}: {getline(file, line).strip()}'
     scope = f" in {node.scope}" if node.scope else ""
     return f" Operands: {', '.join(operands)}{scope}. {place}"
-
-
-_PACKAGE = __file__.removesuffix("value.py")
-
-
-def _caller() -> tuple[str, int]:
-    """The file and line outside this package that is recording."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
 
 
 def zero_grad(values: Any) -> None:

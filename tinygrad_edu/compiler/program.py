@@ -99,9 +99,7 @@ def compile(
     )
 
 
-def _with_slopes(
-    lowering: Lowering, part: Number | None, parameters: Sequence[Value]
-) -> list[int]:
+def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[Value]) -> list[int]:
     """The slots of a part of the loss and of its gradient; none if there is no such part."""
     if part is None:
         return []
@@ -255,7 +253,7 @@ class Program:
     def values(self, batch: Any, theta: Any = None) -> Any:
         """The results of every sample: n rows, or n numbers of a loss (without what counts
         once per batch)."""
-        if not self.code.each and not self.code.total:
+        if self.code.once and not self.code.total:
             raise BadArgument("Nothing in this program depends on a sample. Ask for its value.")
         n, rows, shared = self._given(batch, theta)
         runner = self._runner("each")
@@ -263,7 +261,7 @@ class Program:
         np = _numpy()
         each: Any = [[0.0] * width for _ in range(n)] if np is None else np.empty((n, width))
         runner(n, rows, shared, each, _none(np), _none(np))
-        if self.code.each:
+        if not self.code.total:
             return each
         return [x for (x,) in each] if np is None else each[:, 0]
 
@@ -344,7 +342,7 @@ class Program:
             code = self.code
             if wanted == "value":
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
-            elif wanted == "each" and not code.each:
+            elif wanted == "each" and code.total:
                 code, _ = only(code, each=code.total[:1])
             made = Runner(code, self._executor, self.fastmath)
             runner = self._runners.setdefault(wanted, made)

@@ -99,20 +99,18 @@ class Jitted:
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         mode = MODE.get()
-        if mode.nested or mode.tracing or mode.births is not None:
+        if not (mode.nested or mode.tracing or mode.births is not None):
+            call = self._call(args, named)
+            if call is not None and not call.holds_values():
+                try:
+                    traced = self._kept[call.key]
+                except KeyError:
+                    traced = self._keep(call)
+                if traced is not None:
+                    return traced.run(call)
+        if isinstance(self._f, Vmapped):
             return self._f(*args, **named)
-        call = self._call(args, named)
-        if call is None or call.holds_values():
-            return self._f(*args, **named)
-        try:
-            traced = self._kept[call.key]
-        except KeyError:
-            traced = self._keep(call)
-        if traced is None:
-            if isinstance(self._f, Vmapped):
-                return self._f(*args, **named)
-            return _on_values(self._f, args, named, self._static)
-        return traced.run(call)
+        return _on_values(self._f, args, named, self._static)
 
     def program(self, *args: Any, **named: Any) -> Program:
         """The program for arguments of this shape.

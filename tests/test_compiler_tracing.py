@@ -1,0 +1,393 @@
+"""`tg.jit` and `tg.vmap`: as eager code, traced as rarely as promised, and never a baked number."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_edu as tg
+from tinygrad_edu import Value
+from tinygrad_edu.compiler.tracing import KEPT
+from tinygrad_edu.errors import BadArgument, NotANumber, NotTraceable, TracingError
+from tinygrad_edu.modes import MODE
+
+moderate = st.floats(-3.0, 3.0)
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
+
+
+# ── jit ───────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.recursive(
+    moderate,
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner)
+    | st.dictionaries(st.sampled_from("abc"), inner, max_size=2)
+    | st.builds(Point, inner, inner),
+    max_leaves=6,
+))  # fmt: skip
+def test_arguments_and_results_may_be_trees(tree):
+    def f(tree: Any) -> Any:
+        return [tree, {"twice": tg.ravel(tree)[1]([2.0 * x for x in tg.ravel(tree)[0]])}]
+
+    assert tg.jit(f)(tree) == f(tree)
+    assert repr(tg.jit(f)(tree)) == repr(f(tree))  # the same kinds, named tuples too
+
+
+def test_arrays_go_in_and_come_out():
+    np = pytest.importorskip("numpy")
+    f = tg.jit(lambda a, b: {"product": a @ b, "sine": np.sin(a), "list": list(a[0])})
+    a, b = np.arange(6.0).reshape(2, 3), np.array([1, 0, 2])
+    found = f(a, b)
+    assert found["product"].dtype == np.float64
+    np.testing.assert_array_equal(found["product"], a @ b)
+    np.testing.assert_allclose(found["sine"], np.sin(a), rtol=1e-15)
+    assert found["list"] == [0.0, 1.0, 2.0]
+    assert all(type(x) is float for x in found["list"])
+    f(a + 1.0, b)
+    assert f.traces == 1
+    assert f(np.float64(2.0) * np.ones((1, 3)), b)["product"].shape == (1,)
+    assert f.traces == 2
+
+
+def test_plain_numbers_of_any_kind():
+    np = pytest.importorskip("numpy")
+    f = tg.jit(lambda x: x + 0.5)
+    assert [f(2), f(True), f(np.float32(2.0)), f(2.0)] == [2.5, 1.5, 2.5, 2.5]
+    assert f.traces == 1
+    with pytest.raises(NotANumber, match="Received: 'two'"):
+        f("two")
+
+
+TRANSFORMS: dict[str, Callable[..., Any]] = {
+    "grad": lambda f: tg.grad(f),
+    "grad of grad": lambda f: tg.grad(tg.grad(f)),
+    "value_and_grad": lambda f: tg.value_and_grad(f, argnums=(0, 1)),
+    "hessian": lambda f: tg.hessian(f, argnums=(0, 1)),
+    "jacobian": lambda f: tg.jacobian(lambda x, y: [f(x, y), x], argnums=(0, 1)),
+    "jacobian forward": lambda f: tg.jacobian(lambda x, y: [f(x, y)], mode="forward"),
+    "jvp": lambda f: lambda x, y: tg.jvp(f, (x, y), (1.0, y)),
+    "vjp": lambda f: lambda x, y: tg.vjp(f, x, y)[1](x),
+    "hvp": lambda f: lambda x, y: tg.hvp(f, (x, y), (1.0, x)),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@given(x=moderate, y=moderate)
+def test_every_transform_compiles(name, x, y):
+    def f(x: Any, y: Any) -> Any:
+        return tg.sin(x * y) + tg.maximum(x, y) * tg.exp(0.3 * x) + x**3
+
+    derivative = TRANSFORMS[name](f)
+    assert tg.ravel(tg.jit(derivative)(x, y))[0] == pytest.approx(
+        tg.ravel(derivative(x, y))[0], rel=1e-14, abs=1e-14
+    )
+
+
+def test_nested_it_steps_aside():
+    cube = tg.jit(lambda x: x**3)
+    assert tg.grad(cube)(2.0) == 12.0
+    assert tg.grad(tg.grad(cube))(2.0) == 12.0
+    assert tg.jit(lambda x: cube(x) + cube(2.0 * x))(1.0) == 9.0
+    assert tg.jit(tg.grad(tg.jit(tg.grad(cube))))(2.0) == 12.0
+    assert cube.traces == 0
+    x = Value(2.0)
+    cube(x).backward()
+    assert x.grad == 12.0
+    with tg.detect_anomaly(), pytest.raises(tg.errors.Anomaly):
+        tg.jit(tg.log)(0.0)
+
+
+def test_captured_values_are_read_at_every_call():
+    w = Value(3.0, name="w")
+    fixed = Value(10.0, role="constant")
+    f = tg.jit(lambda x: w * x + fixed)
+    slope = tg.jit(tg.grad(lambda x: w * x * x))
+    assert (f(2.0), slope(1.0)) == (16.0, 6.0)
+    w.data, fixed.data = 5.0, 1.0
+    assert (f(2.0), slope(1.0)) == (11.0, 10.0)
+    assert f.traces == slope.traces == 1
+    assert f.program(2.0).captured == (w, fixed)
+
+
+def test_a_parameter_made_at_the_first_call_is_no_constant():
+    made: list[Value] = []
+
+    def f(x: Any) -> Any:
+        if not made:
+            made.append(Value(2.0))
+        return made[0] * x
+
+    f = tg.jit(f)
+    assert f(3.0) == 6.0
+    made[0].data = 5.0
+    assert f(3.0) == 15.0
+
+
+def test_traces_are_counted_and_bounded():
+    f = tg.jit(lambda xs, n: tg.sum([x**n for x in xs]), static_argnums=1)
+    assert [f([1.0, 2.0], 2), f([2.0, 3.0], 2), f.traces] == [5.0, 13.0, 1]
+    assert [f([1.0, 2.0], 3), f.traces] == [9.0, 2]
+    assert [f([1.0, 2.0], 3.0), f.traces] == [9.0, 3]  # another kind of number
+    assert [f((1.0, 2.0), 2), f.traces] == [5.0, 4]
+    for size in range(KEPT - 3):
+        f([1.0] * size, 2)
+    with pytest.warns(UserWarning, match="traced for more than"):
+        f([1.0] * KEPT, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once is enough
+        f([1.0] * (KEPT + 1), 2)
+    assert len(f._kept) == KEPT
+
+
+def test_static_arguments():
+    f = tg.jit(lambda name, x, scale=1.0: getattr(tg, name)(x) * scale, static_argnums=0)
+    assert f("sin", 2.0) == math.sin(2.0)
+    assert f("sin", 2.0, scale=3.0) == math.sin(2.0) * 3.0
+    assert f("sin", 2.0, scale=4.0) == math.sin(2.0) * 4.0
+    assert f.traces == 2
+    with pytest.raises(BadArgument, match="hashable"):
+        f(["sin"], 2.0)
+    with pytest.raises(BadArgument, match="positions"):
+        tg.jit(lambda x: x, static_argnums=-1)
+    with pytest.raises(NotANumber, match="function"):
+        tg.jit(3.0)
+
+
+def test_it_looks_like_the_function_it_wraps():
+    def area(r: Any) -> Any:
+        """πr²"""
+        return math.pi * r * r
+
+    f = tg.jit(area)
+    assert (f.__name__, f.__doc__, repr(f)) == ("area", "πr²", "<jitted area>")
+    assert f.__wrapped__ is area
+    assert "for r, in lanes" in f.program(1.0).source()
+
+
+# ── Tracing errors ────────────────────────────────────────────────────────────────────────
+
+READS: dict[str, Callable[[Any], Any]] = {
+    "data": lambda x: x.data,
+    "data of an intermediate": lambda x: (x * 2.0).data,
+    "grad": lambda x: x.grad,
+    "if": lambda x: x if x > 0.0 else -x,
+    "while": lambda x: [x := x - 1.0 for _ in iter(lambda: bool(x > 0.0), False)],
+    "and": lambda x: x > 0.0 and x < 1.0,
+    "not": lambda x: not x,
+    "equality": lambda x: 1.0 if x == 2.0 else 0.0,
+    "membership": lambda x: 1.0 if x in [1.0, 2.0] else 0.0,
+    "max": lambda x: max(x, 0.0),
+    "sorted": lambda x: sorted([x, x + 1.0]),
+    "float": float,
+    "int": int,
+    "math": lambda x: math.sin(x),
+    "trunc": math.trunc,
+    "format": lambda x: f"{x:.2f}",
+    "percent": lambda x: "%f" % x,  # noqa: UP031
+    "round": lambda x: round(x, 2),
+    "backward": lambda x: (x * x).backward(),
+    "set data": lambda x: setattr(x, "data", 1.0),
+    "set grad": lambda x: setattr(x, "grad", 1.0),
+    "copy": copy.copy,
+    "snapshot": tg.snapshot,
+    "explain": lambda x: x.explain(x),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reading_a_number_while_tracing(name):
+    f = tg.jit(READS[name])
+    with pytest.raises(TracingError, match=r"tg\.where.*static_argnums") as caught:
+        f(2.0)
+    assert __file__ in str(caught.value)
+    assert MODE.get().tracing is False
+    with pytest.raises(TracingError):  # nothing was kept of the attempt
+        f(2.0)
+
+
+def test_the_line_is_named():
+    def f(x: Any) -> Any:
+        y = x * 2.0
+        if y > 1.0:  # this one
+            return y
+        return x
+
+    with pytest.raises(TracingError, match=r"if y > 1\.0:  # this one"):
+        tg.jit(f)(2.0)
+
+
+def test_a_parameter_may_not_be_read_either():
+    w = Value(2.0)
+    with pytest.raises(TracingError, match="data of a Value was read"):
+        tg.jit(lambda x: x * w.data)(2.0)
+
+
+COMPARISONS = {
+    "<": lambda x, y: x < y, "<=": lambda x, y: x <= y, ">": lambda x, y: x > y,
+    ">=": lambda x, y: x >= y, "==": lambda x, y: x == y, "!=": lambda x, y: x != y,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", COMPARISONS)
+def test_comparisons_are_conditions_while_tracing(sign):
+    compare = COMPARISONS[sign]
+    both = tg.jit(lambda x, y: tg.where(compare(x, y), x + 10.0, y))
+    constant = tg.jit(lambda x: [tg.where(compare(x, 2.0), 1.0, 0.0), compare(2.0, x)])
+    for x in (1.0, 2.0, 3.0, math.nan, -0.0):
+        for y in (2.0, 0.0):
+            expected = x + 10.0 if compare(x, y) else y
+            assert both(x, y) == pytest.approx(expected, abs=0.0, nan_ok=True)
+        assert constant(x) == [float(compare(x, 2.0)), float(compare(2.0, x))]
+
+
+def test_repr_is_allowed_and_shows_no_number():
+    seen = []
+
+    def f(x: Any) -> Any:
+        seen.extend([repr(x), f"{x}"])
+        return x
+
+    tg.jit(f)(2.0)
+    assert seen == ["Value(being traced, name='x')"] * 2
+
+
+def test_no_grad_and_detach_are_computed_and_not_baked():
+    def f(x: Any, y: Any) -> Any:
+        with tg.no_grad():
+            held = x * y
+        return held * x + x.detach() * y
+
+    slope = tg.grad(f)
+    jitted, jitted_slope = tg.jit(f), tg.jit(slope)
+    for x, y in ((2.0, 3.0), (5.0, 7.0)):
+        assert jitted(x, y) == f(Value(x), Value(y)).data
+        assert jitted_slope(x, y) == slope(x, y)
+    assert jitted.traces == jitted_slope.traces == 1
+
+
+def test_outside_of_tracing_nothing_has_changed():
+    x = Value(2.0)
+    assert (x > 1.0) is True
+    assert (x == 2.0) is True
+    assert f"{x:.1f}" == "2.0"
+    with pytest.raises(TypeError, match=r"v\.data"):
+        float(x)
+
+
+# ── Rows of a user's ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def opaque():
+    yield tg.op("opaque_here", lambda x: 1.0 - math.cos(x), [lambda out, x: tg.sin(x)])
+    del tg.TABLE["opaque_here"]
+
+
+def test_a_function_with_an_opaque_row_runs_uncompiled_and_says_so_once(opaque):
+    f = tg.jit(lambda x: {"y": opaque(x.exp())})
+    with pytest.warns(UserWarning, match=r"opaque_here.*opaque=False"):
+        assert f(0.5) == {"y": opaque(math.exp(0.5))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f(0.7) == {"y": opaque(math.exp(0.7))}
+    assert f.traces == 1
+    with pytest.raises(NotTraceable):
+        f.program(0.5)
+    lanes = tg.jit(tg.vmap(lambda x: opaque(x)))
+    with pytest.warns(UserWarning, match="uncompiled"):
+        assert lanes([0.5, 0.7]) == [opaque(0.5), opaque(0.7)]
+
+
+# ── vmap ──────────────────────────────────────────────────────────────────────────────────
+
+
+def affine(w: Any, x: Any) -> Any:
+    return {"y": w[0] * x["a"] + w[1] * x["b"][0], "pair": (x["a"], [w[0], x["b"][1]])}
+
+
+@given(st.lists(st.tuples(moderate, moderate, moderate), min_size=1, max_size=5))
+def test_vmap_is_a_loop_and_jit_makes_it_lanes(rows):
+    xs = {"a": [a for a, _, _ in rows], "b": [[b, c] for _, b, c in rows]}
+    w = (2.0, 3.0)
+    each = [affine(w, {"a": a, "b": [b, c]}) for a, b, c in rows]
+    expected = {
+        "y": [one["y"] for one in each],
+        "pair": ([one["pair"][0] for one in each], [one["pair"][1] for one in each]),
+    }
+    mapped = tg.vmap(affine, in_axes=(None, 0))
+    assert mapped(w, xs) == expected
+    assert tg.jit(mapped)(w, xs) == expected
+
+
+def test_lanes_are_traced_once_whatever_their_number():
+    f = tg.jit(tg.vmap(tg.value_and_grad(lambda x, k: k * x**2), in_axes=(0, None)))
+    assert f([1.0, 2.0, 3.0], 10.0) == ([10.0, 40.0, 90.0], [20.0, 40.0, 60.0])
+    assert f([1.0], 1.0) == ([1.0], [2.0])
+    assert f.traces == 1
+    assert f([], 1.0) == []
+    with pytest.raises(BadArgument, match="no samples"):
+        f.program([], 1.0)
+
+
+def test_arrays_of_samples_give_arrays():
+    np = pytest.importorskip("numpy")
+
+    def f(x: Any, k: Any) -> Any:
+        return {"s": x.sum() * k, "v": x * 2.0, "l": [x[0], x[1] * k]}
+
+    xs, k = np.arange(6.0).reshape(3, 2), 10.0
+    mapped = tg.vmap(f, in_axes=(0, None))
+    for g in (mapped, tg.jit(mapped)):
+        found = g(xs, k)
+        np.testing.assert_array_equal(found["s"], xs.sum(axis=1) * k)
+        np.testing.assert_array_equal(found["v"], xs * 2.0)
+        np.testing.assert_array_equal(found["l"], np.stack([xs[:, 0], xs[:, 1] * k], axis=1))
+        assert found["s"].dtype == np.float64
+
+
+def test_lanes_that_meet_values_are_a_loop():
+    xs = [1.0, 2.0, 3.0]
+
+    def loss(w: Any) -> Any:
+        return tg.sum(tg.vmap(lambda x: (w * x.exp() - 1.0) ** 2)(xs)) / 3.0
+
+    def by_hand(w: Any) -> Any:
+        return tg.sum([(w * tg.exp(x) - 1.0) ** 2 for x in xs]) / 3.0
+
+    assert tg.value_and_grad(loss)(0.3) == tg.value_and_grad(by_hand)(0.3)
+    assert tg.jit(tg.value_and_grad(loss))(0.3) == tg.value_and_grad(by_hand)(0.3)
+    lanes = tg.jit(tg.vmap(lambda w, x: w * x, in_axes=(None, 0)))
+    assert tg.grad(lambda w: tg.sum(lanes(w, xs)))(2.0) == 6.0
+    values = tg.vmap(lambda x: x * x)([Value(2.0), Value(3.0)])
+    assert [v.data for v in values] == [4.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("axes", "args", "match"),
+    [
+        (0, ([1.0, 2.0], [1.0]), "equally many"),
+        (0, (1.0, 2.0), "list or array of samples"),
+        ((None, None), (1.0, 2.0), "no such argument"),
+        ((0,), ([1.0], [1.0]), "for 1 arguments"),
+        (0, ([[1.0], [1.0, 2.0]], [1.0, 2.0]), "another shape"),
+    ],
+)
+def test_samples_that_do_not_fit(axes, args, match):
+    with pytest.raises(BadArgument, match=match):
+        tg.jit(tg.vmap(lambda x, y: y, in_axes=axes))(*args)
+
+
+def test_axes_that_there_are_not():
+    with pytest.raises(BadArgument, match="Received: 1"):
+        tg.vmap(lambda x: x, in_axes=1)
