@@ -383,6 +383,30 @@ def test_diagnose(run):
     assert flat["learning_rate_bound"] is None, "JSON has no infinity"
 
 
+def test_diagnose_a_saved_model(run):
+    options = ("houses.csv", "--features", "flats", "--target", "price")
+    assert run("train", *options, "--lr", "0.02", "--loss", "log_cosh", "--model", "m.json")[0] == 0
+    code, said, _ = run("diagnose", "houses.csv", "--model", "m.json", "--json")
+    found, model = json.loads(said), load_model("m.json")
+    known = model.why_diverging([[x] for x in range(1, 8)], [10000 * x for x in range(1, 8)])
+    assert (code, found["features"], found["target"]) == (0, ["flats"], "price")
+    assert found["curvatures"] == known.curvatures
+    assert found["learning_rate"] == 0.02
+    code, _, wrong = run("diagnose", "houses.csv", "--model", "m.json", "--lr", "0.1")
+    assert code == 2
+    assert "--lr is of a new model" in wrong
+
+
+def test_means_are_those_of_the_rows_to_train_on(run):
+    """The rows that are kept back would tell of themselves through a mean they are part of."""
+    name = table("flats,age,price\n1,,10\n2,4,\n3,8,30\n4,6,40\n5,600,50\n6,,60\n")
+    options = ("train", name, "--epochs", "1", "--lr", "1e-9", "--missing", "mean")
+    _, said, _ = run(*options, "--validation-split", "0.4", "--model", "m.json")
+    assert "Filled in: 2 missing numbers" in said
+    # Of five rows with a price three are trained on; what stands before the fourth is known.
+    assert load_model("m.json").metadata["table"]["means"] == {"flats": 2.5, "age": 6.0}
+
+
 # ── Tables ────────────────────────────────────────────────────────────────────────────────
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

@@ -471,7 +471,12 @@ def test_why_a_model_diverges():
     for part in ("0.0480590", "108.24", "is above the bound", "dense's b is slow", "4 ± 2"):
         assert part in said
     scaled = [(x - 4) / 2 for x in FLATS]
-    assert model.why_diverging(scaled, PRICES).condition == pytest.approx(1.0)
+    found = model.why_diverging(scaled, PRICES)
+    assert found.condition == pytest.approx(1.0)
+    said = " ".join(str(found).split())
+    assert "1.00 times as steep across as along" in said
+    assert "all directions learn alike: at the best rate, 0.5, a step takes away 100.0%" in said
+    assert "slow" not in said
 
 
 def test_the_hessian_is_that_of_calculus():

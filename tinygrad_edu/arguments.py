@@ -43,6 +43,7 @@ EXAMPLES = {
     commands.diagnose: """
         tinygrad-edu diagnose houses.csv --features flats --target price
         tinygrad-edu diagnose houses.csv --hidden 4 --rows 20
+        tinygrad-edu diagnose houses.csv --model model.json
     """,
 }
 
@@ -97,7 +98,12 @@ def add_commands(parser: ArgumentParser) -> None:
         "--output", type=Path, default=Path("graph.svg"), metavar="FILE",
         help="a .svg, .png, .pdf or .dot (default: graph.svg)",
     )  # fmt: skip
-    _rows(command(commands.diagnose, table, columns, model), "rows to look at")
+    diagnosing = command(commands.diagnose, table, columns, model)
+    _rows(diagnosing, "rows to look at")
+    diagnosing.add_argument(
+        "--model", type=Path, metavar="FILE",
+        help="a file that train saved, in place of a new model",
+    )  # fmt: skip
 
 
 def _part(*options: Callable[[ArgumentParser], None]) -> ArgumentParser:

@@ -50,6 +50,12 @@ POWERS = {"mean_squared_error": 2, "mean_absolute_error": 1}
 
 WORK = 100_000  # rows × weights²: the Hessian of so much takes some seconds
 
+NEW = (
+    "hidden", "activation", "initializer", "loss", "optimizer", "lr", "standardize",
+    "validation_split",
+)  # fmt: skip
+"""The options that describe a model yet to be trained."""
+
 
 # ── Scales ────────────────────────────────────────────────────────────────────────────────
 
@@ -124,7 +130,11 @@ class Job(NamedTuple):
 
 
 def read_job(options: Options, say: Say) -> Job:
-    """Read the table, choose its columns, and scale them if that is wanted."""
+    """Read the table, choose its columns, and scale them if that is wanted.
+
+    The rows that are kept back are not to be seen before they judge: means to fill gaps with,
+    and scales, are those of the rows to train on alone.
+    """
     from .keras.data import pairs, split
 
     table = tables.read(options.table, options.delimiter, options.decimal)
@@ -132,7 +142,13 @@ def read_job(options: Options, say: Say) -> Job:
     features = options.features or numeric(table, [n for n in table.names if n != target], say)
     if target in features:
         raise BadArgument(f"{target!r} is the target: it cannot be a feature too.")
-    data = tables.numbers(table, [*features, target], options.missing, needed=[target])
+    names = [*features, target]
+    data = tables.numbers(table, names, options.missing, needed=[target])
+    if options.validation_split:
+        learned, _ = split(pairs(data.rows, data.places), options.validation_split)
+        seen = table._replace(rows=table.rows[: data.places[len(learned)]])
+        means = dict(zip(names, tables.numbers(seen, names, options.missing, None, [target]).means))
+        data = tables.numbers(table, names, options.missing, means, [target])
     say(f"{table.path}: {counted(len(table.rows), 'row')}, {len(table.names)} columns.")
     if len(data.rows) < len(table.rows):
         left_out = counted(len(table.rows) - len(data.rows), "row")
@@ -144,7 +160,7 @@ def read_job(options: Options, say: Say) -> Job:
 
     *columns, answers = ([*column] for column in zip(*data.rows))
     inputs, output = [Scale()] * len(features), Scale()
-    if options.standardize:  # by the rows to train on alone: the others are not to be seen
+    if options.standardize:
         learned, _ = split(pairs(data.rows, answers), options.validation_split)
         *inputs, output = (Scale.of(column) for column in zip(*learned.x.rows))
         output = output if options.loss in POWERS else Scale()
@@ -385,16 +401,24 @@ def _inputs(count: int) -> list[str]:
 
 def diagnose(options: Options, say: Say) -> Answer:
     """Tell which learning rates a table allows, and why some weights learn slowly."""
-    job = read_job(options, say)
-    model = new_model(options, len(job.features))
-    x, y = some(job.learned, options.rows or 5 * WORK // model.count_params() ** 2)
-    if len(x) < len(job.learned):
-        say(f"Of {len(job.learned)} rows {len(x)} are looked at; --rows N takes more, and longer.")
+    if options.model:
+        for name in NEW:
+            if getattr(options, name) != options.parser.get_default(name):
+                said = name.replace("_", "-")
+                options.parser.error(f"--{said} is of a new model; that of --model has its own.")
+        model, features, target, data = read_saved(options, say)
+    else:
+        job = read_job(options, say)
+        features, target, data = job.features, job.target, job.learned
+        model = new_model(options, len(features))
+    x, y = some(data, options.rows or 5 * WORK // model.count_params() ** 2)
+    if len(x) < len(data):
+        say(f"Of {len(data)} rows {len(x)} are looked at; --rows N takes more, and longer.")
     found = model.why_diverging(x, y)
     say(f"\n{found}")
     return {
-        "table": str(options.table), "rows": len(x), "features": job.features,
-        "target": job.target, "learning_rate": found.learning_rate,
+        "table": str(options.table), "rows": len(x), "features": features,
+        "target": target, "learning_rate": found.learning_rate,
         "learning_rate_bound": found.largest_rate, "condition": found.condition,
         "curvatures": found.curvatures,
     }  # fmt: skip
@@ -444,6 +468,19 @@ def columns_for(
             f"with --features."
         )
     return features
+
+
+def read_saved(options: Options, say: Say) -> tuple[Model, list[str], str, Pairs]:
+    """A saved model, and of a table the columns that it takes and gives."""
+    from .keras.data import pairs
+
+    model, memory = load(options.model)
+    table = tables.read(options.table, options.delimiter, options.decimal)
+    target = options.target or memory.target or table.names[-1]
+    features = columns_for(model, memory.features, options, table, target, say)
+    names = [*features, target]
+    data = tables.numbers(table, names, options.missing, memory.means, needed=[target])
+    return model, features, target, pairs([r[:-1] for r in data.rows], [r[-1] for r in data.rows])
 
 
 def predict(options: Options, say: Say) -> Answer:
@@ -511,8 +548,8 @@ def graph(options: Options, say: Say) -> Answer:
     """Draw what a model computes: its output, or its loss on a table."""
     from .drawing import draw
 
-    model, memory = load(options.model)
     if options.table is None:
+        model, memory = load(options.model)
         width = prod(model.input_shape or ())
         names = memory.features or _inputs(width)
         inputs = [Value(memory.means.get(x, 1.0), name=x, role="input") for x in names]
@@ -520,15 +557,10 @@ def graph(options: Options, say: Say) -> Answer:
         value.name = f"predicted {memory.target or ''}".rstrip()
         title = f"{model.name}, for a row of {'means' if memory.means else 'ones'}"
     else:
-        table = tables.read(options.table, options.delimiter, options.decimal)
-        target = options.target or memory.target or table.names[-1]
-        features = columns_for(model, memory.features, options, table, target, say)
-        data = tables.numbers(
-            table, [*features, target], options.missing, memory.means, needed=[target]
-        )
-        rows = data.rows[: options.rows or 3]
-        value = model.loss_graph([row[:-1] for row in rows], [row[-1] for row in rows])
-        title = f"{model.name}, its loss on {counted(len(rows), 'row')} of {options.table.name}"
+        model, _, _, data = read_saved(options, say)
+        few = data.take(range(len(data))[: options.rows or 3])
+        value = model.loss_graph(few.x.rows, few.y.rows)
+        title = f"{model.name}, its loss on {counted(len(few), 'row')} of {options.table.name}"
     drawing = draw(value, title=title)
     written = drawing.save(options.output)
     say(f"{len(drawing.graph.nodes)} values, drawn in {written}.")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ..errors import BadArgument
 
 MOST_WEIGHTS = 200
+ROUND = 1.5  # a condition number below which no direction is slow
 
 
 class Diagnosis(NamedTuple):
@@ -59,10 +60,16 @@ class Diagnosis(NamedTuple):
             f"The Hessian's largest eigenvalue is {steepest:.6g}, so gradient descent converges "
             f"only for learning rates below 2/{steepest:.6g} = {bound:.7f}. {verdict}"
         ]
-        if flattest > 0.0:
+        best = 2.0 / (steepest + flattest) if flattest > 0.0 else 0.0
+        keep = 1.0 - best * flattest
+        if flattest > 0.0 and self.condition < ROUND:
+            paragraphs.append(
+                f"The bowl is nearly round, {self.condition:.2f} times as steep across as along "
+                f"(the condition number), so all directions learn alike: at the best rate, "
+                f"{best:.6g}, a step takes away {1.0 - keep:.1%} of the error in each, or more."
+            )
+        elif flattest > 0.0:
             slow = max(range(len(self.names)), key=lambda i: abs(self.axes[-1][i]))
-            best = 2.0 / (steepest + flattest)
-            keep = 1.0 - best * flattest
             paragraphs.append(
                 f"The bowl is {self.condition:.2f} times as steep across as along (the condition "
                 f"number). Its flattest axis, with eigenvalue {flattest:.6g}, is mostly "
