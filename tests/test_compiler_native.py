@@ -32,7 +32,7 @@ NEARLY = ("hypot", "erf", "erfc")
 
 def same(x: float, y: float) -> bool:
     """Whether two doubles are the same, bit for bit, all nans being alike."""
-    return x != x and y != y or (x == y and math.copysign(1.0, x) == math.copysign(1.0, y))
+    return (x != x and y != y) or (x == y and math.copysign(1.0, x) == math.copysign(1.0, y))
 
 
 def run(kernel, n, batch, shared=()):

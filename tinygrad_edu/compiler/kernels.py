@@ -26,13 +26,13 @@ SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, *_
 """``int32 kernel(context, int64 n, batch, shared, each, total, once)``: of every fast kernel.
 It is 0, or 1 if there was no memory."""
 
-PART = {"memory": "ptr", "shared": "ptr", "out": "ptr", "data": "ptr", "n": "i64"}
-"""The parameters of what an executor gives: ``once`` fills ``out``; the others compute one
-block, from columns in ``memory`` to columns there. ``data`` is the executor's own."""
+PART = {"memory": "ptr", "shared": "ptr", "data": "ptr", "n": "i64"}
+"""The parameters of what an executor gives: ``once`` fills numbers in ``memory``; the others
+compute one block, from columns there to columns there. ``data`` is the executor's own."""
 
 # What the context, an array of i64, holds where.
-(POOL, BYTES, INPUTS, EACH, TOTAL, EACH_AT, TOTAL_AT,
- ONCE_RUN, ONCE_DATA, ONE_RUN, ONE_DATA, MANY_RUN, MANY_DATA, FIELDS) = range(14)  # fmt: skip
+(POOL, BYTES, INPUTS, EACH, TOTAL, ONCE, EACH_AT, TOTAL_AT, NUMBERS_AT, RESULTS,
+ ONCE_RUN, ONCE_DATA, ONE_RUN, ONE_DATA, MANY_RUN, MANY_DATA) = range(16)  # fmt: skip
 
 
 Part = tuple[int, int]
@@ -51,7 +51,8 @@ class FastKernel:
             block of samples.
         rows: how many columns of numbers those two begin their memory with; the inputs are
             the first of them. Behind them lie the columns of ``each`` and ``total``.
-        scratch: how many more numbers the parts want there.
+        numbers: how many single numbers the parts want behind those.
+        results: which of these numbers are wanted as ``once``.
         keep: what must live as long as the kernel does.
 
     Attributes:
@@ -60,18 +61,29 @@ class FastKernel:
     """
 
     def __init__(
-        self, code: Code, once: Part, one: Part, many: Part, rows: int, scratch: int, keep: Any
+        self,
+        code: Code,
+        once: Part,
+        one: Part,
+        many: Part,
+        rows: int,
+        numbers: int,
+        results: Any,
+        keep: Any,
     ) -> None:
         import numpy as np
 
-        self.code, self._keep = code, (keep, frame := _frame())
+        frame, wanted = _frame(), np.array(results, np.int32)
+        self.code, self._keep = code, (frame, wanted, keep)
         each_at = rows * LANES
         total_at = each_at + len(code.each) * LANES
-        numbers = total_at + len(code.total) * LANES + scratch
-        self.bytes = numbers * 8 + 64
+        numbers_at = total_at + len(code.total) * LANES
+        self.bytes = (numbers_at + numbers) * 8 + 64
         self._fields = np.array(
-            [0, self.bytes, code.inputs, len(code.each), len(code.total), each_at, total_at,
-             *once, *one, *many], np.int64)  # fmt: skip
+            [0, self.bytes, code.inputs, len(code.each), len(code.total), len(code.once),
+             each_at, total_at, numbers_at, wanted.ctypes.data, *once, *one, *many],
+            np.int64,
+        )  # fmt: skip
         self.context: int = self._fields.ctypes.data
         self.address = frame.address("kernel")
         self.call = SIGNATURE(self.address)
@@ -133,7 +145,11 @@ def _kernel() -> Function:
     f.result = f"i32 {f.value(f'zext i1 {missing} to i32')}"
     with f.when(memory.compare("ne", 0)):
         columns = f.value(f"inttoptr i64 {(memory + 63) & -64} to ptr")
-        _run(f, ONCE_RUN, columns, "%once")
+        _run(f, ONCE_RUN, columns)
+        numbers = f.place(columns, f.field(context, NUMBERS_AT))
+        wanted = f.pointer(context, RESULTS)
+        with f.repeat(f.field(context, ONCE)) as loop:
+            f.store(f.load(numbers, f.field(wanted, loop.index, "i32")), "%once", loop.index)
         totals = f.place(columns, f.field(context, TOTAL_AT))
         count = f.field(context, TOTAL)
         none = f.real(-0.0)  # −0 + x is x, even for x = −0
@@ -163,7 +179,7 @@ def _block() -> Function:
         f.store(x, f["memory"], column.index * LANES + row.index)
     single = f.whole("n").compare("eq", 1)
     part = f.value(f"select i1 {single}, i64 {ONE_RUN}, i64 {MANY_RUN}")
-    _run(f, Whole(f, part, 1), "%memory", "null")
+    _run(f, Whole(f, part, 1), "%memory")
     results = f.place("%memory", f.field(context, EACH_AT))
     width = f.field(context, EACH)
     with f.repeat(f.whole("lanes")) as row, f.repeat(width) as column:
@@ -203,9 +219,9 @@ def _exchanged(f: Function, context: str, memory: Whole | int) -> str:
     return f.value(f"atomicrmw xchg ptr {place}, i64 {memory} acq_rel")
 
 
-def _run(f: Function, part: int | Whole, memory: str, out: str) -> None:
+def _run(f: Function, part: int | Whole, memory: str) -> None:
     run, data = f.pointer("%context", part), f.pointer("%context", part + 1)
-    f.write(f"call void {run}(ptr {memory}, ptr %shared, ptr {out}, ptr {data}, i64 %n)")
+    f.write(f"call void {run}(ptr {memory}, ptr %shared, ptr {data}, i64 %n)")
 
 
 def _call_block(f: Function, columns: str, first: Whole, lanes: Whole | int) -> None:

@@ -60,9 +60,8 @@ class Function:
         fastmath: bool = False,
     ) -> None:
         pointers = {"ptr": "ptr noalias"}  # nothing a kernel is given overlaps
-        shown = ", ".join(f"{pointers.get(t, t)} %{p}" for p, t in parameters.items())
+        self.parameters = ", ".join(f"{pointers.get(t, t)} %{p}" for p, t in parameters.items())
         self.name = name
-        self.head = f"@{name}({shown}) {{"
         self.result = result
         self.lanes = lanes
         self.flags = FAST if fastmath else ""
@@ -173,9 +172,8 @@ class Function:
     def text(self) -> str:
         """The whole function."""
         of = self.result.rpartition(" ")[0] or self.result
-        return "\n".join(
-            [f"define {of} {self.head}", "entry:", *self.lines, f"  ret {self.result}", "}"]
-        )
+        head = f"define {of} @{self.name}({self.parameters}) {{"
+        return "\n".join([head, "entry:", *self.lines, f"  ret {self.result}", "}"])
 
 
 class Loop:

@@ -38,9 +38,9 @@ _NUMBER = {name: i for i, name in enumerate(_NAMES)}
 
 # What the data of a program, an array of i64, holds where. A list has two fields, where it lies
 # and how long it is; those of groups are of five numbers each, of spread of two.
-(ONCE, ONE, MANY, CONSTANTS, RESULTS, SPREAD,
- EACH, TOTAL, EACH_COLUMNS, TOTAL_COLUMNS) = range(0, 20, 2)  # fmt: skip
-INPUTS, SHARED, EACH_AT, TOTAL_AT, NUMBERS_AT = range(20, 25)
+(ONCE, ONE, MANY, CONSTANTS, SPREAD,
+ EACH, TOTAL, EACH_COLUMNS, TOTAL_COLUMNS) = range(0, 18, 2)  # fmt: skip
+INPUTS, SHARED, EACH_AT, TOTAL_AT, NUMBERS_AT = range(18, 23)
 
 
 def load(code: Code, fastmath: bool = False) -> FastKernel:
@@ -106,7 +106,7 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     lists = [
         groups(~varying, single, itself, args), groups(varying, single, itself, args),
         groups(varying, lanes, columns, many_args),
-        np.array(code.constants), once, np.stack([spread, columns[spread]], axis=1),
+        np.array(code.constants), np.stack([spread, columns[spread]], axis=1),
         each, total, columns[each], columns[total],
     ]  # fmt: skip
     lists = [np.ascontiguousarray(x, np.float64 if x.dtype == float else np.int64) for x in lists]
@@ -121,7 +121,7 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
         (parts.address(name), data.ctypes.data) for name in ("once", "one", "many")
     )
     keep = data, lists, args, many_args
-    return FastKernel(code, once_part, one, many, rows, scratch=first + count, keep=keep)
+    return FastKernel(code, once_part, one, many, rows, first + count, once, keep)
 
 
 # ── What is compiled once per process ─────────────────────────────────────────────────────
@@ -189,7 +189,7 @@ def _run_groups(f: Function, r: str, which: int) -> None:
 
 
 def _once() -> Function:
-    """What no sample changes: from the shared numbers and the constants to ``out``."""
+    """What no sample changes, from the shared numbers and the constants."""
     f = Function("once", PART, lanes=1)
     r = f.place("%memory", f.field("%data", NUMBERS_AT))
     inputs, shared = f.field("%data", INPUTS), f.field("%data", SHARED)
@@ -199,9 +199,6 @@ def _once() -> Function:
     with f.repeat(count) as loop:
         f.store(f.load(constants, loop.index), r, inputs + shared + loop.index)
     _run_groups(f, r, ONCE)
-    results, count = _list(f, RESULTS)
-    with f.repeat(count) as loop:
-        f.store(f.load(r, f.field(results, loop.index)), "%out", loop.index)
     with f.when(f.whole("n").compare("sgt", 1)):
         spread, count = _list(f, SPREAD)
         with f.repeat(count) as loop:

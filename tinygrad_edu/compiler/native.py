@@ -70,13 +70,17 @@ class _Assembly:
         self.numbers_at = self.total_at + len(code.total) * LANES
 
     def cut(self, varies: bool) -> list[list[int]]:
-        """The slots of one kind, piece by piece; at least one piece."""
+        """The slots of one kind, piece by piece; at least one piece.
+
+        What was given and is wanted as it is counts as computed, with itself for an argument.
+        """
+        given = () if varies else dict.fromkeys(s for s in self.code.once if s < self.code.first)
         pieces: list[list[int]] = [[]]
         size = 0
-        for slot, args in enumerate(self.code.args, self.code.first):
+        for slot in chain(given, range(self.code.first, self.code.slots)):
             if self.varies[slot] == varies:
                 pieces[-1].append(slot)
-                size += len(args)
+                size += len(self.args(slot))
                 if size > CUT:
                     pieces.append([])
                     size = 0
@@ -111,10 +115,10 @@ class _Assembly:
         import numpy as np
 
         functions = [
-            *self.joined("once", [self.piece_once(i) for i in range(len(self.once))]),
-            *self.joined("many", [self.piece_many(i) for i in range(len(self.many))]),
+            *self.joined("once", [*map(self.piece_once, self.once)]),
+            *self.joined("many", [*map(self.piece_many, self.many)]),
         ]
-        machine_code = compiled(functions, level=2 if len(self.code.ops) < 20_000 else 1)
+        machine_code = compiled(functions, level=1)
         called = [_function(name) for name in self.functions]
         tables = (
             np.array([[one, many] for one, many, _ in called], np.int64).reshape(-1, 2).T.copy()
@@ -125,7 +129,8 @@ class _Assembly:
             one=(machine_code.address("many"), tables[0].ctypes.data),
             many=(machine_code.address("many"), tables[1].ctypes.data),
             rows=self.rows,
-            scratch=len(self.numbers),
+            numbers=len(self.numbers),
+            results=[self.numbers[slot] for slot in self.code.once],
             keep=(machine_code, tables, called),
         )
 
@@ -133,48 +138,49 @@ class _Assembly:
         """The pieces, and the function that runs one after the other."""
         f = Function(name, PART)
         given = ", ".join(f"{of} %{parameter}" for parameter, of in PART.items())
-        for piece in pieces:
+        for i, piece in enumerate(pieces):
+            piece.name = f"{name}_{i}"
             f.write(f"call void @{piece.name}({given})")
         return [*pieces, f]
 
-    def piece_once(self, i: int) -> Function:
-        """Part of what no sample changes: numbers from ``shared`` to memory and ``once``."""
-        f = Function(f"once{i}", PART, lanes=1, fastmath=self.fastmath)
+    def piece_once(self, piece: list[int]) -> Function:
+        """Part of what no sample changes: from the shared numbers to numbers in memory."""
+        f = Function("", PART, lanes=1, fastmath=self.fastmath)
         here: dict[int, Real] = {}
-        for slot in self.once[i]:
+        for slot in piece:
             args = [here[arg] if arg in here else self.number(f, arg) for arg in self.args(slot)]
             here[slot] = self.result(f, slot, args)
             f.store(here[slot], "%memory", self.numbers_at + self.numbers[slot])
-        if i == len(self.once) - 1:
-            for place, slot in enumerate(self.code.once):
-                f.store(here[slot] if slot in here else self.number(f, slot), "%out", place)
         return f
 
-    def piece_many(self, i: int) -> Function:
+    def piece_many(self, piece: list[int]) -> Function:
         """Part of what is computed of every sample: columns to columns.
 
         What is in memory is read there at every use: a register that had to hold it meanwhile
         would be written to memory and read from it anyway.
         """
-        f = Function(f"many{i}", PART, fastmath=self.fastmath)
+        f = Function("", PART, fastmath=self.fastmath)
         here: dict[int, Real] = {}
-        for slot in self.many[i]:
+        for slot in piece:
             args = [here[arg] if arg in here else self.row(f, arg) for arg in self.args(slot)]
             here[slot] = self.result(f, slot, args)
             if slot in self.columns:
                 f.store(here[slot], "%memory", self.columns[slot] * LANES)
             self.put(f, slot, here[slot])
-        if i == len(self.many) - 1:
+        if piece is self.many[-1]:
             for slot in self.outputs:
                 if slot < self.code.first or not self.varies[slot]:
                     self.put(f, slot, self.row(f, slot))
         return f
 
     def args(self, slot: int) -> tuple[int, ...]:
-        return self.code.args[slot - self.code.first]
+        first = self.code.first
+        return self.code.args[slot - first] if slot >= first else (slot,)
 
     def result(self, f: Function, slot: int, args: Sequence[Real]) -> Real:
         """One instruction. A function of rows is called; which one is for the data to say."""
+        if slot < self.code.first:
+            return args[0]
         name = self.code.ops[slot - self.code.first]
         if not args:
             return f.real(0.0)  # the sum of nothing
