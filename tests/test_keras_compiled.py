@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -187,6 +188,36 @@ def test_every_kind_of_model(name, batch_size):
     )  # fmt: skip
     assert is_compiled(compiled)
     assert_same(eager, compiled)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_machine_code_at_once(name):
+    pytest.importorskip("llvmlite")
+    eager, compiled = both(
+        MODELS[name], {"optimizer": "adamw", "loss": "huber", "jit_compile": True}, XS, YS,
+        validation_split=0.2,
+    )  # fmt: skip
+    assert compiled._programs.get(compiled, Training, 1, False)._engine._runs.prepared()[0]
+    assert_same(eager, compiled)
+    assert [y for (y,) in compiled.predict(XS)] == pytest.approx(
+        [y for (y,) in eager.predict(XS)], rel=1e-12
+    )
+
+
+def test_machine_code_in_the_background():
+    pytest.importorskip("llvmlite")
+    eager, compiled = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS, epochs=60)
+    runs = compiled._programs.get(compiled, Training, 1, False)._engine._runs
+    assert runs.seconds > 0.0, "Python has begun"
+    for thread in threading.enumerate():
+        if thread.name == "tinygrad_edu prepares":
+            thread.join()
+    runs.seconds = 1.0
+    for model in (eager, compiled):
+        model.fit(XS, YS, epochs=3, batch_size=4, verbose=0)
+    assert_same(eager, compiled, rel=1e-11)
+    with pytest.raises(BadArgument, match="'yes'"):
+        compiled.compile("sgd", "mse", jit_compile="yes")
 
 
 METRICS: list[tuple[Any, Any, Any, list[Any]]] = [

@@ -222,7 +222,7 @@ class Forward:
         self.streams = recorded.streams
         self.held, self.pull_held = flat.captured, back.captured
         self.codes = (flat.code, back.code)
-        self._run, self._pull = map(Engine, self.codes)
+        self._run, self._pull = (Engine(code, model.jit_compile) for code in self.codes)
 
     def rows(self, xs: Sequence[Sequence[float]]) -> list[list[float]]:
         """The inputs of each sample, and what its layers draw."""
@@ -287,7 +287,7 @@ class Evaluation(_OfBatches):
             penalties = _penalties(model)
         flat = flatten(recorded.inputs, total=[recorded.loss, *recorded.sums], once=penalties)
         self.held, self.codes = flat.captured, (flat.code,)
-        self._run = Engine(flat.code)
+        self._run = Engine(flat.code, model.jit_compile)
 
     def batch(self, data: Pairs, metrics: Iterable[Metric]) -> float:
         """The loss of some samples; the metrics take them in."""
@@ -333,7 +333,7 @@ class Training(_OfBatches):
         self.names = list(self.optimizer.start())
         update = self._update(len(recorded.sums), len(penalties), pulled)
         self.codes = (step.code, update)
-        self._engine = TrainingEngine(*self.codes)
+        self._engine = TrainingEngine(*self.codes, model.jit_compile)
 
     def _update(self, sums: int, penalties: int, pulled: Sequence[int]) -> Code:
         """One step of the optimiser, given the sums over the batch."""

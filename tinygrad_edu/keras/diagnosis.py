@@ -66,7 +66,7 @@ class Diagnosis(NamedTuple):
             paragraphs.append(
                 f"The bowl is nearly round, {self.condition:.2f} times as steep across as along "
                 f"(the condition number), so all directions learn alike: at the best rate, "
-                f"{best:.6g}, a step takes away {1.0 - keep:.1%} of the error in each, or more."
+                f"{best:.6g}, a step takes away {1.0 - keep:.0%} of the error."
             )
         elif flattest > 0.0:
             slow = max(range(len(self.names)), key=lambda i: abs(self.axes[-1][i]))

@@ -1,13 +1,29 @@
-"""Who runs a model's programs: plain Python at once, machine code where there is more to do."""
+"""Who runs a model's programs: plain Python at once, machine code where there is more to do.
+
+Python needs no preparation, and seven samples are trained on before LLVM is even imported.
+The virtual machine of `compiler` takes a tenth of a second, once per process, and from then on
+hundreds of times as little per sample. Which of them it is shows in the time alone.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from threading import Thread
+from time import perf_counter
 from typing import Any
 
 from ..compiler import Code, python
 
 Rows = Sequence[Sequence[float]]
+
+WARM = 0.003
+"""Seconds of Python after which a program is worth machine code."""
+
+LONG = 5000
+"""Instructions from which a program never runs in Python, which reads so long a text slowly."""
 
 PIECE = 0.05
 """Seconds that a call may take: between two calls Ctrl-C is heard."""
@@ -21,47 +37,169 @@ class Engine:
     ([[6.0], [20.0]], [26.0], [])
     """
 
-    def __init__(self, code: Code) -> None:
-        self.code = code
-        self._kernel: Any = None
+    def __init__(self, code: Code, jit: bool | str = "auto") -> None:
+        self._runs = _Runs([code], jit)
 
     def __call__(
         self, rows: Rows, shared: Sequence[float]
     ) -> tuple[list[list[float]], list[float], list[float]]:
         """The results of each row, their totals over the rows, and those wanted once."""
-        if self._kernel is None:
-            self._kernel = python.load(self.code)
-        each: list[list[float]] = [[] for _ in rows]
-        total, once = [0.0] * len(self.code.total), [0.0] * len(self.code.once)
-        self._kernel(len(rows), rows, shared, each, total, once)
-        return each, total, once
+        fast, (kernel,) = self._runs.prepared()
+        code, n = kernel.code, len(rows)
+        counts = len(code.total), len(code.once)
+        if fast:
+            import numpy as np
+
+            each = np.empty((n, len(code.each)))
+            total, once = map(np.empty, counts)
+            kernel(n, np.array(rows).reshape(n, -1), np.array(shared), each, total, once)
+            return each.tolist(), total.tolist(), once.tolist()
+        start = perf_counter()
+        found: list[list[float]] = [[] for _ in rows]
+        sums, single = ([0.0] * count for count in counts)
+        kernel(n, rows, shared, found, sums, single)
+        self._runs.seconds += perf_counter() - start
+        return found, sums, single
 
 
 class TrainingEngine:
-    """A step and an update, run for as many batches as they are given."""
+    """A step and an update, run for as many batches as they are given; see `loops`."""
 
-    def __init__(self, step: Code, update: Code) -> None:
-        self.step, self.update = Engine(step), Engine(update)
+    def __init__(self, step: Code, update: Code, jit: bool | str = "auto") -> None:
+        self._runs = _Runs([step, update], jit)
+        self._pace = 1e-7  # seconds per instruction of a lane, as measured last
 
     def at_once(self, samples: int, steps: int) -> int:
-        """How many epochs take about `PIECE` seconds."""
-        work = samples * len(self.step.code.ops) + steps * len(self.update.code.ops)
-        return max(1, int(PIECE / (1e-7 * work + 1e-5 * steps)))
+        """How many epochs of so many samples and steps take about `PIECE` seconds."""
+        return max(1, int(PIECE / (self._work(samples, steps) * self._pace)))
+
+    def _work(self, samples: int, steps: int) -> int:
+        """Instructions × lanes; beginning a step is worth some, too."""
+        step, update = self._runs.codes
+        return samples * (len(step.ops) + 10) + steps * (len(update.ops) + 50)
 
     def train(
         self,
         rows: Rows,
         batches: Sequence[Sequence[int]],
         state: Sequence[float],
-        rates: Sequence[Sequence[float]],
+        rates: Rows,
     ) -> tuple[list[float], list[list[float]]]:
-        """The state after these batches, and the record of each."""
-        state, size = list(state), len(state)
-        shared, records = self.step.code.shared, []
-        for batch, scalars in zip(batches, rates):
-            _, total, once = self.step([rows[i] for i in batch], state[:shared])
-            given = [*state, *total, *once, *scalars, float(len(batch))]
-            _, _, fresh = self.update((), given)
-            state = fresh[:size]
-            records.append(fresh[size:])
+        """The state after these batches, and the record of each.
+
+        It goes on in pieces, so that Ctrl-C is heard between two of them.
+
+        Args:
+            rows: the numbers of each sample.
+            batches: which rows each step takes.
+            state: as the program for the update reads it.
+            rates: the learning rate of each step, as a list of one.
+        """
+        state, records = list(state), list[list[float]]()
+        table, work = None, self._work(sum(map(len, batches)), len(batches)) / len(batches)
+        while len(records) < len(batches):
+            i, size = len(records), max(1, int(PIECE / (work * self._pace)))
+            fast, (step, update) = self._runs.prepared()
+            start = perf_counter()
+            if fast:
+                table = _array(rows) if table is None else table
+                state, more = _quickly(step, update, table, batches[i : i + size], state, rates[i:])
+            else:
+                state, more = _plainly(step, update, rows, batches[i : i + size], state, rates[i:])
+            took = perf_counter() - start
+            self._runs.seconds += 0.0 if fast else took
+            self._pace = took / (work * len(more))
+            records += more
         return state, records
+
+
+class _Runs:
+    """Some programs and the kernels that run them now.
+
+    Args:
+        codes: the programs.
+        jit: "auto", or True for machine code at once, or False for none.
+    """
+
+    def __init__(self, codes: Sequence[Code], jit: bool | str) -> None:
+        self.codes, self.jit = codes, jit
+        self.seconds = 0.0  # which Python has taken
+        self._now: tuple[bool, tuple[Any, ...]] | None = None
+        self._preparing = False
+
+    def prepared(self) -> tuple[bool, tuple[Any, ...]]:
+        """Whether the kernels are fast ones, which take arrays, and the kernels."""
+        long = any(len(code.ops) > LONG for code in self.codes)
+        if self.jit and not self._preparing and (long or self.jit is True or self.seconds > WARM):
+            self._preparing = True
+            if self.jit is True:
+                self._prepare()
+            elif not _installed():
+                pass
+            elif long:
+                self._prepare()
+            else:
+                Thread(target=self._prepare, name="tinygrad_edu prepares", daemon=True).start()
+        if self._now is None:
+            self._now = False, tuple(map(python.load, self.codes))
+        return self._now
+
+    def _prepare(self) -> None:
+        from ..compiler import machine
+
+        self._now = True, tuple(map(machine.load, self.codes))
+
+
+@cache
+def _installed() -> bool:
+    """Whether there is what machine code needs; if not there is a notice, once."""
+    found = all(map(find_spec, ("llvmlite", "numpy")))
+    if not found:
+        warnings.warn(
+            "Models are trained in Python, with the same results. For more speed: "
+            "pip install 'tinygrad-edu[compiler]'.",
+            stacklevel=2,
+        )
+    return found
+
+
+def _array(rows: Rows) -> Any:
+    import numpy as np
+
+    return np.array(rows, float)
+
+
+def _plainly(
+    step: Any, update: Any, rows: Rows, batches: Sequence[Sequence[int]],
+    state: list[float], rates: Rows,
+) -> tuple[list[float], list[list[float]]]:  # fmt: skip
+    """What `training_loop` does, on lists."""
+    size, shared, records = len(state), step.code.shared, []
+    total, once = [0.0] * len(step.code.total), [0.0] * len(step.code.once)
+    fresh = [0.0] * len(update.code.once)
+    for batch, rate in zip(batches, rates):
+        step(len(batch), [rows[i] for i in batch], state[:shared], [], total, once)
+        update(0, [], [*state, *total, *once, *rate, float(len(batch))], [], [], fresh)
+        state = fresh[:size]
+        records.append(fresh[size:])
+    return state, records
+
+
+def _quickly(
+    step: Any, update: Any, table: Any, batches: Sequence[Sequence[int]],
+    state: list[float], rates: Rows,
+) -> tuple[list[float], list[list[float]]]:  # fmt: skip
+    """The same on arrays."""
+    import numpy as np
+
+    size, shared, records = len(state), step.code.shared, []
+    numbers, none = np.array(state), np.empty(0)
+    total, once = np.empty(len(step.code.total)), np.empty(len(step.code.once))
+    fresh = np.empty(len(update.code.once))
+    for batch, rate in zip(batches, rates):
+        step(len(batch), table[batch], numbers[:shared].copy(), none, total, once)
+        given = np.concatenate([numbers, total, once, rate, [float(len(batch))]])
+        update(0, none, given, none, none, fresh)
+        numbers = fresh[:size].copy()
+        records.append(fresh[size:].tolist())
+    return numbers.tolist(), records

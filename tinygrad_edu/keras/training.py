@@ -66,6 +66,7 @@ class Trainer(Module):
         self.history: History | None = None
         self.stop_training = False
         self.run_eagerly = False
+        self.jit_compile: bool | str = "auto"
         self._programs = Programs()
 
     @property
@@ -96,6 +97,7 @@ class Trainer(Module):
         loss: Any = None,
         metrics: Sequence[Any] | None = None,
         run_eagerly: bool = False,
+        jit_compile: bool | str = "auto",
     ) -> None:
         """Say how to train.
 
@@ -106,15 +108,22 @@ class Trainer(Module):
             run_eagerly: whether every sample is recorded anew, as a graph of Values that
                 debuggers and prints can look into. False: one sample is recorded, compiled,
                 and replayed for all others; the results are the same.
+            jit_compile: who replays it. "auto": Python, and machine code as soon as that is
+                worth its preparation, which goes on meanwhile; True: machine code at once;
+                False: Python alone.
 
         Raises:
             NameUnknown: with the nearest name that there is.
+            BadArgument: for another jit_compile.
         """
+        if jit_compile not in (True, False, "auto"):
+            raise BadArgument(f"jit_compile is True, False or 'auto'. Received: {jit_compile!r}.")
         chosen, loss = named_optimizer(optimizer), None if loss is None else named_loss(loss)
         found = [(m if isinstance(m, str) else named_metric(m).name, m) for m in metrics or ()]
         self.metrics = {name: named_metric(m) for name, m in found}
         self.optimizer, self.loss = chosen, loss
-        self.run_eagerly, self._programs = bool(run_eagerly), Programs()
+        self.run_eagerly, self.jit_compile = bool(run_eagerly), jit_compile
+        self._programs = Programs()
 
     # ── Training ──────────────────────────────────────────────────────────────────────────
 
@@ -245,18 +254,19 @@ class Trainer(Module):
     ) -> dict[str, list[float]]:
         """Some epochs by a program: what `_epoch` tells of each, a list per name."""
         metrics = self.metrics.values()
-        records = iter(
-            replay.run(replay.rows(data), [batch for order in orders for batch in order])
-        )
+        steps = [batch for order in orders for batch in order]
+        records = iter(replay.run(replay.rows(data), steps))
         logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
         for order in orders:
             loss_sum, seen = 0.0, 0
             for metric in metrics:
                 metric.reset()
-            for batch, (loss, *sums) in zip(order, records):
+            for batch in order:
+                loss, *sums = next(records)
                 loss_sum += loss * len(batch)
                 seen += len(batch)
-                replay.note(sums, len(batch), metrics)
+                if metrics:
+                    replay.note(sums, len(batch), metrics)
             logs["loss"].append(loss_sum / seen)
             for name, metric in self.metrics.items():
                 logs[name].append(metric.result())
