@@ -139,6 +139,8 @@ class _Runs:
             elif long:
                 self._prepare()
             else:
+                import numpy  # noqa: F401 (here: others look at it while it is half imported)
+
                 Thread(target=self._prepare, name="tinygrad_edu prepares", daemon=True).start()
         if self._now is None:
             self._now = False, tuple(map(python.load, self.codes))
