@@ -49,6 +49,12 @@ EXECUTORS = [name for name in ("python", "machine", "native") if present(name)]
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python compiles the text of a program at once, or only the rows would be tested."""
+    monkeypatch.setattr(python, "PATIENCE", 0)
+
+
 def bits(x: float) -> bytes:
     return struct.pack("<d", math.nan if x != x else x)
 
@@ -355,6 +361,17 @@ def test_sums_keep_their_order(count):
     leaves = [Value(x) for x in numbers]
     program = tg.compile([tg.sum(leaves)], inputs=leaves, executor="python")
     assert same(program.values([numbers])[0], [tg.sum(numbers)])
+
+
+def test_the_rows_answer_until_the_text_is_compiled(monkeypatch):
+    monkeypatch.setattr(python, "PATIENCE", 3)
+    x, w = Value(0.5), Value(2.0)
+    program = tg.compile(tg.log(x) + tg.square(w), inputs=[x], parameters=[w], executor="python")
+    kernel = program._runner("all")._kernel
+    found = [program.value_and_grad([[3.0]]) for _ in range(5)]
+    assert kernel._by_text is not None
+    assert [(y, *slopes) for y, slopes in found] == [(math.log(3.0) + 4.0, 4.0)] * 5
+    assert program.value([[0.0], [1.0]]) == -math.inf  # where Python's log would raise
 
 
 # ── Large programs ────────────────────────────────────────────────────────────────────────

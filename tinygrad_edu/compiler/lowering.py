@@ -169,11 +169,15 @@ class Lowering:
 
     def names(self) -> dict[int, str]:
         """What the named nodes are called, by their slots."""
-        return {
-            slot: node._name
-            for node, slot in self.slots.items()
-            if node._name is not None and slot >= 0
-        }
+        return self._told("_name")
+
+    def scopes(self) -> dict[int, str]:
+        """Where the nodes were recorded, by their slots."""
+        return self._told("scope")
+
+    def _told(self, attribute: str) -> dict[int, str]:
+        told = {slot: getattr(node, attribute) for node, slot in self.slots.items()}
+        return {slot: text for slot, text in told.items() if slot >= 0 and text is not None}
 
     def _partials(self, node: Value, live: set[Value]) -> list[Any]:
         """The partials of a node for the arguments that matter, None for the others."""

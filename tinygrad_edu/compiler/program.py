@@ -94,9 +94,19 @@ def compile(
         reduce=reduce,
         executor=executor,
         fastmath=fastmath,
-        names=lowering.names(),
+        names=_slope_names(code, parameters) | lowering.names(),
+        scopes=lowering.scopes(),
         backward=lowering.backward,
     )
+
+
+def _slope_names(code: Code, parameters: Sequence[Value]) -> dict[int, str]:
+    """dw for the slope by w."""
+    return {
+        slot: f"d{parameter.name}"
+        for slot, parameter in zip(code.total[1:] or code.once[1:], parameters)
+        if parameter.name and slot >= code.first
+    }
 
 
 def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[Value]) -> list[int]:
@@ -207,13 +217,15 @@ class Program:
         executor: str = "auto",
         fastmath: bool = False,
         names: Mapping[int, str] | None = None,
+        scopes: Mapping[int, str] | None = None,
         backward: int | None = None,
     ) -> None:
         self.code = code
         self.inputs = tuple(inputs)
         self.parameters, self.captured = tuple(parameters), tuple(captured)
         self.reduce, self.fastmath = reduce, fastmath
-        self._names, self._backward = dict(names or {}), backward
+        self._names, self._scopes = dict(names or {}), dict(scopes or {})
+        self._backward = backward
         self._executor = executor
         self._runners: dict[str, Runner] = {}
         if executor != "auto":
@@ -352,7 +364,7 @@ class Program:
 
     def source(self) -> str:
         """The program as Python, forward and then backward, which runs as it stands."""
-        return python.source(self.code, self._names, self._backward)
+        return python.source(self.code, self._names, self._scopes, self._backward)
 
     def report(self) -> Report:
         """How large the program is, what runs it and why, and how long preparing that took."""
@@ -389,6 +401,7 @@ class Program:
         rest = {
             "reduce": self.reduce,
             "names": list(self._names.items()),
+            "scopes": list(self._scopes.items()),
             "backward": self._backward,
         }
         return storage.write(self.code, leaves, rest)
@@ -411,7 +424,7 @@ class Program:
                 f"{count - 1} slopes, maybe with as many that count once. Received: "
                 f"{found[0]} of each sample, {found[1]} totals, {found[2]} once."
             )
-        rest["names"] = dict(rest["names"])
+        rest.update(names=dict(rest["names"]), scopes=dict(rest["scopes"]))
         return cls(code, **leaves, **rest, executor=executor, fastmath=fastmath)
 
     def __repr__(self) -> str:

@@ -7,18 +7,27 @@ raises and IEEE does not (1/0, exp(710)), the executor computes the call again, 
 
 from __future__ import annotations
 
+import builtins
 import keyword
+import math
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from .code import PRIMITIVES, Code
 
 __all__ = ["PythonKernel", "load", "source"]
 
-BLOCK = 1000
-"""A longer program is written as several functions of so many lines: Python compiles each of
-them quickly, which it does not do for one of 65,000."""
+LONG: Final = 20_000
+"""Instructions from which a program is written with numbered slots, in functions of `BLOCK`
+lines, instead of with a variable for each result in one function."""
+
+BLOCK: Final = 2_000
+
+PATIENCE: Final = 30
+"""Lanes before the text is compiled. Until then the rows compute, one after the other: Python
+takes as long to compile a line as to compute fifty."""
 
 # fmt: off
 EXPRESSIONS: dict[str, str] = {
@@ -46,14 +55,6 @@ EXPRESSIONS: dict[str, str] = {
 # fmt: on
 """Every primitive but ``sum`` as Python; a test holds each against its row."""
 
-_CBRT = """
-def cbrt(x):
-    if x == 0.0 or x - x != 0.0:
-        return x
-    root = copysign(fabs(x) ** (1.0 / 3.0), x)
-    return root - (root - x / (root * root)) / 3.0
-"""
-
 
 class PythonKernel:
     """A program as a function of Python; see `loops.Kernel`.
@@ -64,19 +65,29 @@ class PythonKernel:
 
     def __init__(self, code: Code) -> None:
         self.code = code
-        space: dict[str, Any] = {}
-        exec(compile(source(code), "<compiled program>", "exec"), space)
-        self._run = space["run"]
+        self._lanes = 0
+        self._by_text: Callable[..., Any] | None = None
+        self._by_rows = _Rows(code)
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         lanes, numbers = _plain(batch), _plain(shared)
+        run = self._by_text
+        if run is None:
+            self._lanes += max(1, n)
+            run = self._by_rows if self._lanes <= PATIENCE else self._compiled()
         try:
-            results = self._run(lanes, numbers)
+            results = run(lanes, numbers)
         except (ArithmeticError, ValueError):
-            results = _run_rows(self.code, lanes, numbers)
+            results = self._by_rows(lanes, numbers)
         for into, found in zip((each, total, once), results):
             if found:
                 into[:] = found
+
+    def _compiled(self) -> Callable[..., Any]:
+        space: dict[str, Any] = {}
+        exec(compile(source(self.code), "<compiled program>", "exec"), space)
+        self._by_text = run = space["run"]
+        return run  # type: ignore[no-any-return]
 
 
 def load(code: Code, fastmath: bool = False) -> PythonKernel:
@@ -95,171 +106,195 @@ def _plain(numbers: Any) -> Any:
     return numbers.tolist() if hasattr(numbers, "tolist") else numbers
 
 
-def _run_rows(
-    code: Code, lanes: Sequence[Sequence[float]], shared: Sequence[float]
-) -> tuple[list[list[float]], list[float], list[float]]:
-    """The same, instruction by instruction, by the rows themselves: these never raise."""
-    compute = [PRIMITIVES[name].compute for name in code.ops]
-    varies = code.varying()[code.first :]
-    slots = [0.0] * code.inputs + [*shared, *code.constants] + [0.0] * len(code.ops)
-    each: list[list[float]] = []
-    total = [-0.0] * len(code.total)
-    for slot, (row, args) in enumerate(zip(compute, code.args), code.first):
-        if not varies[slot - code.first]:
-            slots[slot] = row(*[slots[arg] for arg in args])
-    for lane in lanes:
-        slots[: code.inputs] = lane
-        for slot, (row, args) in enumerate(zip(compute, code.args), code.first):
-            if varies[slot - code.first]:
-                slots[slot] = row(*[slots[arg] for arg in args])
-        each.append([slots[slot] for slot in code.each])
-        total = [x + slots[slot] for x, slot in zip(total, code.total)]
-    if not lanes:
-        total = [0.0] * len(total)
-    return each if code.each else [], total, [slots[slot] for slot in code.once]
+class _Rows:
+    """The same program, computed instruction by instruction by the rows: these never raise."""
+
+    def __init__(self, code: Code) -> None:
+        self._code = code
+        steps = [
+            (slot, PRIMITIVES[name].compute, args)
+            for slot, (name, args) in enumerate(zip(code.ops, code.args), code.first)
+        ]
+        varies = code.varying()
+        self._once = [step for step in steps if not varies[step[0]]]
+        self._each = [step for step in steps if varies[step[0]]]
+
+    def __call__(
+        self, lanes: Sequence[Sequence[float]], shared: Sequence[float]
+    ) -> tuple[list[list[float]], list[float], list[float]]:
+        code = self._code
+        slots = [0.0] * code.inputs + [*shared, *code.constants] + [0.0] * len(code.ops)
+        for slot, compute, args in self._once:
+            slots[slot] = compute(*[slots[arg] for arg in args])
+        each: list[list[float]] = []
+        total = [-0.0 if lanes else 0.0] * len(code.total)
+        for lane in lanes:
+            slots[: code.inputs] = lane
+            for slot, compute, args in self._each:
+                slots[slot] = compute(*[slots[arg] for arg in args])
+            if code.each:
+                each.append([slots[slot] for slot in code.each])
+            total = [x + slots[slot] for x, slot in zip(total, code.total)]
+        return each, total, [slots[slot] for slot in code.once]
 
 
 # ── The text ──────────────────────────────────────────────────────────────────────────────
 
 
-def source(code: Code, names: Mapping[int, str] | None = None, backward: int | None = None) -> str:
+def source(
+    code: Code,
+    names: Mapping[int, str] | None = None,
+    scopes: Mapping[int, str] | None = None,
+    backward: int | None = None,
+) -> str:
     """The program as Python that runs as it stands.
+
+    ``run(lanes, shared)`` takes the inputs of every lane and the shared numbers, and returns
+    the three kinds of results: of each lane, totals over the lanes, and those wanted once.
 
     Args:
         names: what slots are called, where they have a name.
+        scopes: where slots were recorded, for comments.
         backward: the slot where the derivative begins, for a comment there.
 
-    >>> code = Code(2, 0, (1.0,), ("mul", "add"), ((0, 1), (3, 2)), total=(4,))
-    >>> print(source(code, {0: "w", 1: "x", 4: "loss"}), end="")
+    >>> code = Code(2, 1, (1.0,), ("mul", "add"), ((0, 2), (4, 3)), total=(5,), once=(2,))
+    >>> print(source(code, {0: "x", 2: "w", 5: "loss"}, {4: "neuron 1"}), end="")
     def run(lanes, shared):
-        total = [-0.0]
-        for w, x in lanes:
-            v3 = w * x
-            loss = v3 + 1.0
+        w, = shared
+        total = [-0.0 if lanes else 0.0]
+        for x, v1 in lanes:
+            # neuron 1
+            v4 = x * w
+            loss = v4 + 1.0
             total[0] += loss
-        return [], total if lanes else [0.0] * len(total), []
+        return [], total, [w]
     """
-    return _Text(code, names or {}, backward).written()
+    return _Text(code, names or {}, scopes or {}, backward).written()
 
 
 class _Text:
     """The text of one program, in the making."""
 
-    def __init__(self, code: Code, names: Mapping[int, str], backward: int | None) -> None:
-        self.code, self.backward = code, backward
-        self.blocks = len(code.ops) > BLOCK
-        self.varies = code.varying()
-        if self.blocks:
+    def __init__(
+        self, code: Code, names: Mapping[int, str], scopes: Mapping[int, str], backward: int | None
+    ) -> None:
+        self.code, self.names, self.scopes, self.backward = code, names, scopes, backward
+        self.long = len(code.ops) > LONG
+        if self.long:
             self.called = [f"v[{slot}]" for slot in range(code.slots)]
         else:
             self.called = _identifiers(code.slots, names)
-        start = code.inputs + code.shared
-        for slot, x in enumerate(code.constants, start):
+        for slot, x in enumerate(code.constants, code.inputs + code.shared):
             self.called[slot] = _literal(x)
-        self.names = names
 
     def written(self) -> str:
-        code, called = self.code, self.called
-        once: list[int] = []
-        lanes: list[int] = []
-        for i in range(code.first, code.slots):
-            (lanes if self.varies[i] else once).append(i)
-        body: list[str] = []
-        head = self.header()
-        if self.blocks:
-            body.append(f"    v = [0.0] * {code.slots}")
-            body.append(f"    v[{code.inputs}:{code.inputs + code.shared}] = shared")
-        elif code.shared:
-            body.append(f"    {self.unpacked(code.inputs, code.shared)} = shared")
-        functions, calls = self.section("once", once)
-        body += calls
+        code, varies = self.code, self.code.varying()
+        slots = range(code.first, code.slots)
+        before = self.section([slot for slot in slots if not varies[slot]])
+        inside = self.section([slot for slot in slots if varies[slot]])
+        functions: list[str] = []
+        body = self.unpacking(code.inputs, code.shared, "shared")
+        lane = "lane" if self.long or not code.inputs else self.listed(range(code.inputs))
+        start = [f"v[:{code.inputs}] = lane"] if self.long else []
+        if self.long:
+            body.insert(0, f"v = [0.0] * {code.slots}")
+            before = self.in_functions("before", before, functions)
+            inside = self.in_functions("inside", inside, functions)
+        body += before
         if code.each:
-            body.append("    each = []")
+            body.append("each = []")
+            inside.append(f"each.append([{self.listed(code.each)}])")
         if code.total:
-            body.append(f"    total = [{', '.join(['-0.0'] * len(code.total))}]")
-        loop: list[str] = []
-        if self.blocks:
-            loop.append(f"v[:{code.inputs}] = lane")
-        more, calls = self.section("lane", lanes)
-        loop += [call[4:] for call in calls]
-        if code.each:
-            loop.append(f"each.append([{', '.join(called[slot] for slot in code.each)}])")
-        loop += [f"total[{i}] += {called[slot]}" for i, slot in enumerate(code.total)]
-        if loop:
-            lane = "lane" if self.blocks or not code.inputs else self.unpacked(0, code.inputs)
-            body.append(f"    for {lane} in lanes:")
-            body += ["        " + line for line in loop]
-        total = "total" if code.total else "[]"
-        if code.total:
-            total = "total if lanes else [0.0] * len(total)"
-        results = [
-            "each" if code.each else "[]",
-            total,
-            f"[{', '.join(called[slot] for slot in code.once)}]",
-        ]
-        body.append(f"    return {', '.join(results)}")
-        lines = [*head, *functions, *more, "def run(lanes, shared):", *body]
-        return "\n".join(lines) + "\n"
+            times = f" * {len(code.total)}" if len(code.total) > 1 else ""
+            body.append(f"total = [-0.0 if lanes else 0.0]{times}")
+            inside += [f"total[{i}] += {self.called[slot]}" for i, slot in enumerate(code.total)]
+        if inside:
+            body.append(f"for {lane} in lanes:")
+            body += ["    " + line for line in [*start, *inside]]
+        once = f"[{', '.join(self.called[slot] for slot in code.once)}]"
+        each, total = "each" if code.each else "[]", "total" if code.total else "[]"
+        body.append(f"return {each}, {total}, {once}")
+        text = [*self.imports(), *functions, "def run(lanes, shared):"]
+        return "\n".join([*text, *("    " + line for line in body)]) + "\n"
 
-    def unpacked(self, start: int, count: int) -> str:
-        return ", ".join(self.called[start : start + count]) + ("," if count == 1 else "")
-
-    def section(self, kind: str, slots: list[int]) -> tuple[list[str], list[str]]:
-        """Functions to write above, and the lines for the body."""
+    def section(self, slots: Sequence[int]) -> list[str]:
+        """The lines of some instructions: forward, and behind that backward."""
+        start = self.code.slots if self.backward is None else self.backward
         lines: list[str] = []
-        split = self.backward
-        for slot in slots:
-            if split is not None and slot >= split and slots[0] < split:
-                lines.append("    # backward")
-                split = None
-            lines += ["    " + line for line in self.instruction(slot)]
-        if not self.blocks:
-            return [], lines
-        functions, calls = [], []
-        for number, start in enumerate(range(0, len(lines), BLOCK), 1):
-            functions += [f"def {kind}_{number}(v):", *lines[start : start + BLOCK], "", ""]
-            calls.append(f"    {kind}_{number}(v)")
-        return functions, calls
+        for title, part in (
+            ("# forward", [slot for slot in slots if slot < start]),
+            ("# backward", [slot for slot in slots if slot >= start]),
+        ):
+            if part and self.backward is not None:
+                lines.append(title)
+            lines += [line for slot in part for line in self.lines(slot)]
+        return lines
 
-    def instruction(self, slot: int) -> list[str]:
-        name, args = self.code.ops[slot - self.code.first], self.code.args[slot - self.code.first]
-        operands = [self.called[arg] for arg in args]
+    def lines(self, slot: int) -> list[str]:
+        """One instruction, with the comments that stand above it."""
+        i = slot - self.code.first
+        name, args = self.code.ops[i], [self.called[arg] for arg in self.code.args[i]]
         target = self.called[slot]
-        if name != "sum":
-            return [f"{target} = {EXPRESSIONS[name].format(*operands)}"]
-        lines = [f"{target} = {' + '.join(operands[:50]) or '0.0'}"]
-        for start in range(50, len(operands), 50):
-            rest = operands[start : start + 50]
-            # one after the other: a + (b + c) is not (a + b) + c
-            lines.append(f"{target} = {target} + {' + '.join(rest)}")
-        return lines
-
-    def header(self) -> list[str]:
-        used = set(self.code.ops)
-        functions = {_FUNCTION[name] for name in used if name in _FUNCTION}
-        if "cbrt" in used:
-            functions |= {"copysign", "fabs"}
-        if used & {"floor", "ceil", "round"}:
-            functions.add("copysign")
-        functions.discard("cbrt")
-        functions.discard("round")
         lines = []
-        if functions:
-            lines += [f"from math import {', '.join(sorted(functions))}", "", ""]
-        special = {x for x in map(_literal, self.code.constants) if "n" in x}
-        if special:
-            at = f"from math import {', '.join(sorted(functions | {'inf', 'nan'}))}"
-            lines = [at, "", ""]
-        if "cbrt" in used:
-            lines += [*_CBRT.strip().split("\n"), "", ""]
+        scope = self.scopes.get(slot)
+        if scope is not None and scope != self.scopes.get(slot - 1):
+            lines.append(f"# {_printable(scope)}")
+        if name != "sum":
+            lines.append(f"{target} = {EXPRESSIONS[name].format(*args)}")
+        else:  # from left to right; in parts, as Python reads no expression of any length
+            lines.append(f"{target} = {' + '.join(args[:50]) or '0.0'}")
+            for start in range(50, len(args), 50):
+                lines.append(f"{target} = {target} + {' + '.join(args[start : start + 50])}")
+        meant = self.names.get(slot)
+        if meant is not None and meant != target:
+            lines[-1] += f"  # {_printable(meant)}"
         return lines
 
+    def listed(self, slots: Iterable[int]) -> str:
+        names = [self.called[slot] for slot in slots]
+        return ", ".join(names) + ("," if len(names) == 1 else "")
 
-_FUNCTION = {
-    name: text.split("(")[0]
-    for name, text in EXPRESSIONS.items()
-    if "(" in text and not text.startswith("copysign")
-} | {"floor": "floor", "ceil": "ceil"}
+    def unpacking(self, start: int, count: int, what: str) -> list[str]:
+        if not count:
+            return []
+        if self.long:
+            return [f"v[{start}:{start + count}] = {what}"]
+        return [f"{self.listed(range(start, start + count))} = {what}"]
+
+    def in_functions(self, name: str, lines: list[str], functions: list[str]) -> list[str]:
+        """The lines as functions of bounded size, and the lines that call these."""
+        calls = []
+        for number, start in enumerate(range(0, len(lines), BLOCK), 1):
+            functions.append(f"def {name}_{number}(v):")
+            functions += ["    " + line for line in lines[start : start + BLOCK]]
+            functions += ["    return", "", ""]  # so that no function is only a comment
+            calls.append(f"{name}_{number}(v)")
+        return calls
+
+    def imports(self) -> list[str]:
+        """What the text needs of Python's mathematics."""
+        code = self.code
+        words = {word for name in {*code.ops} for word in _WORDS.get(name, ())}
+        words.update(word for x in code.constants for word in _words(_literal(x)))
+        lines = [f"from math import {', '.join(sorted(words))}", "", ""] if words else []
+        return [*lines, *_CBRT, "", ""] if "cbrt" in code.ops else lines
+
+
+def _words(text: str) -> list[str]:
+    """The names of `math` in an expression."""
+    return [word for word in re.findall(r"[a-z]\w*", text) if hasattr(math, word)]
+
+
+_CBRT = [
+    "def cbrt(x):",
+    "    if x == 0.0 or x - x != 0.0:",
+    "        return x",
+    "    root = copysign(fabs(x) ** (1.0 / 3.0), x)",
+    "    return root - (root - x / (root * root)) / 3.0",
+]
+
+_WORDS = {name: _words(text) for name, text in EXPRESSIONS.items()}
+_WORDS["cbrt"] = ["copysign", "fabs"]  # Python 3.10 has no math.cbrt, and others differ
 
 
 def _literal(x: float) -> str:
@@ -268,15 +303,20 @@ def _literal(x: float) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
+def _printable(text: str) -> str:
+    """A text that stays in its comment."""
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
 def _identifiers(count: int, names: Mapping[int, str]) -> list[str]:
-    """A name for every slot: its own as far as Python can read it, else v and its number."""
-    taken = {*keyword.kwlist, *keyword.softkwlist, "run", "lanes", "lane", "shared", "each"}
-    taken |= {"total", "len", "inf", "nan", "round", "copysign", "fabs", *EXPRESSIONS}
+    """A variable for every slot: its name as far as Python can read it, else v and its number."""
+    taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(math), *EXPRESSIONS}
+    taken |= {"run", "lanes", "lane", "shared", "each", "total", "v"}
     called = []
     for slot in range(count):
         name = _identifier(names.get(slot, ""))
-        if not name or name in taken or (name[0] == "v" and name[1:].isdigit()):
-            name = f"{name}_{slot}" if name and not name.startswith("v") else f"v{slot}"
+        if not name or name in taken or re.fullmatch(r"v\d+", name):
+            name = f"{name}_{slot}" if name and f"{name}_{slot}" not in taken else f"v{slot}"
         taken.add(name)
         called.append(name)
     return called
@@ -284,6 +324,6 @@ def _identifiers(count: int, names: Mapping[int, str]) -> list[str]:
 
 def _identifier(name: str) -> str:
     """What is left of a name when only letters, digits and _ may stay; '' if nothing is."""
-    plain = unicodedata.normalize("NFKC", name)
+    plain = unicodedata.normalize("NFKC", name)  # as Python itself reads names
     kept = "".join(c if ("a" + c).isidentifier() else "_" for c in plain).strip("_")
-    return kept if kept.isidentifier() else ""
+    return kept if kept.isidentifier() and unicodedata.normalize("NFKC", kept) == kept else ""

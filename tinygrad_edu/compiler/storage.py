@@ -30,7 +30,7 @@ def write(code: Code, leaves: dict[str, Any], rest: dict[str, Any]) -> str:
     Args:
         code: the program.
         leaves: "inputs" by their names, "parameters" and "captured" as Values.
-        rest: what else to write: "reduce", "names", "backward".
+        rest: what else to write: "reduce", "names", "scopes", "backward".
     """
     document = {
         "format": FORMAT,
@@ -58,7 +58,8 @@ def read(text: str) -> tuple[Code, dict[str, Any], dict[str, Any]]:
         "format": _text, "version": _whole, "inputs": _list(_name),
         "parameters": _list(_leaf), "captured": _list(_leaf), "constants": _list(_number),
         "instructions": _list(_instruction), **dict.fromkeys(_RESULTS, _list(_whole)),
-        "reduce": _text, "names": _list(_label), "backward": _whole_or_none,
+        "reduce": _text, "names": _list(_label), "scopes": _list(_label),
+        "backward": _whole_or_none,
     })  # fmt: skip
     if document["format"] != FORMAT or document["version"] != VERSION:
         raise BadArgument(
@@ -74,7 +75,11 @@ def read(text: str) -> tuple[Code, dict[str, Any], dict[str, Any]]:
         tuple(tuple(args) for _, *args in document["instructions"]),
         *(tuple(document[kind]) for kind in _RESULTS),
     ).checked()
-    return code, leaves, {kind: document[kind] for kind in ("reduce", "names", "backward")}
+    return (
+        code,
+        leaves,
+        {kind: document[kind] for kind in ("reduce", "names", "scopes", "backward")},
+    )
 
 
 def _parsed(text: str) -> Any:

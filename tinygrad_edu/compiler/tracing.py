@@ -266,6 +266,7 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
         parameters=shared,
         captured=lowering.captured,
         names=lowering.names(),
+        scopes=lowering.scopes(),
         **options,
     )
     return _Traced(program, like_output)
