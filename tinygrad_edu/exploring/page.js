@@ -241,8 +241,19 @@ const factor = (x) => (x < 0 ? `(${spelled(x)})` : spelled(x));
 
 const label = (id) => DATA.label[id];
 const loss = label(ROOT);
-/** The sample or scope that a node stands in, as words; empty for what all samples share. */
-const place = (id) => (SAMPLE[id] >= 0 ? DATA.samples[SAMPLE[id]].scope : DATA.scopes[DATA.scope[id]]);
+/** The sample or scope that a node stands in, as words; empty for what needs none. */
+const place = (id) => (SAMPLE[id] >= 0 ? DATA.samples[SAMPLE[id]].scope : DATA.scopes[DATA.scope[id]] || HOME[id]);
+/** Of leaves that share a name, such as the weights of several neurons: the scope that uses them. */
+const HOME = (() => {
+  const count = new Map();
+  PARAMETERS.forEach((id) => count.set(label(id), (count.get(label(id)) ?? 0) + 1));
+  return DATA.op.map((_, id) => {
+    if (!SLOT.has(id) || count.get(label(id)) < 2) return "";
+    const scopes = new Set(USES[id].map(({ to }) =>
+      DATA.scopes[DATA.scope[to]].split("/").slice(SAMPLE[to] >= 0 ? 1 : 0).join(", ")));
+    return scopes.size === 1 ? [...scopes][0] : "";
+  });
+})();
 const called = (id) => (place(id) ? `${label(id)} of ${place(id)}` : label(id));
 /** The name of a derivative, in a line of text. */
 const d = (of, by) => `∂${grasped(of)}/∂${grasped(by)}`;
@@ -458,7 +469,7 @@ function termTable(id) {
   const heads = alike ? [gradientFraction(to), "×", fraction(label(to), label(id))] : ["from its end", "×", "along the edge"];
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Terms of ${gradientOf(id)}` },
     h("table", { class: "terms" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, alike ? "in" : "through"),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, alike && place(to) ? "in" : "through"),
         ...heads.map((text) => h("th", { scope: "col" }, text)), h("th", {}, "="), h("th", { scope: "col" }, "product"))),
       h("tbody", {}, rows),
       h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, all.length > 1 ? "the sum" : "together"),
@@ -500,7 +511,7 @@ function pathTable(id) {
     h("p", { class: "math" }, "= ", sum(), short.join(" × ") || "1"),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Every path from ${loss} to ${label(id)}` },
       h("table", { class: "terms paths" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "in"),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, place(id) || place(first[0].to) ? "in" : "way"),
           columns.map(({ name, formula }) => h("th", { scope: "col" }, name(), formula ? h("small", {}, `= ${formula}`) : null)), h("th", { scope: "col" }, "product"))),
         h("tbody", {}, rows),
         h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, paths.length > 1 ? "the sum" : "together"),
@@ -510,7 +521,7 @@ function pathTable(id) {
 
 // ── Training: where we are, the sliders, the next step ───────────────────────────────────
 
-const MOST_SLIDERS = 12;
+const MOST_SLIDERS = 6;
 const sliders = new Map();
 
 function showTraining() {
@@ -527,8 +538,11 @@ function showTraining() {
   $("epoch").value = state.epoch;
   $("epoch-said").textContent = `${state.epoch} of ${last}, ${loss} ${spelled(state.numbers.values[ROOT])}`;
   $("epoch").setAttribute("aria-valuetext", $("epoch-said").textContent);
-  for (const [slot, parts] of sliders) showSlider(parts, slot < 0 ? state.rate : state.parameters[slot]);
-  const updates = PARAMETERS.slice(0, MOST_SLIDERS).map((id, slot) => {
+  for (const [slot, parts] of sliders) {
+    parts.row.hidden = slot >= MOST_SLIDERS && PARAMETERS[slot] !== state.selected;
+    if (!parts.row.hidden) showSlider(parts, slot < 0 ? state.rate : state.parameters[slot]);
+  }
+  const updates = PARAMETERS.map((id, slot) => [id, slot]).filter(([id, slot]) => slot < MOST_SLIDERS || id === state.selected).map(([id, slot]) => {
     const g = state.numbers.adjoint[id];
     const [x, next] = [state.parameters[slot], state.parameters[slot] - state.rate * g];
     return hidden(id) ? h("p", {}, `${called(id)} ← ?`)
@@ -537,8 +551,8 @@ function showTraining() {
   $("update").replaceChildren(...(LIVE && PARAMETERS.length ? [h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × ∂${loss}/∂θ`), ...updates] : []));
 }
 
-function showSlider({ range, field, low, high, log }, x) {
-  field.value = String(x);
+function showSlider({ range, field, log }, x) {
+  field.value = String(+x.toPrecision(7));
   if (!log && Number.isFinite(x) && (x < +range.min || x > +range.max)) {
     range.min = Math.min(+range.min, x);
     range.max = Math.max(+range.max, x);
@@ -563,8 +577,9 @@ function makeSlider(slot) {
     input: (event) => change(rate ? 10 ** event.target.value : +event.target.value) });
   const field = h("input", { type: "text", inputmode: "text", autocomplete: "off", "aria-label": `${name}, as a number`,
     change: (event) => change(readAnswer(event.target.value)) });
-  sliders.set(slot, { range, field, low, high, log: rate });
-  return h("div", { class: "slider" }, h("span", { "aria-hidden": "true" }, name), range, field);
+  const row = h("div", { class: "slider" }, h("span", { "aria-hidden": "true" }, name), range, field);
+  sliders.set(slot, { row, range, field, log: rate });
+  return row;
 }
 
 /** The range of a parameter: what training ran through, and room around it. */
@@ -720,10 +735,10 @@ function showBowl() {
     ? slope.map((s) => (34 * s) / steep) : null;
   const names = [i, j].map((slot) => called(PARAMETERS[slot]));
   const picture = chart(x, y, names[0], names[1],
-    `The loss over ${names[0]} and ${names[1]}: darker is lower. Now ${names[0]} is ${spelled(state.parameters[i])}, ${names[1]} is ${spelled(state.parameters[j])} and ${loss} ${spelled(values[ROOT])}.`,
+    `The loss over ${names[0]} and ${names[1]}: the stronger the colour, the lower. Now ${names[0]} is ${spelled(state.parameters[i])}, ${names[1]} is ${spelled(state.parameters[j])} and ${loss} ${spelled(values[ROOT])}.`,
     h("polyline", { class: "way", points: points(finite.filter((_, n) => n % thin === 0).map(at)) }),
     h("circle", { class: "start", cx: at(state.run[0])[0], cy: at(state.run[0])[1], r: 3.5 }),
-    arrow ? h("line", { class: "arrow", x1: here[0], y1: here[1], x2: here[0] + arrow[0], y2: here[1] + arrow[1] }) : null,
+    arrow ? h("path", { class: "arrow", d: arrowPath(here, arrow) }) : null,
     h("circle", { class: "dot", cx: here[0], cy: here[1], r: 6 }));
   picture.addEventListener("click", (event) => {
     const [px, py] = pointed(event);
@@ -734,7 +749,14 @@ function showBowl() {
     startFrom(parameters);
   });
   $("bowl").replaceChildren(h("div", { class: "landscape" }, drawn.picture, picture),
-    h("p", { class: "hint" }, "Each band is the same factor of the loss. The line is the way of the training, the arrow the way down from here. Choose any place to start there."));
+    h("p", { class: "hint" }, "The stronger the colour, the lower the loss. The orange line is the way of the training, the arrow points straight downhill from here. Choose any place to start there."));
+}
+
+/** An arrow from a place: its line and its head. */
+function arrowPath([x, y], [dx, dy]) {
+  const tip = [x + dx, y + dy];
+  const wing = (turn) => [tip[0] - 0.28 * dx + turn * 0.2 * dy, tip[1] - 0.28 * dy - turn * 0.2 * dx];
+  return `M${x},${y}L${tip}M${wing(1)}L${tip}L${wing(-1)}`;
 }
 
 /** The loss on a grid, in bands; between its points it is interpolated. */
@@ -888,21 +910,22 @@ function answer() {
   const g = state.numbers.adjoint[id];
   if (Number.isNaN(guess)) return verdict("", "A number is needed, such as −12.5 or 2/7.");
   if (near(guess, g) || (Number.isNaN(g) && /nan/i.test($("guess").value))) return reveal("right", "Right.");
-  const [, words] = mistakes(id).find(([x]) => near(guess, x)) ?? [];
+  const likely = [...new Set(mistakes(id).filter(([x]) => near(guess, x)).map(([, words]) => words))].slice(0, 3);
   const far = `Not quite. ${sign(guess) !== sign(g) ? "The sign is wrong too. " : ""}Begin at ${loss} with 1, multiply by the local derivative on each edge of a way back to ${label(id)}, and add over the ways.`;
-  verdict("wrong", words ?? far);
+  verdict("wrong", ...(likely.length ? likely : [far]));
 }
 
+/** What is said of an answer; of several possible mistakes, each in a line of its own. */
 function verdict(mark, ...words) {
   $("verdict").className = mark;
-  $("verdict").replaceChildren(h("p", {}, ...words));
+  $("verdict").replaceChildren(...words.map((said, n) => h("p", {}, n ? "Or: " : "", said)));
 }
 
 function reveal(mark, word) {
   const id = state.asked;
   state.asked = -1;
   select(id);
-  verdict(mark, `${word} ${gradientOf(id)} = ${slope(state.numbers.adjoint[id])}. `, link(id, "Why?"));
+  verdict(mark, h("span", {}, `${word} ${gradientOf(id)} = ${slope(state.numbers.adjoint[id])}. `, link(id, "Why?")));
 }
 
 function showQuiz() {
@@ -1152,8 +1175,8 @@ function start() {
   $("axes").hidden = PARAMETERS.length < 3;
   $("up").value = 1;
   $("training").hidden = !PARAMETERS.length;
-  if (LIVE && PARAMETERS.length) $("sliders").append(...PARAMETERS.slice(0, MOST_SLIDERS).map((_, slot) => makeSlider(slot)), makeSlider(-1));
-  if (PARAMETERS.length > MOST_SLIDERS) $("sliders").append(h("p", { class: "hint" }, `Sliders for the first ${MOST_SLIDERS} of ${PARAMETERS.length} parameters.`));
+  if (LIVE && PARAMETERS.length) $("sliders").append(...PARAMETERS.slice(0, 500).map((_, slot) => makeSlider(slot)), makeSlider(-1));
+  if (PARAMETERS.length > MOST_SLIDERS) $("sliders").append(h("p", { class: "hint" }, `These are ${MOST_SLIDERS} of ${PARAMETERS.length} parameters. Choose another one, and its slider is here too.`));
   $("scene").append(...SCENES.map(({ label: name }, number) => h("option", { value: number }, name)));
   $("which").hidden = SCENES.length < 2;
   wirePictures();
@@ -1171,11 +1194,13 @@ function start() {
   $("said").textContent = sentence();
 }
 
-/** The formulas of the result and of the first sample's outputs. */
+/** The formulas of what has a name, from the result back: those of the first sample stand for all. */
 function formulas() {
-  const chosen = [ROOT, ...(DATA.samples[0]?.out ?? [])].map((id) => (DATA.op[id] === "identity" ? DATA.args[id][0] : id));
-  return [...new Set(chosen)].filter((id) => isOperation(id) && computed(id) && computed(id)[0] !== label(id))
-    .map((id) => `${label(id)} = ${computed(id)[0]}`).slice(0, 3).join(",   ");
+  const plain = (id) => DATA.name[id] || !isOperation(id) || label(id) !== DATA.symbol[id];
+  return DATA.op.map((_, id) => id).reverse()
+    .filter((id) => isOperation(id) && SAMPLE[id] < 1 && (DATA.name[id] || DATA.label[id] !== DATA.symbol[id]))
+    .filter((id) => DATA.args[id].every(plain) && computed(id) && computed(id)[0] !== label(id) && DATA.op[id] !== "identity")
+    .map((id) => `${label(id)} = ${computed(id)[0]}`).filter((text, n, all) => all.indexOf(text) === n && text.length < 60).slice(0, 4).join(",  ");
 }
 
 /** What the page is about: the formulas of what has a name, and how much there is. */
