@@ -17,6 +17,7 @@ from tinygrad_edu.compiler import machine, native, python
 from tinygrad_edu.compiler.code import PRIMITIVES, Code
 from tinygrad_edu.compiler.primitives import FORMULAS, FUNCTIONS
 from tinygrad_edu.compiler.vectors import VECTORS
+from tinygrad_edu.errors import BadArgument
 
 EXECUTORS = pytest.mark.parametrize("executor", [machine, native], ids=["machine", "native"])
 
@@ -218,6 +219,19 @@ def test_nothing_beside_the_arrays_is_touched(executor):
     shared = fields["shared"][guard : guard + code.shared]
     kernel(n, inside, shared, np.zeros(n), again, np.zeros(0))
     assert (again == fields["total"][guard:-guard]).all()
+
+
+@EXECUTORS
+def test_what_is_no_plain_array_is_refused(executor):
+    kernel = executor.load(Code(1, 0, (), (), (), total=(0,)))
+    total = np.zeros(1)
+    for wrong in (np.ones((5, 2))[:, :1], [1.0, 2.0]):
+        with pytest.raises(BadArgument, match="C-contiguous"):
+            kernel(2, wrong, (), (), total, ())
+    readonly = np.ones((2, 1))
+    readonly.flags.writeable = False
+    kernel(2, readonly, (), (), total, ())
+    assert total.tolist() == [2.0]
 
 
 @EXECUTORS

@@ -15,6 +15,7 @@ import ctypes
 from functools import lru_cache
 from typing import Any
 
+from ..errors import BadArgument
 from .code import Code
 from .llvm import LANES, Function, MachineCode, Whole, compiled
 from .primitives import c_address, library
@@ -111,13 +112,22 @@ def place(array: Any) -> Any:
     >>> a = np.zeros(3)
     >>> ctypes.addressof(place(a)) == a.ctypes.data
     True
+
+    Raises:
+        BadArgument: for an array with gaps, and for what is no array, but for an empty list.
     """
     try:
         return _START.from_buffer(array)
-    except TypeError:  # read-only, or not an array
+    except TypeError:  # read-only, or something else
+        interface = getattr(array, "__array_interface__", None)
+        if interface and interface["strides"] is None:
+            return interface["data"][0]
         if isinstance(array, (list, tuple)) and not array:
             return None
-        return array.__array_interface__["data"][0]
+    raise BadArgument(
+        "A kernel takes C-contiguous arrays of float64. "
+        f"Received: {'an array with gaps' if interface else repr(array)}."
+    )
 
 
 # ── The frame ─────────────────────────────────────────────────────────────────────────────
