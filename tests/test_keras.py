@@ -475,7 +475,7 @@ def test_why_a_model_diverges():
     assert found.condition == pytest.approx(1.0)
     said = " ".join(str(found).split())
     assert "1.00 times as steep across as along" in said
-    assert "all directions learn alike: at the best rate, 0.5, a step takes away 100.0%" in said
+    assert "all directions learn alike: at the best rate, 0.5, a step takes away 100%" in said
     assert "slow" not in said
 
 

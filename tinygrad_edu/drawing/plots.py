@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bowl", "fitted", "loss", "operation", "regions", "svg"]
 
-_WORK: Final = 20_000_000  # nodes × points that a bowl may cost: a second or so
+_WORK: Final = 10_000_000  # nodes × points that a bowl may cost: about a second
 _RINGS: Final = 7  # contours of a bowl, each at a quarter of the height of the next
 _MARKS: Final = "osD^vP"
 
@@ -270,10 +270,10 @@ def bowl(
     lowest = _newton(height, chosen)
     seen = [*places, (across.data, up.data), *([lowest] if lowest else [])]
     (left, right), (bottom, top) = window(limits, seen, 0.3)
-    nodes = len(tape(height))
-    n = min(121, max(25, floor((_WORK / nodes) ** 0.5)))
+    nodes = _moved(height, chosen)
+    n = min(121, max(25, floor((_WORK / len(nodes)) ** 0.5)))
     columns, rows = steps(left, right, n), steps(bottom, top, n)
-    heights = [_over(height, {across: columns, up: [row] * n}) for row in rows]
+    heights = [_over(nodes, {across: columns, up: [row] * n}) for row in rows]
 
     ax, look = begin(ax, theme, title)
     _contours(ax, look, columns, rows, heights)
@@ -332,7 +332,10 @@ def _path(model: Any, chosen: tuple[Value, Value], path: Any) -> list[Point]:
     """The places of the path as pairs; of all recorded weights the two that are shown."""
     if path is None:
         return []
-    rows = [[number(x) for x in row] for row in getattr(path, "epochs", path)]
+    recorded = getattr(path, "epochs", path)
+    if not all(hasattr(row, "__iter__") for row in getattr(recorded, "__iter__", lambda: [0])()):
+        raise BadArgument(f"A path is a WeightHistory, or pairs of numbers. Received: {path!r}.")
+    rows = [[number(x) for x in row] for row in recorded]
     weights = list(chosen)
     if hasattr(path, "epochs") and not isinstance(model, Value):
         weights = model.parameters()
@@ -361,24 +364,37 @@ def _newton(loss: Value, chosen: tuple[Value, Value]) -> Point | None:
     return found if isfinite(found[0]) and isfinite(found[1]) else None
 
 
-def _over(loss: Value, lanes: Mapping[Value, Sequence[float]]) -> list[float]:
-    """A recorded loss at many numbers of some leaves: each row of the table over whole lists.
+def _moved(loss: Value, leaves: Sequence[Value]) -> list[Value]:
+    """The nodes that some leaves flow into, oldest first; behind `stop_gradient` too."""
+    found, moved = set(leaves), []
+    for node in tape(loss):
+        if any(type(arg) is not float and arg in found for arg in node.args):
+            found.add(node)
+            moved.append(node)
+    return moved
+
+
+def _over(nodes: Sequence[Value], lanes: Mapping[Value, Sequence[float]]) -> list[float]:
+    """The last of some nodes at many numbers of the leaves that move them: each row of the table
+    over whole lists.
 
     >>> x = Value(2.0)
-    >>> _over(x * x + 1.0, {x: [0.0, 1.0, 2.0]})
+    >>> square = x * x
+    >>> _over([square, square + 1.0], {x: [0.0, 1.0, 2.0]})
     [1.0, 2.0, 5.0]
     """
     found = dict(lanes)
-    for node in tape(loss):
-        args = [found.get(arg) if type(arg) is not float else None for arg in node.args]
-        if node.op is None or all(arg is None for arg in args):
-            continue  # nothing of it moves
-        columns = [repeat(datum(n)) if arg is None else arg for arg, n in zip(args, node.args)]
+    for node in nodes:
+        assert node.op is not None
+        columns = [
+            repeat(arg) if type(arg) is float else found.get(arg) or repeat(arg.data)
+            for arg in node.args
+        ]
         try:
             found[node] = list(map(node.op.value, *columns))
         except (ArithmeticError, ValueError):
             found[node] = list(map(node.op.compute, *columns))
-    return list(found[loss])
+    return list(found[nodes[-1]])
 
 
 def _contours(
