@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import ops
 from .errors import GraphError, StaleGraph
+from .modes import refuse_while_tracing
 
 if TYPE_CHECKING:
     from .value import Value
@@ -34,9 +35,12 @@ def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
     >>> [v.op for v in tape(a * a + a)]
     [None, <op mul(x, y)>, <op add(x, y)>]
     """
-    nodes = list(dict.fromkeys(roots))
-    seen = set(nodes)
-    for node in nodes:  # which grows while it is read
+    nodes: list[Value] = []
+    waiting = list(dict.fromkeys(roots))
+    seen = set(waiting)
+    while waiting:  # depth first: what is found so is nearly sorted, which sorting makes use of
+        node = waiting.pop()
+        nodes.append(node)
         op, serial = node.op, node._serial
         for arg in node.args if through_stops or op is None or not op.blocked else flowing(node):
             if type(arg) is not float:
@@ -44,7 +48,7 @@ def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
                     raise stale(arg, node)
                 if arg not in seen:
                     seen.add(arg)
-                    nodes.append(arg)
+                    waiting.append(arg)
     nodes.sort(key=_by_serial)
     return nodes
 
@@ -80,12 +84,27 @@ def datum(arg: Any) -> float:
     return arg if type(arg) is float else arg._data
 
 
-def local_numbers(node: Value) -> list[float | None]:
-    """The partials of one node as numbers, None for arguments without gradient."""
-    assert node.op is not None
-    return node.op.locals(  # each partial may be an int or an Ieee: floats leave here
-        node._data, [datum(arg) for arg in node.args], [wanted(arg) for arg in node.args]
-    )
+def local_numbers(node: Value) -> Sequence[float | None]:
+    """The partials of one node as numbers, None for arguments without gradient.
+
+    Rows of two arguments, most of any graph, are spelled out for speed.
+    """
+    op, args = node.op, node.args
+    assert op is not None
+    if op.arity == 2 and not op.blocked:
+        a, b = args
+        to_a, to_b = op.partials
+        x = a if type(a) is float else a._data
+        y = b if type(b) is float else b._data
+        out = node._data
+        try:
+            return (
+                None if x is a or a._role == "constant" else to_a(out, x, y),
+                None if y is b or b._role == "constant" else to_b(out, x, y),
+            )
+        except (ArithmeticError, ValueError):
+            pass  # answered below, with IEEE arithmetic
+    return op.locals(node._data, [datum(arg) for arg in args], [wanted(arg) for arg in args])
 
 
 class Node(NamedTuple):
@@ -152,42 +171,41 @@ def snapshot(root: Value) -> Graph:
     """
     if not hasattr(root, "_serial"):
         raise GraphError(f"A graph starts at a Value. Received: {root!r}.")
-    values = tape(root)
-    partials = {value: local_numbers(value) for value in values if value.op is not None}
-    adjoint = dict.fromkeys(values, 0.0)
-    adjoint[root] = 1.0
-    for value in reversed(tape(root, through_stops=False)):
-        for arg, local in zip(value.args, partials.get(value, ())):
-            if local is not None:
-                adjoint[arg] += adjoint[value] * local
-
-    nodes: list[Node] = []
+    refuse_while_tracing("The numbers of a graph were asked for")
+    rows: list[tuple[Any, ...]] = []  # of each node all but its id and its adjoint
     ids: dict[Value, int] = {}
-    for value in values:
+    stops = False
+    for value in tape(root):
+        op, scope = value.op, value.scope
         args = []
         for arg in value.args:
             if type(arg) is float:
-                args.append(len(nodes))
-                nodes.append(
-                    Node(len(nodes), None, (), arg, (), 0.0, None, "constant", value.scope)
-                )
+                args.append(len(rows))
+                rows.append((None, (), arg, (), None, "constant", scope))
             else:
                 args.append(ids[arg])
-        ids[value] = len(nodes)
-        nodes.append(
-            Node(
-                len(nodes),
-                value.op,
-                tuple(args),
-                value._data,
-                tuple(partials.get(value, ())),
-                adjoint[value],
-                value.name,
-                value.role,
-                value.scope,
+        ids[value] = len(rows)
+        partials = () if op is None else tuple(local_numbers(value))
+        rows.append((op, tuple(args), value._data, partials, value._name, value._role, scope))
+        stops = stops or (op is not None and op.blocked)
+
+    adjoint = [0.0] * len(rows)
+    adjoint[-1] = 1.0
+    # What lies behind a stop has partials to be shown, but is not differentiated.
+    swept = [ids[v] for v in tape(root, through_stops=False)] if stops else range(len(rows))
+    for i in reversed(swept):
+        upstream = adjoint[i]
+        for arg, local in zip(rows[i][1], rows[i][3]):
+            if local is not None:
+                adjoint[arg] += upstream * local
+    return Graph(
+        tuple(
+            Node(i, op, args, data, partials, slope, name, role, scope)
+            for i, (slope, (op, args, data, partials, name, role, scope)) in enumerate(
+                zip(adjoint, rows)
             )
         )
-    return Graph(tuple(nodes))
+    )
 
 
 def depends_on(nodes: Sequence[Value], leaves: Sequence[Value]) -> set[Value]:
