@@ -366,6 +366,27 @@ class Program:
         """The program as Python, forward and then backward, which runs as it stands."""
         return python.source(self.code, self._names, self._scopes, self._backward)
 
+    def c_source(self, name: str = "program") -> str:
+        """The program as a C file with one function of that name, which needs only math.h.
+
+        It gives sums over the samples, also if ``reduce`` is "mean"; the comment at its top
+        says how to call it.
+        """
+        from .c_source import c_source
+
+        def told(values: Sequence[Any]) -> list[str]:
+            return [value.name or "" for value in values]
+
+        slopes = ["loss", *(f"d{value.name}" for value in self.parameters)]
+        return c_source(
+            self.code,
+            name,
+            inputs=[name or "" for name in self.inputs],
+            shared=told([*self.parameters, *self.captured]),
+            total=slopes if self.code.total else (),
+            once=slopes if self.code.once else (),
+        )
+
     def report(self) -> Report:
         """How large the program is, what runs it and why, and how long preparing that took."""
         runner = self._runners.get("all") or next(iter(self._runners.values()), None)

@@ -1,0 +1,564 @@
+"""`tg.compile` and `Program`: batches, regularisers, threads, JSON, source, and what is refused."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_compiler import EXECUTORS, every_executor, floats, same
+
+import tinygrad_edu as tg
+from tinygrad_edu import Program, Value
+from tinygrad_edu.compiler import Code, program, python, running
+from tinygrad_edu.compiler.running import CHUNK, Runner
+from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotANumber
+from tinygrad_edu.testing import strategies
+
+
+def perceptron(**options: Any) -> tuple[Program, list[Value]]:
+    """(tanh(w·x + b) − y)² of two inputs."""
+    x1, x2, y = (Value(0.5, name=name) for name in ("x1", "x2", "y"))
+    parameters = [Value(0.3 * i - 0.4, name=name) for i, name in enumerate(("w1", "w2", "b"))]
+    w1, w2, b = parameters
+    loss = (tg.tanh(w1 * x1 + w2 * x2 + b) - y) ** 2
+    return tg.compile(loss, inputs=[x1, x2, y], parameters=parameters, **options), parameters
+
+
+def by_hand(rows: Any, w1: Any, w2: Any, b: Any) -> Any:
+    return tg.sum([(tg.tanh(w1 * x1 + w2 * x2 + b) - y) ** 2 for x1, x2, y in rows])
+
+
+ROWS = [[0.1, 0.2, 1.0], [-0.3, 0.5, -1.0], [0.7, -0.2, 0.5]]
+
+
+# ── Batches ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+def test_reductions(reduce):
+    program, parameters = perceptron(reduce=reduce)
+    theta = [p.data for p in parameters]
+    n = 3.0 if reduce == "mean" else 1.0
+    value, slopes = tg.value_and_grad(by_hand, argnums=(1, 2, 3))(ROWS, *theta)
+    found, gradient = program.value_and_grad(ROWS)
+    assert [found, *gradient] == pytest.approx([value / n, *(s / n for s in slopes)], rel=1e-14)
+    assert program.value(ROWS) == found
+    assert sum(program.values(ROWS)) / n == pytest.approx(found, rel=1e-14)
+
+
+def test_theta_is_what_the_parameters_are_now_unless_given():
+    program, parameters = perceptron()
+    first = program.value(ROWS)
+    assert program.value(ROWS, [p.data for p in parameters]) == first
+    other = program.value(ROWS, [1.0, 2.0, 3.0])
+    for parameter, x in zip(parameters, (1.0, 2.0, 3.0)):
+        parameter.data = x
+    assert program.value(ROWS) == other != first
+    assert program.value_and_grad(ROWS)[0] == other
+
+
+def test_the_gradient_goes_where_it_is_wanted():
+    np = pytest.importorskip("numpy")
+    program, parameters = perceptron()
+    out = np.empty(3)
+    theta = np.array([p.data for p in parameters])
+    _, gradient = program.value_and_grad(np.array(ROWS), theta, out)
+    assert gradient is out
+    assert out.tolist() == program.value_and_grad(ROWS)[1].tolist()
+    both = program.value_and_grad(np.asfortranarray(np.array(ROWS)), np.array([*theta, 0.0])[:3])
+    assert both[1].tolist() == out.tolist()
+    assert program.value(np.array(ROWS, dtype=np.float32)) == pytest.approx(
+        program.value(ROWS), rel=1e-6
+    )
+
+
+def test_without_numpy_lists_come_out(monkeypatch):
+    expected = perceptron(executor="python")[0].value_and_grad(ROWS)
+    monkeypatch.setattr(program, "_numpy", lambda: None)
+    found, _ = perceptron(executor="python")
+    value, gradient = found.value_and_grad(ROWS)
+    assert type(gradient) is list
+    assert (value, gradient) == (expected[0], list(expected[1]))
+    assert type(found.values(ROWS)) is list
+    several = tg.compile([x := Value(1.0), x * 2.0], inputs=[x], executor="python")
+    assert several.values([[3.0], [4.0]]) == [[3.0, 6.0], [4.0, 8.0]]
+    regular = tg.compile(x + (w := Value(2.0)) ** 2, inputs=[x], parameters=[w], executor="python")
+    assert regular.value_and_grad([[1.0], [3.0]]) == (6.0, [4.0])
+    with pytest.raises(BadArgument, match="one row per sample"):
+        found.value([[1.0, 2.0]])
+
+
+@every_executor
+def test_terms_without_an_input_count_once(executor):
+    x, w, v = Value(0.5, name="x"), Value(2.0, name="w"), Value(3.0, name="v")
+    data = (w * x) ** 2
+    data.name = "data"
+    penalty = 0.1 * w**2
+    penalty.name = "penalty"
+    inner = data + penalty
+    inner.name = "inner"
+    loss = tg.sum([inner, v**2, tg.identity(x + 7.0)])
+    loss.name = "loss"
+    rows = [[1.0], [2.0], [3.0]]
+    lanes = [(2.0 * x) ** 2 + x for (x,) in rows]
+    once = 0.1 * 2.0**2 + 3.0**2 + 7.0
+    for reduce, n in (("mean", 3.0), ("sum", 1.0)):
+        program = tg.compile(loss, inputs=[x], parameters=[w, v], reduce=reduce, executor=executor)
+        value, slopes = program.value_and_grad(rows)
+        assert value == pytest.approx(sum(lanes) / n + once, rel=1e-14)
+        by_w = sum(2.0 * (2.0 * x) * x for (x,) in rows) / n + 0.2 * 2.0
+        assert list(slopes) == pytest.approx([by_w, 6.0], rel=1e-14)
+        assert list(program.values(rows)) == pytest.approx(lanes, rel=1e-14)
+
+
+def test_a_sum_without_such_terms_keeps_its_order():
+    a, b, c = (Value(x) for x in (1e16, 1.0, -1e16))
+    program = tg.compile((a + b) + c, inputs=[a, b, c])
+    assert program.value([[1e16, 1.0, -1e16]]) == (1e16 + 1.0) - 1e16
+
+
+def test_a_loss_of_parameters_alone():
+    w = Value(-0.0)
+    program = tg.compile(w * 1.0, inputs=[], parameters=[w])
+    assert math.copysign(1.0, program.value([[]])) == -1.0
+    assert program.value([]) == 0.0
+    with pytest.raises(BadArgument, match="depends on a sample"):
+        program.values([[]])
+
+
+def test_other_leaves_are_read_at_each_call():
+    x, scale, w = Value(1.0), Value(10.0, role="constant"), Value(2.0)
+    program = tg.compile(w * x * scale, inputs=[x], parameters=[w])
+    assert program.captured == (scale,)
+    assert program.value([[1.0]]) == 20.0
+    scale.data = 100.0
+    assert program.value([[1.0]]) == 200.0
+    assert program.value([[1.0]], [3.0]) == 300.0
+
+
+def test_a_graph_whose_leaves_have_changed_compiles():
+    x, w = Value(1.0), Value(2.0)
+    loss = (w * x) ** 2
+    w.data = 5.0
+    assert tg.compile(loss, inputs=[x], parameters=[w]).value([[1.0]]) == 25.0
+    w.data = 2.0
+    both = tg.sum([(w * x) ** 2, w, x])
+    with tg.no_grad():  # the mode of whoever compiles does not matter
+        program = tg.compile(both, inputs=[x], parameters=[w])
+    assert program.value_and_grad([[1.0], [1.0]]) == (7.0, [5.0])
+
+
+def test_an_empty_batch():
+    with pytest.raises(BadArgument, match="mean of no samples"):
+        perceptron()[0].value([])
+    assert perceptron(reduce="sum")[0].value([]) == 0.0
+    assert len(perceptron()[0].values([])) == 0
+
+
+@pytest.mark.parametrize("batch", [[[1.0, 2.0]], [1.0, 2.0, 3.0], [[[1.0, 2.0, 3.0]]]])
+def test_batches_of_another_shape(batch):
+    with pytest.raises(BadArgument, match=r"x1, x2, y\)\. Received: an array of shape"):
+        perceptron()[0].value(batch)
+
+
+def test_other_arguments_that_make_no_sense():
+    x, w = Value(1.0), Value(2.0)
+    with pytest.raises(BadArgument, match=r"one number per parameter, 3\. Received: 2"):
+        perceptron()[0].value(ROWS, [1.0, 2.0])
+    with pytest.raises(NameUnknown, match="Did you mean 'mean'"):
+        tg.compile(w * x, inputs=[x], reduce="means")
+    with pytest.raises(NotANumber, match="inputs are leaves"):
+        tg.compile(w * x, inputs=[w * x])
+    with pytest.raises(NotANumber, match="parameters are leaves"):
+        tg.compile(w * x, inputs=[x], parameters=[2.0])
+    with pytest.raises(BadArgument, match="different"):
+        tg.compile(w * x, inputs=[x], parameters=[x])
+    with pytest.raises(BadArgument, match="values"):
+        tg.compile([w * x], inputs=[x]).value([[1.0]])
+    with pytest.raises(TypeError):
+        perceptron()[0].value_and_grad(ROWS, out=object())
+
+
+# ── Executors ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_busy_program_goes_over_to_faster_executors(monkeypatch):
+    np = pytest.importorskip("numpy")
+    if "native" not in EXECUTORS:
+        pytest.skip("llvmlite is not installed")
+    monkeypatch.setattr(running, "WARM", 1000)
+    program, _ = perceptron()
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    first = program.value_and_grad(rows)
+    assert program.report().executor == "python"
+    assert "answers at once" in str(program.report())
+    deadline = time.monotonic() + 60.0
+    while program.report().executor != "native" and time.monotonic() < deadline:
+        value, gradient = program.value_and_grad(rows)
+        assert value == pytest.approx(first[0], rel=1e-13)
+        assert gradient == pytest.approx(first[1], rel=1e-13)
+    report = program.report()
+    assert report.executor == "native"
+    assert set(report.seconds) == {"python", "machine", "native"}
+    assert report.lanes == 50 * report.calls
+    assert "lanes were run" in str(report)
+    assert max(map(len, str(report).splitlines())) <= 80
+
+
+def test_a_missing_extra_is_told_once_and_changes_nothing(monkeypatch):
+    monkeypatch.setattr(running, "WARM", 25)
+    monkeypatch.setitem(running.EXECUTORS, "machine", ".not_installed")
+    running._tell.cache_clear()
+    program, _ = perceptron()
+    value = program.value(ROWS)
+    with pytest.warns(UserWarning, match=r"pip install 'tinygrad-edu\[compiler\]'"):
+        assert program.value(ROWS) == value
+    assert program.value(ROWS) == value  # told once
+    again, _ = perceptron()
+    assert [again.value(ROWS) for _ in range(5)] == [value] * 5
+    assert "not installed" in again.report().why or "not installed" in program.report().why
+    with pytest.raises(MissingExtra, match="executor='python'"):
+        perceptron(executor="machine")
+
+
+def test_a_long_program_is_left_to_the_machine(monkeypatch):
+    if "machine" not in EXECUTORS:
+        pytest.skip("llvmlite is not installed")
+    monkeypatch.setattr(running, "LONG", 5)
+    program, _ = perceptron()
+    program.value_and_grad(ROWS)
+    assert program.report().executor == "machine"
+    assert "too long for Python" in program.report().why
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+@every_executor
+def test_large_batches_do_not_depend_on_the_cores(executor, cores, monkeypatch):
+    np = pytest.importorskip("numpy")
+    program, _ = perceptron(executor=executor, reduce="sum")
+    rows = np.random.default_rng(1).normal(size=(2 * CHUNK + 100, 3))
+    monkeypatch.setattr(running, "_cores", lambda: range(cores))
+    running._pool.cache_clear()
+    value, gradient = program.value_and_grad(rows)
+    parts = [
+        program.value_and_grad(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)
+    ]
+    totals = [parts[0][0] + parts[1][0] + parts[2][0], *(parts[0][1] + parts[1][1] + parts[2][1])]
+    assert same([value, *gradient], totals)
+    each = program.values(rows)
+    assert each.shape == (len(rows),)
+    assert each.tolist() == [x for p in range(0, len(rows), CHUNK)
+                             for x in program.values(rows[p : p + CHUNK]).tolist()]  # fmt: skip
+    running._pool().shutdown()
+    running._pool.cache_clear()
+
+
+@every_executor
+def test_eight_threads_at_once(executor):
+    np = pytest.importorskip("numpy")
+    program, _ = perceptron(executor=executor)
+    batches = [np.random.default_rng(i).normal(size=(20 + i, 3)) for i in range(8)]
+    expected = [program.value_and_grad(batch) for batch in batches]
+    failures: list[Any] = []
+
+    def work(i: int) -> None:
+        for _ in range(100):
+            value, gradient = program.value_and_grad(batches[i])
+            if value != expected[i][0] or gradient.tolist() != expected[i][1].tolist():
+                failures.append((i, value))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_a_jitted_function_is_traced_once_by_eight_threads():
+    f = tg.jit(tg.grad(lambda x: tg.sin(x) * x))
+    barrier = threading.Barrier(8)
+    found = []
+
+    def work() -> None:
+        barrier.wait()
+        found.append(f(2.0))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [found[0]] * 8
+    assert f.traces == 1
+
+
+def compile_and_drop(times: int) -> None:
+    for _ in range(times):
+        program, _ = perceptron()
+        program.value_and_grad(ROWS)
+        tg.jit(tg.grad(lambda x: x * x))(2.0)
+
+
+def test_programs_leave_nothing_behind():
+    compile_and_drop(3)
+    gc.collect()
+    before = len(gc.get_objects())
+    compile_and_drop(20)
+    gc.collect()
+    assert abs(len(gc.get_objects()) - before) < 50
+
+
+@pytest.mark.thorough
+@every_executor
+def test_ten_thousand_programs_keep_memory_flat(executor):
+    resource = pytest.importorskip("resource")
+    times = 10_000 if executor != "native" else 500  # each is compiled, which takes a while
+
+    def cycle(count: int) -> int:
+        for _ in range(count):
+            program, _ = perceptron(executor=executor)
+            program.value_and_grad(ROWS)
+        gc.collect()
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+    start = cycle(times // 10)
+    assert cycle(times) - start < 10_000  # kB
+
+
+# ── Source ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_source_reads_forward_then_backward():
+    program, _ = perceptron()
+    assert (
+        program.source()
+        == """\
+from math import cosh, tanh
+
+
+def run(lanes, shared):
+    w1, w2, b = shared
+    total = [-0.0 if lanes else 0.0] * 4
+    for x1, x2, y in lanes:
+        # forward
+        v8 = w1 * x1
+        v9 = w2 * x2
+        v10 = v8 + v9
+        v11 = v10 + b
+        v12 = tanh(v11)
+        v13 = v12 - y
+        v14 = v13 * v13
+        # backward
+        v15 = 2.0 * v13
+        v16 = cosh(v11)
+        v17 = 1.0 / v16
+        v18 = v17 * v17
+        db = v15 * v18
+        dw2 = db * x2
+        dw1 = db * x1
+        total[0] += v14
+        total[1] += dw1
+        total[2] += dw2
+        total[3] += db
+    return [], total, []
+"""
+    )
+
+
+def test_the_source_runs_as_it_stands():
+    program, parameters = perceptron(reduce="sum")
+    space: dict[str, Any] = {}
+    exec(program.source(), space)
+    _, total, _ = space["run"](ROWS, [p.data for p in parameters])
+    value, gradient = program.value_and_grad(ROWS)
+    assert total == [value, *gradient]
+
+
+HOSTILE = [
+    "x", "x", "run", "lanes", "total", "lambda", "match", "_", "__import__", "exp", "v7", "v",
+    "ŷ", "w₁", "ﬁ", "fi", "a\nimport os", "a\\", '"""', "a # b", "\ud800", "a\u2028b", "\x00", "é",
+    "coding: latin-1", "\f", "total = None", "None", "名前", "𝐱", "1x", "", " ", "x_1", "nan",
+]  # fmt: skip
+
+
+@given(
+    strategies.graphs(),
+    st.lists(st.sampled_from(HOSTILE) | st.text(max_size=5), min_size=20, max_size=20),
+)
+def test_names_never_reach_the_source_as_code(graph, names):
+    words = iter(names * 10)
+    leaves = graph.leaves()
+    with tg.scope(next(words) or "scope"):
+        steps = graph.expression.trace(*leaves)
+    for value in steps:
+        value.name = next(words)
+    program = tg.compile(steps[-1], inputs=leaves[:1], parameters=leaves[1:], reduce="sum")
+    text = program.source()
+    lines = len(text.splitlines())
+    plain = python.source(program.code, None, program._scopes, program._backward)
+    assert lines == len(plain.splitlines())
+    space: dict[str, Any] = {}
+    exec(compile(text, "<test>", "exec"), space)
+    try:
+        _, total, once = space["run"]([list(graph.point[:1])], list(graph.point[1:]))
+    except (ArithmeticError, ValueError):
+        return
+    found = program.value_and_grad([list(graph.point[:1])], list(graph.point[1:]))
+    if not (total and once):
+        assert same([found[0], *found[1]], total or once)
+
+
+def test_long_programs_are_written_in_functions(monkeypatch):
+    monkeypatch.setattr(python, "LONG", 5)
+    monkeypatch.setattr(python, "BLOCK", 3)
+    monkeypatch.setattr(python, "PATIENCE", 0)
+    x, w = Value(0.5, name="x"), Value(2.0, name="w")
+    with tg.scope("here"):
+        loss = tg.sum([(w * x - 1.0) ** 2, tg.cbrt(w) * w**2])
+    program = tg.compile(loss, inputs=[x], parameters=[w], reduce="sum", executor="python")
+    assert "def inside_2(v):" in program.source()
+    value, (slope,) = program.value_and_grad([[1.0], [2.0]])
+    eager, by_w = tg.value_and_grad(
+        lambda w: (w * 1.0 - 1.0) ** 2 + (w * 2.0 - 1.0) ** 2 + tg.cbrt(w) * w**2
+    )(2.0)
+    assert (value, slope) == pytest.approx((eager, by_w), rel=1e-14)
+
+
+def test_it_is_also_a_c_function():
+    text = perceptron()[0].c_source("perceptron")
+    assert "void perceptron(long n" in text
+    assert "tanh(" in text
+
+
+# ── JSON ──────────────────────────────────────────────────────────────────────────────────
+
+
+@given(strategies.graphs(), floats)
+def test_programs_survive_a_round_trip(graph, captured):
+    leaves = graph.leaves()
+    other = Value(captured, name="other")
+    loss = graph.expression(*leaves) * other + math.inf
+    program = tg.compile(loss, inputs=leaves[:1], parameters=leaves[1:], reduce="sum")
+    text = program.to_json()
+    again = Program.from_json(text)
+    assert again.to_json() == text
+    assert again.source() == program.source()
+    rows = [[x] for x in (graph.point[0], 2.0, captured)]
+    results = [(y, *slopes) for y, slopes in (p.value_and_grad(rows) for p in (again, program))]
+    assert same(*results)
+
+
+def test_a_read_program_has_parameters_of_its_own():
+    program, parameters = perceptron()
+    again = Program.from_json(program.to_json(), executor="python")
+    assert [p.name for p in again.parameters] == ["w1", "w2", "b"]
+    parameters[0].data = 100.0
+    assert again.value(ROWS) != program.value(ROWS)
+    again.parameters[0].data = 100.0
+    assert again.value(ROWS) == program.value(ROWS)
+
+
+def document() -> Any:
+    x, w = Value(1.0, name="x"), Value(2.0, name="w")
+    return json.loads(tg.compile(tg.exp(w * x) + 0.5 * w, inputs=[x], parameters=[w]).to_json())
+
+
+CHANGES: dict[str, Any] = {
+    "no object": lambda d: [d],
+    "a key too few": lambda d: {k: v for k, v in d.items() if k != "once"},
+    "a key too many": lambda d: {**d, "code": "import os"},
+    "another format": lambda d: {**d, "format": "pickle"},
+    "a later version": lambda d: {**d, "version": 2},
+    "true as version": lambda d: {**d, "version": True},
+    "an unknown primitive": lambda d: {**d, "instructions": [["system", 0]]},
+    "a primitive that is no text": lambda d: {**d, "instructions": [[3, 0]]},
+    "an empty instruction": lambda d: {**d, "instructions": [[]]},
+    "a slot of a later instruction": lambda d: {**d, "instructions": [["exp", 10**6]]},
+    "a negative slot": lambda d: {**d, "instructions": [["exp", -1]]},
+    "a slot that is a float": lambda d: {**d, "instructions": [["exp", 0.0]]},
+    "a slot that is true": lambda d: {**d, "instructions": [["exp", True]]},
+    "a giant slot": lambda d: {**d, "instructions": [["exp", 10**400]]},
+    "too many arguments": lambda d: {**d, "instructions": [["exp", 0, 0]]},
+    "a giant constant": lambda d: {**d, "constants": [10**400]},
+    "a constant that is a text": lambda d: {**d, "constants": ["1.0"]},
+    "a constant that is true": lambda d: {**d, "constants": [True]},
+    "too few constants": lambda d: {**d, "constants": []},
+    "inputs that are counted": lambda d: {**d, "inputs": 10**9},
+    "a parameter without data": lambda d: {**d, "parameters": [{"name": "w"}]},
+    "a name that is none": lambda d: {**d, "inputs": [3]},
+    "a result out of range": lambda d: {**d, "total": [999, 999]},
+    "a total too few": lambda d: {**d, "total": d["total"][:1]},
+    "results of every kind": lambda d: {**d, "each": [0]},
+    "once what varies": lambda d: {**d, "once": d["total"]},
+    "an unknown reduction": lambda d: {**d, "reduce": "median"},
+    "labels that are no pairs": lambda d: {**d, "names": [[0]]},
+    "a label that is no text": lambda d: {**d, "names": [[0, 1]]},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_document_that_is_no_program(change):
+    text = json.dumps(CHANGES[change](document()))
+    with pytest.raises((BadArgument, NameUnknown)):
+        Program.from_json(text)
+    assert Program.from_json(json.dumps(document())).value([[0.0]]) == 2.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "null", "{", "NaN", "[" * 100_000, '{"a":' * 100_000, "\x00", "\ud800",
+        json.dumps(document()).replace("0.5", "NaN"),
+        json.dumps(document()).replace("0.5", "-Infinity"),
+        json.dumps(document()).replace("0.5", "1e999"),
+        json.dumps(document()).replace('"version": 1', '"version": 1, "version": 1'),
+        json.dumps(document()).replace("0.5", "1" + "0" * 5000),
+        b"{}", None,
+    ],
+)  # fmt: skip
+def test_a_text_that_is_no_program(text):
+    with pytest.raises(BadArgument):
+        Program.from_json(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["exp", "nan", "add", 0, 1, 2, -1]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.sampled_from(sorted(document())), JSON)
+def test_a_document_with_anything_in_one_place_is_a_program_or_refused(key, anything):
+    text = json.dumps({**document(), key: anything})
+    try:
+        program = Program.from_json(text, executor="python")
+    except (BadArgument, NameUnknown):
+        return
+    width = len(program.inputs)
+    if program.code.each:
+        program.values([[1.0] * width])
+    elif program.code.total or program.code.once:
+        program.value_and_grad([[1.0] * width])
+    program.source()
+
+
+@given(st.text(max_size=30))
+def test_no_text_does_harm(text):
+    with pytest.raises(BadArgument):
+        Program.from_json(text)
+
+
+def test_a_runner_says_what_it_runs():
+    runner = Runner(Code(1, 0, (), ("square",), ((0,),), total=(1,)), "python")
+    assert (runner.executor, runner.why) == ("python", "it was asked for")
+    assert repr(perceptron()[0]) == "<Program of 14 instructions, 3 inputs, 3 parameters>"
