@@ -36,7 +36,8 @@ def power(x: float, y: float) -> float:
     except (OverflowError, ValueError):
         if x < 0.0 and x != -inf and y != math.floor(y):
             return nan  # no real root
-        return math.copysign(inf, x) if abs(math.fmod(y, 2.0)) == 1.0 else inf
+        odd = math.isfinite(y) and abs(math.fmod(y, 2.0)) == 1.0
+        return math.copysign(inf, x) if odd else inf
 
 
 def never_raising(f: Callable[..., Any], *args: float) -> float:
