@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -286,6 +286,16 @@ class Noisy(keras.layers.Layer):
         return [v + self.random.gauss(0.0, 0.1) for v in x]
 
 
+class Growing(keras.layers.Layer):
+    """A layer that counts its calls, in a constant that it makes on the way."""
+
+    calls: ClassVar[list[float]] = [0.0]
+
+    def forward(self, x):
+        self.calls[0] += 1.0
+        return [v * Value(self.calls[0], role="constant") for v in x]
+
+
 class Scaled(keras.layers.Layer):
     """An honest layer of a user's, with a weight of its own and a constant made on the way."""
 
@@ -351,8 +361,11 @@ def test_layers_that_look_at_numbers_run_eagerly_with_one_notice():
     assert eager.state_dict() == model.state_dict(), "to the bit: it is the same code"
 
 
-def test_random_numbers_that_nobody_knows_of_are_noticed():
-    model = keras.Sequential(mlp(Noisy(), dense(1)))
+@pytest.mark.parametrize(
+    "layer", [Noisy(), Growing(), layers.Activation(lambda x: x + _RANDOM.random())]
+)
+def test_numbers_that_differ_each_time_are_noticed(layer):
+    model = keras.Sequential(mlp(layer, dense(1)))
     model.compile("sgd", "mse")
     with pytest.warns(RunsEagerly, match="two different programs"):
         model.fit(XS, YS, epochs=1, verbose=0)
@@ -539,6 +552,22 @@ def callbacks() -> dict[str, Any]:
         "schedule": made.LearningRateScheduler(lambda epoch, rate: rate / (1.0 + epoch)),
         "weights": made.WeightHistory(),
     }
+
+
+def test_freezing_on_the_way_counts_from_the_next_fit():
+    models = []
+    for eagerly in (True, False):
+        keras.set_random_seed(2)
+        model = keras.Sequential(mlp())
+        model.compile("adam", "mse", run_eagerly=eagerly)
+
+        def freeze(epoch, logs, model=model):
+            model.layers[0].trainable = False
+
+        hook = keras.callbacks.LambdaCallback(on_epoch_end=freeze)
+        model.fit(XS, YS, epochs=3, verbose=0, callbacks=hook)
+        models.append(model)
+    assert_same(*models)
 
 
 @pytest.mark.parametrize("name", callbacks())

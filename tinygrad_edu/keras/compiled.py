@@ -28,11 +28,10 @@ from ..nn.losses import Loss, class_index
 from ..nn.metrics import Metric, metric
 from ..nn.module import Module
 from ..nn.names import Named
-from ..nn.optimizers import OPTIMIZERS, Optimizer
-from ..trees import flatten as leaves_of
+from ..nn.optimizers import Optimizer
 from ..value import Value
 from .data import Pairs
-from .engines import Engine, TrainingEngine
+from .engines import Engine, Table, TrainingEngine
 
 T = TypeVar("T", "Forward", "Evaluation", "Training")
 SPARSE = {"sparse_categorical_crossentropy": "categorical_crossentropy"}
@@ -210,8 +209,8 @@ class Forward:
     def __init__(self, model: Any, training: bool) -> None:
         if training and not model.parameters():
             raise OnlyPython("a model without weights, which has nothing to learn")
-        self.weights: list[Value] = leaves_of(model._trainable())[0] if training else []
-        with entering(tracing=True):
+        self.weights: list[Value] = list(model.optimizer.parameters) if training else []
+        with _tracing():
             recorded = _forward(model, _width(model), training)
             adjoints = _fresh(len(recorded.outputs))
             seeded = ops.sum([a * y for a, y in zip(adjoints, recorded.outputs)])
@@ -262,12 +261,11 @@ class _OfBatches:
         self.weighted, self.outputs = weighted, prod(model.output_shape)
         self.widths = (_width(model), target, self.outputs)
 
-    def rows(self, data: Pairs) -> list[list[float]]:
+    def rows(self, data: Pairs) -> Table:
         """The numbers of each sample: inputs, targets, weight."""
         ys = targets(self.loss, data, self.outputs)
-        if data.weights is None:
-            return [[*x, *y] for x, y in zip(data.x.rows, ys)]
-        return [[*x, *y, w] for x, y, w in zip(data.x.rows, ys, data.weights)]
+        weights = [[]] * len(data) if data.weights is None else [[w] for w in data.weights]
+        return Table([*x, *y, *w] for x, y, w in zip(data.x.rows, ys, weights))
 
     def note(self, sums: Sequence[float], count: int, metrics: Iterable[Metric]) -> None:
         """Tell metrics the sums of a batch of so many samples."""
@@ -282,7 +280,7 @@ class Evaluation(_OfBatches):
 
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
         super().__init__(model, target, weighted)
-        with entering(tracing=True):
+        with _tracing():
             recorded = _with_loss(model, self.widths, weighted, training=False)
             penalties = _penalties(model)
         flat = flatten(recorded.inputs, total=[recorded.loss, *recorded.sums], once=penalties)
@@ -316,8 +314,8 @@ class Training(_OfBatches):
                 f"{type(self.optimizer).__name__} has a step of its own. Write the rule as "
                 f"update(self, w, g, rate, t, old), and it can be compiled."
             )
-        self.weights: list[Value] = leaves_of(model._trainable())[0]
-        with entering(tracing=True):
+        self.weights: list[Value] = list(self.optimizer.parameters)
+        with _tracing():
             recorded = _with_loss(model, self.widths, weighted, training=True)
             slopes = _gradients(recorded.loss, self.weights)
             penalties = _penalties(model)
@@ -344,7 +342,7 @@ class Training(_OfBatches):
         fines, pulls = _fresh(penalties), _fresh(len(pulled))
         t, rate, n = _fresh(3)
         weight = told[0] if self.weighted else None
-        with entering(tracing=True):
+        with _tracing():
             gradients = [reduced(self.loss, slope, n, weight) for slope in slopes]
             for i, pull in zip(pulled, pulls):
                 gradients[i] = gradients[i] + pull
@@ -365,9 +363,7 @@ class Training(_OfBatches):
             )
         return flat.code
 
-    def run(
-        self, rows: Sequence[Sequence[float]], batches: Sequence[Sequence[int]]
-    ) -> list[list[float]]:
+    def run(self, rows: Table, batches: Sequence[Sequence[int]]) -> list[list[float]]:
         """Take a step for each batch of rows: model and optimiser are changed.
 
         Returns:
@@ -384,12 +380,10 @@ class Training(_OfBatches):
         """How many such epochs fit into one call that does not keep Ctrl-C waiting."""
         return self._engine.at_once(samples, steps)
 
-    def _drawn(
-        self, rows: Sequence[Sequence[float]], batches: Sequence[Sequence[int]]
-    ) -> tuple[list[list[float]], list[range]]:
+    def _drawn(self, rows: Table, batches: Sequence[Sequence[int]]) -> tuple[Table, list[range]]:
         """The rows in the order of their use, each with what its layers draw."""
         ends = list(accumulate(map(len, batches), initial=0))
-        used = [[*rows[i], *(s.random() for s in self.streams)] for b in batches for i in b]
+        used = Table([*rows[i], *(s.random() for s in self.streams)] for b in batches for i in b)
         return used, list(map(range, ends, ends[1:]))
 
     def _load(self) -> list[float]:
@@ -457,7 +451,7 @@ class Programs:
         model.train(kind is Training or about == (True,))
         try:
             made: Any = kind(model, *about)
-            if custom(model) and made.codes != kind(model, *about).codes:
+            if custom(self._of) and _differ(made, kind(model, *about)):
                 raise NotTraceable("Recorded twice, it gave two different programs.")
         except OnlyPython:
             return None
@@ -475,6 +469,16 @@ class Programs:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Programs, ()  # of a copied model they are made anew
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two recordings of the same compute something else."""
+    leaves = [list(map(repr, _numbers(made.held))) for made in (one, other)]  # made on the way
+    return one.codes != other.codes or leaves[0] != leaves[1]
+
+
+def _tracing() -> entering:
+    return entering(tracing=True, recording=True)  # whatever mode the caller is in
 
 
 def _fresh(count: int) -> list[Value]:
@@ -506,7 +510,7 @@ def _gradients(y: Any, weights: Sequence[Value]) -> list[Any]:
 
 _PLAIN = (float, int, str, bool, type(None))
 _CHANGING = {  # what training itself changes, and what no program depends on
-    Optimizer: {"parameters", "memory", "iterations", "learning_rate", "name"},
+    Optimizer: {"memory", "iterations", "learning_rate", "name"},
     Metric: {"total", "weight", "outputs"},
     Module: {
         "training", "history", "stop_training", "metadata", "name", "given_name", "run_eagerly",
@@ -552,11 +556,12 @@ def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     )
 
 
-def custom(model: Any) -> bool:
-    """Whether something in the model was written by its user, so that it might give something
-    else each time that it is called."""
-    own = ShapedLayer.__module__
-    return (
-        any(type(layer).__module__ != own for layer in model.layers)
-        or type(model.optimizer) not in OPTIMIZERS.values()
-    )
+def custom(atoms: Sequence[Any]) -> bool:
+    """Whether part of a fingerprint is code of a user's, which might do something else each
+    time that it is called."""
+    package = __name__.partition(".")[0]
+    for atom in atoms:
+        code = type(atom) if isinstance(atom, (Module, Named, Optimizer)) else atom
+        if callable(code) and not str(code.__module__).startswith(f"{package}."):
+            return True
+    return False

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
+from itertools import accumulate, chain
 from threading import Thread
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from ..compiler import Code, python
 
 Rows = Sequence[Sequence[float]]
+Batches = Sequence[Sequence[int]]
 
 WARM = 0.003
 """Seconds of Python after which a program is worth machine code."""
@@ -27,6 +29,17 @@ LONG = 5000
 
 PIECE = 0.05
 """Seconds that a call may take: between two calls Ctrl-C is heard."""
+
+
+class Table(list[list[float]]):
+    """Rows of numbers, and an array of them from when one is needed."""
+
+    @cached_property
+    def array(self) -> Any:
+        """The same numbers."""
+        import numpy as np
+
+        return np.array(self, float)
 
 
 class Engine:
@@ -80,8 +93,8 @@ class TrainingEngine:
 
     def train(
         self,
-        rows: Rows,
-        batches: Sequence[Sequence[int]],
+        rows: Table,
+        batches: Batches,
         state: Sequence[float],
         rates: Rows,
     ) -> tuple[list[float], list[list[float]]]:
@@ -96,16 +109,14 @@ class TrainingEngine:
             rates: the learning rate of each step, as a list of one.
         """
         state, records = list(state), list[list[float]]()
-        table, work = None, self._work(sum(map(len, batches)), len(batches)) / len(batches)
+        work = self._work(sum(map(len, batches)), len(batches)) / len(batches)
         while len(records) < len(batches):
             i, size = len(records), max(1, int(PIECE / (work * self._pace)))
             fast, (step, update) = self._runs.prepared()
             start = perf_counter()
-            if fast:
-                table = _array(rows) if table is None else table
-                state, more = _quickly(step, update, table, batches[i : i + size], state, rates[i:])
-            else:
-                state, more = _plainly(step, update, rows, batches[i : i + size], state, rates[i:])
+            run, table = (_quickly, rows.array) if fast else (_plainly, rows)
+            until = i + size
+            state, more = run(step, update, table, batches[i:until], state, rates[i:until])
             took = perf_counter() - start
             self._runs.seconds += 0.0 if fast else took
             self._pace = took / (work * len(more))
@@ -165,16 +176,9 @@ def _installed() -> bool:
     return found
 
 
-def _array(rows: Rows) -> Any:
-    import numpy as np
-
-    return np.array(rows, float)
-
-
 def _plainly(
-    step: Any, update: Any, rows: Rows, batches: Sequence[Sequence[int]],
-    state: list[float], rates: Rows,
-) -> tuple[list[float], list[list[float]]]:  # fmt: skip
+    step: Any, update: Any, rows: Rows, batches: Batches, state: list[float], rates: Rows
+) -> tuple[list[float], list[list[float]]]:
     """What `training_loop` does, on lists."""
     size, shared, records = len(state), step.code.shared, []
     total, once = [0.0] * len(step.code.total), [0.0] * len(step.code.once)
@@ -188,20 +192,16 @@ def _plainly(
 
 
 def _quickly(
-    step: Any, update: Any, table: Any, batches: Sequence[Sequence[int]],
-    state: list[float], rates: Rows,
-) -> tuple[list[float], list[list[float]]]:  # fmt: skip
-    """The same on arrays."""
+    step: Any, update: Any, table: Any, batches: Batches, state: list[float], rates: Rows
+) -> tuple[list[float], list[list[float]]]:
+    """`training_loop`, on arrays."""
     import numpy as np
 
-    size, shared, records = len(state), step.code.shared, []
-    numbers, none = np.array(state), np.empty(0)
-    total, once = np.empty(len(step.code.total)), np.empty(len(step.code.once))
-    fresh = np.empty(len(update.code.once))
-    for batch, rate in zip(batches, rates):
-        step(len(batch), table[batch], numbers[:shared].copy(), none, total, once)
-        given = np.concatenate([numbers, total, once, rate, [float(len(batch))]])
-        update(0, none, given, none, none, fresh)
-        numbers = fresh[:size].copy()
-        records.append(fresh[size:].tolist())
-    return numbers.tolist(), records
+    from ..compiler.loops import training_loop
+
+    count, numbers = len(batches), np.array(state)
+    order = np.array(list(chain.from_iterable(batches)), np.int64)
+    offsets = np.array(list(accumulate(map(len, batches), initial=0)), np.int64)
+    records = np.empty((count, len(update.code.once) - len(state)))
+    training_loop(step, update, table, order, offsets, numbers, np.array(rates), records)
+    return numbers.tolist(), records.tolist()

@@ -28,6 +28,7 @@ from .callbacks import CallbackList, History, Progress
 from .compiled import Evaluation, Forward, Programs, Training
 from .data import Pairs, Stream, batches, is_stream, pairs, samples, split
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
+from .engines import Table
 from .seeding import fresh
 
 T = TypeVar("T", Forward, Evaluation, Training)
@@ -204,7 +205,7 @@ class Trainer(Module):
         told.on_train_begin()
         by_batch = data is None or any(map(told.hears, _OF_BATCHES))
         by_epoch = by_batch or validation is not None or any(map(told.hears, _OF_EPOCHS))
-        epoch, limit = initial_epoch, epochs
+        epoch, limit, known, rows = initial_epoch, epochs, None, Table()
         while epoch < epochs and not self.stop_training:
             before, count = self._state(), 1
             try:
@@ -217,7 +218,9 @@ class Trainer(Module):
                 else:
                     if not by_epoch:
                         count = min(limit, epochs - epoch, replay.at_once(len(data), steps or 1))
-                    logs = self._replayed(replay, data, orders(count))
+                    if replay is not known:
+                        known, rows = replay, replay.rows(data)
+                    logs = self._replayed(replay, rows, orders(count))
                 if validation is not None and isfinite(logs["loss"][0]):
                     found = self._test(validation, told, batch_size)
                     logs.update({f"val_{name}": [number] for name, number in found.items()})
@@ -250,12 +253,12 @@ class Trainer(Module):
         return self.history
 
     def _replayed(
-        self, replay: Training, data: Pairs, orders: Sequence[Sequence[Sequence[int]]]
+        self, replay: Training, rows: Table, orders: Sequence[Sequence[Sequence[int]]]
     ) -> dict[str, list[float]]:
         """Some epochs by a program: what `_epoch` tells of each, a list per name."""
         metrics = self.metrics.values()
         steps = [batch for order in orders for batch in order]
-        records = iter(replay.run(replay.rows(data), steps))
+        records = iter(replay.run(rows, steps))
         logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
         for order in orders:
             loss_sum, seen = 0.0, 0
