@@ -271,7 +271,7 @@ _TEXT: Final[dict[type, Callable[[Any], str]]] = {
     Table: _text_of_table,
 }
 _LATEX: Final[dict[type, Callable[[Any], str]]] = {
-    Title: lambda title: rf"\paragraph{{{_in_paragraph(title.pieces)}}}",
+    Title: lambda title: rf"\subsubsection*{{{_in_paragraph(title.pieces)}}}",
     Prose: lambda prose: _in_paragraph(prose.pieces),
     Formula: _latex_of_formula,
     Table: _latex_of_table,

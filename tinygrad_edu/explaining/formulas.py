@@ -19,7 +19,7 @@ Column: TypeAlias = tuple[int, ...]
 """The ids of corresponding nodes, one for each place."""
 
 DEEPEST: Final = 30  # operations inside each other in one formula
-WIDEST: Final = 12  # terms of a sum that are written out
+WIDEST: Final = 10  # terms of a sum that are written out
 _PRIME: Final = r"\prime"
 _LETTERS: Final = "cdefghklmnpqrstuz"  # for what varies and has no name
 
@@ -52,6 +52,7 @@ class Formulas:
         self.apart = apart
         self._symbols: dict[Column, Math] = {}
         self._taken: set[str] = set()
+        self._terms: dict[tuple[Column, bool, int], Term] = {}
         for id in first:
             self.symbol((id,))
 
@@ -109,14 +110,24 @@ class Formulas:
             return self.named(column)
         if depth >= DEEPEST or len(node.args) > WIDEST:
             return self.named(column)
-        found = self.opened(column, deep=deep, depth=depth)
-        return found if found.size <= self.largest and found.symbol is None else self.named(column)
+        key = column, deep, self.largest
+        if key not in self._terms:  # shared parts would otherwise be gone through again and again
+            found = self.opened(column, deep=deep, depth=depth)
+            fits = found.size <= self.largest and found.symbol is None
+            self._terms[key] = found if fits else self.named(column)
+        return self._terms[key]
 
     def opened(self, column: Column, *, deep: bool = False, depth: int = 0) -> Term:
         """How a column was computed, from its arguments."""
         op = self.graph.nodes[column[0]].op
         if op is None:
             return self.named(column)
+        terms = len(self.graph.nodes[column[0]].args)
+        if terms > WIDEST:
+            said = f"of {terms:,} terms"
+            sign = Math("Σ", r"\sum") if op.name == "sum" else Math(op.name, tex_name(op.name))
+            values = tuple(node.data for node in self._nodes(column))
+            return Term.named(Math(f"{sign.text} {said}", rf"{sign.tex} \text{{ {said}}}"), *values)
         args = self.args(column, deep=deep, depth=depth)
         return Term(op, tuple(args), tuple(node.data for node in self._nodes(column)))
 

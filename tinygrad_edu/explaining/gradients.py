@@ -11,10 +11,10 @@ from ..graph import Graph, Node
 from . import births
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import Formulas
-from .paths import MANY, SHOWN, Group, Path, Paths, Step
+from .paths import SHOWN, Group, Path, Paths, Step
 from .simplifying import simplified
 from .symbols import LARGEST, Term, product
-from .words import Math, columns, numeral, plural, short
+from .words import MANY, Math, columns, numeral, plural, short
 
 ROWS: Final = 10  # paths of a group that have a row each
 READ: Final = 50  # paths of a group that its formula is read from
@@ -93,9 +93,12 @@ class _Gradient:
 
     def _tell_paths(self) -> None:
         sums = self.paths.sums
-        least = "at least " if sums.number >= MANY else ""
-        along = f" goes into {{}} along {least}{plural(sums.number, 'path')}".split("{}")
-        say: list[Piece] = [self.name, along[0], self.loss, along[1]]
+        say: list[Piece] = [
+            self.name,
+            " goes into ",
+            self.loss,
+            f" along {plural(sums.number, 'path')}",
+        ]
         groups = self.paths.groups(READ)
         if groups is None:
             self.say(*say, ", of too many shapes for one formula each.")
@@ -120,7 +123,10 @@ class _Gradient:
         shown = [numeral(group.sums.total) for group in groups[:SHOWN]]
         if len(groups) > SHOWN:
             rest = groups[SHOWN:]
-            count, total = sum(g.sums.number for g in rest), fsum_(g.sums.total for g in rest)
+            count, total = (
+                min(MANY, sum(g.sums.number for g in rest)),
+                fsum_(g.sums.total for g in rest),
+            )
             self.say(f"{plural(len(rest), 'more shape')}, with {plural(count, 'path')}, together "
                      "bring ", numeral(total), ".")  # fmt: skip
             shown.append(numeral(total))
@@ -138,7 +144,7 @@ class _Gradient:
                 Title((f"Shape {number} of {of}: {share}, bringing ", numeral(sums.total)))
             )
         labels = self._labels(paths, sums.number)
-        if len(paths) > 1:
+        if sums.number > 1:
             where = labels[0] if labels[0][0] not in "#123456789" else "the biggest path"
             self.say(f"Edge by edge, for {where}:")
         formulas = self.formulas()
@@ -201,6 +207,8 @@ class _Gradient:
         Factors of 1 are left out. None if the path is too long for a formula.
         """
         aligned = [[s for s in path.steps if not self.paths.passing(s.node)] for path in paths]
+        if len(aligned[0]) > LARGEST:
+            return None
         found: list[Term] = []
         for steps in zip(*aligned):
             column = tuple(step.node for step in steps)
@@ -231,7 +239,7 @@ class _Gradient:
         ]
         blank = ("",) * len(heads)
         feet: list[tuple[Piece, ...]] = []
-        left = group.sums.number - len(rows)
+        left = _fewer(group.sums.number, len(rows))
         if left:
             rest = group.sums.total - fsum_(path.product for path in paths[:ROWS])
             feet.append((f"{plural(left, 'more path')}", *blank, numeral(rest)))
@@ -297,7 +305,7 @@ class _Gradient:
         paths = self.paths.biggest(ROWS)
         self.say("The biggest path, edge by edge:")
         self._tell_steps(paths[0], self.formulas())
-        left = self.paths.sums.number - len(paths)
+        left = _fewer(self.paths.sums.number, len(paths))
         rest = self.paths.sums.total - fsum_(path.product for path in paths)
         rows = tuple(
             (str(k), str(len(path.steps)), numeral(path.product)) for k, path in enumerate(paths, 1)
@@ -336,6 +344,8 @@ class _Gradient:
 
     def _labels(self, paths: list[Path], count: int) -> list[str]:
         """What tells the paths of one shape apart: the parts of their scopes that differ."""
+        if len(paths) == 1 or len(paths[0].steps) > KEPT:
+            return [f"#{k}" for k in range(1, len(paths) + 1)]
         aligned = [[s for s in path.steps if not self.paths.passing(s.node)] for path in paths]
         scopes = [[(self.graph.nodes[s.node].scope or "").split("/") for s in a] for a in aligned]
         told: list[dict[tuple[str, ...], str]] = [{} for _ in paths]
@@ -380,6 +390,11 @@ def definition(formulas: Formulas, node: Node, *, called: bool = False) -> Math:
         return formula
     name = formulas.symbol((node.id,))
     return Math(f"{name.text} = {formula.text}", f"{name.tex} = {formula.tex}")
+
+
+def _fewer(number: int, shown: int) -> int:
+    """How many are left; of more than can be counted, as many."""
+    return number if number >= MANY else number - shown
 
 
 def _summed(formula: Math, term: Term | None = None) -> Math:

@@ -16,9 +16,8 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from ..graph import Graph, Node
-from .words import pattern
+from .words import MANY, pattern
 
-MANY: Final = 10**1000  # counts stop here: more digits than anyone reads, or memory holds
 PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes
 
 Letter = tuple[int, int]
@@ -93,29 +92,25 @@ class Paths:
     def __init__(self, graph: Graph, target: int) -> None:
         self.graph = graph
         self.target = target
-        self._from = self._sums_from_every_node()
+        self._from = {target: ONE}
+        self._steps: dict[int, list[Step]] = {}
+        self._lead()
         self.sums = self._from.get(graph.root.id, NONE)
 
-    def _sums_from_every_node(self) -> dict[int, Sums]:
-        """For each node that leads to the target: the sums over the paths from there."""
-        found = {self.target: ONE}
+    def _lead(self) -> None:
+        """Find what leads to the target: the edges, and the sums over the paths from there."""
         for node in self.graph.nodes[self.target + 1 :]:
-            sums = NONE
-            for arg, local in zip(node.args, node.partials):
-                if local is not None and arg in found:
-                    sums = sums.plus(found[arg], local)
-            if sums.number:
-                found[node.id] = sums
-        return found
+            steps, sums = [], NONE
+            for position, (arg, local) in enumerate(zip(node.args, node.partials)):
+                if local is not None and arg in self._from:
+                    steps.append(Step(node.id, position, arg, local))
+                    sums = sums.plus(self._from[arg], local)
+            if steps:
+                self._steps[node.id], self._from[node.id] = steps, sums
 
     def steps(self, id: int) -> list[Step]:
         """The edges from a node that lead on to the target."""
-        node = self.graph.nodes[id]
-        return [
-            Step(id, position, arg, local)
-            for position, (arg, local) in enumerate(zip(node.args, node.partials))
-            if local is not None and arg in self._from
-        ]
+        return self._steps.get(id, [])
 
     def cut(self) -> list[Step]:
         """The edges where a gradient that would flow to the target stops, newest first.

@@ -102,11 +102,8 @@ class _Back:
             return Term.number(float(e), self.places)
         if e.is_Add:
             return self._sum(e.as_ordered_terms())
-        above, below = sympy.fraction(e)
-        if below != 1:
-            return self.term(above) / self.term(below)
-        if e.is_Mul:
-            return self._product(e)
+        if e.is_Mul or sympy.fraction(e)[1] != 1:
+            return self._quotient(e)
         if e.is_Pow:
             if e.exp == 2:
                 return ops.square(self.term(e.base))
@@ -138,12 +135,18 @@ class _Back:
         assert total is not None
         return total
 
-    def _product(self, e: Any) -> Term:
-        factors = e.as_ordered_factors()
-        if factors[0] == -1:
-            return -self.term(self.sympy.Mul(*factors[1:]))
-        total = self.term(factors[0])
-        for factor in factors[1:]:
+    def _quotient(self, e: Any) -> Term:
+        """A product, as a fraction if some of its factors stand below the line."""
+        number, rest = e.as_coeff_Mul(rational=True)
+        above, below = self.sympy.fraction(rest)
+        top = self._product(abs(number.p), above)
+        bottom = self._product(number.q, below)
+        found = top / bottom  # Terms leave out a denominator of 1
+        return -found if number < 0 else found
+
+    def _product(self, number: Any, e: Any) -> Term:
+        total = Term.number(int(number), self.places)
+        for factor in e.as_ordered_factors():
             total = total * self.term(factor)
         return total
 

@@ -103,11 +103,6 @@ class _Story:
         """ŷ = w·x + b = 0.5·3 + 0.1 = 1.6"""
         node = self.graph.nodes[id]
         symbol = self.formulas.symbol((id,))
-        if len(node.args) > WIDEST:
-            assert node.op is not None
-            said = f"{node.op.name} of {len(node.args):,} numbers"
-            words = Math(said, rf"\text{{{said}}}".replace("_", r"\_"))
-            return symbol, words, numeral(node.data)
         formula = self.formulas.opened((id,))
         sides = [symbol, formula.math(), formula.math(numbers=True), numeral(node.data)]
         return tuple(side for side, _ in groupby(sides))

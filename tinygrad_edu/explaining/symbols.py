@@ -23,7 +23,7 @@ LARGEST: Final = 200  # operations in one formula; what is larger is shown as do
 DOTS: Final = Math("⋯", r"\cdots")
 
 # How tightly a printed term holds together.
-SUM, PRODUCT, POWER, ATOM = range(1, 5)
+SUM, PRODUCT, POWER, ATOM, NAME = range(1, 6)
 
 
 _Operator = Callable[["Term", Any], "Term"]
@@ -234,8 +234,8 @@ _TEXT: Final[dict[str, tuple[str, tuple[int, ...], int]]] = {
     "square": ("{}²", (ATOM,), POWER),
     "pow": ("{}^{}", (ATOM, ATOM), POWER),
     "reciprocal": ("1/{}", (POWER,), PRODUCT),
-    "sqrt": ("√{}", (ATOM,), POWER),
-    "cbrt": ("∛{}", (ATOM,), POWER),
+    "sqrt": ("√{}", (NAME,), POWER),
+    "cbrt": ("∛{}", (NAME,), POWER),
     "abs": ("|{}|", (SUM,), ATOM),
     "floor": ("⌊{}⌋", (SUM,), ATOM),
     "ceil": ("⌈{}⌉", (SUM,), ATOM),
@@ -328,14 +328,14 @@ def _printed(term: Term, among: Mapping[int, Math], numbers: bool) -> tuple[Math
     """A term as text and TeX, with the tightness of each. Terms are never deep."""
     if id(term) in among:
         called = among[id(term)]
-        tight = SUM if called.text.startswith("-") else ATOM
+        tight = SUM if called.text.startswith("-") else NAME
         return called, tight, tight
     op = term.op
     if op is None:
         if term.symbol is not None and not numbers:
-            return term.symbol, ATOM, ATOM
+            return term.symbol, NAME, NAME
         x = term.values[0]
-        tight = SUM if x < 0.0 else ATOM
+        tight = SUM if x < 0.0 else NAME
         written = numeral(x)
         return written, tight, PRODUCT if r"\times" in written.tex and x > 0.0 else tight
     args = [_printed(arg, among, numbers) for arg in term.args]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import Final, NamedTuple
 from unicodedata import combining, east_asian_width, normalize
 from unicodedata import name as unicode_name
 
+MANY: Final = 10**1000  # counts stop here: more digits than anyone reads, or memory holds
 LONGEST: Final = 24  # characters of a name in a sentence or formula; data() has all of them
 
 # What neither a terminal nor a formula can show. Line ends and tabs become blanks.
@@ -77,9 +79,9 @@ def counted(count: int) -> str:
     """
     if count < 10**18:
         return f"{count:,}"
-    power = len(str(count)) - 1
-    hundreds = (count + 5 * 10 ** (power - 3)) // 10 ** (power - 2)
-    return f"{hundreds // 100}.{hundreds % 100:02}e+{power}"
+    if count >= MANY:
+        return "more than 1e+1000"
+    return f"{Decimal(count):.2e}"
 
 
 # ── Numbers ───────────────────────────────────────────────────────────────────────────────
