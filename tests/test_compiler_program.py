@@ -186,6 +186,29 @@ def test_other_arguments_that_make_no_sense():
         perceptron()[0].value_and_grad(ROWS, out=object())
 
 
+@every_executor
+def test_results_that_are_plain_numbers(executor):
+    """Of a Hessian most are; they cost the program nothing."""
+    x = Value(2.0)
+    program = tg.compile([0.0, x * 3.0, -0.0, x, math.nan], inputs=[x], executor=executor)
+    assert same(program.values([[5.0], [7.0]])[1], [0.0, 21.0, -0.0, 7.0, math.nan])
+    assert len(program._runner("each").code.each) == 2
+    constant = tg.compile([1.0, 2.0], inputs=[x], executor=executor)
+    assert [list(row) for row in constant.values([[5.0], [7.0]])] == [[1.0, 2.0]] * 2
+
+
+def test_rosenbrock_in_many_variables():
+    def rosenbrock(v: Any) -> Any:
+        return tg.sum([100.0 * (b - a * a) ** 2 + (1.0 - a) ** 2 for a, b in zip(v, v[1:])])
+
+    point = [0.1 * i for i in range(10)]
+    hessian = tg.hessian(rosenbrock)
+    jitted = tg.jit(hessian)
+    for row, expected in zip(jitted(point), hessian(point)):
+        assert row == pytest.approx(expected, rel=1e-14)
+    assert len(jitted.program(point)._computed) == 10 + 2 * 9
+
+
 # ── Executors ─────────────────────────────────────────────────────────────────────────────
 
 

@@ -21,7 +21,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     {'w': [10.0, 20.0], 'b': 30.0}
     """
     if hasattr(tree, "interpret") or (is_real(tree) and not getattr(tree, "shape", ())):
-        return [tree], lambda numbers: numbers[0]
+        return [tree], _only
     if isinstance(tree, dict):
         keys, children = list(tree), list(tree.values())
         return _together(children, lambda parts: dict(zip(keys, parts)))
@@ -37,10 +37,16 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     )
 
 
+def _only(numbers: Sequence[Any]) -> Any:
+    return numbers[0]
+
+
 def _together(
     children: list[Any], assemble: Callable[[list[Any]], Any]
 ) -> tuple[list[Any], Rebuild]:
     flat = [flatten(child) for child in children]
+    if all(part_rebuild is _only for _, part_rebuild in flat):  # a list of numbers, say
+        return [x for (x,), _ in flat], lambda numbers: assemble(list(numbers))
 
     def rebuild(numbers: Sequence[Any]) -> Any:
         parts, start = [], 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 from ..errors import BadArgument, NotANumber, StaleGraph, unknown_name
@@ -229,7 +229,7 @@ class Program:
         self._executor = executor
         self._runners: dict[str, Runner] = {}
         if executor != "auto":
-            self._runner("all")  # what cannot be had is said now
+            self._runner("each" if code.each else "all")  # what cannot be had is said now
 
     # ── Running ──
 
@@ -269,13 +269,50 @@ class Program:
             raise BadArgument("Nothing in this program depends on a sample. Ask for its value.")
         n, rows, shared = self._given(batch, theta)
         runner = self._runner("each")
-        width = len(runner.code.each)
-        np = _numpy()
+        width, np = len(runner.code.each), _numpy()
         each: Any = [[0.0] * width for _ in range(n)] if np is None else np.empty((n, width))
         runner(n, rows, shared, each, _none(np), _none(np))
-        if not self.code.total:
-            return each
-        return [x for (x,) in each] if np is None else each[:, 0]
+        if self.code.total:
+            return [x for (x,) in each] if np is None else each[:, 0]
+        return self._among_constants(each, n) if self._constants else each
+
+    @cached_property
+    def _constants(self) -> dict[int, float]:
+        """The results that are plain numbers, by their places: of a Hessian, most are 0."""
+        start, first = self.code.inputs + self.code.shared, self.code.first
+        return {
+            place: self.code.constants[slot - start]
+            for place, slot in enumerate(self.code.each)
+            if start <= slot < first
+        }
+
+    @cached_property
+    def _computed(self) -> list[int]:
+        """The places of all other results."""
+        return [place for place in range(len(self.code.each)) if place not in self._constants]
+
+    @cached_property
+    def _template(self) -> tuple[Any, Any]:
+        """A row of results that lacks what is computed, and where that goes."""
+        row = [self._constants.get(place, 0.0) for place in range(len(self.code.each))]
+        np = _numpy()
+        return (
+            (row, self._computed) if np is None else (np.array(row), np.array(self._computed, int))
+        )
+
+    def _among_constants(self, each: Any, n: int) -> Any:
+        """All results, given those that were computed."""
+        row, places = self._template
+        if not isinstance(each, list):
+            found = _numpy().empty((n, len(row)))
+            found[:] = row
+            found[:, places] = each
+            return found
+        rows = [list(row) for _ in range(n)]
+        for whole, computed in zip(rows, each):
+            for place, x in zip(places, computed):
+                whole[place] = x
+        return rows
 
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> Any:
         """The totals over the lanes, reduced, and what counts once."""
@@ -354,8 +391,9 @@ class Program:
             code = self.code
             if wanted == "value":
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
-            elif wanted == "each" and code.total:
-                code, _ = only(code, each=code.total[:1])
+            elif wanted == "each":
+                computed = [code.each[place] for place in self._computed]
+                code, _ = only(code, each=computed if code.each else code.total[:1])
             made = Runner(code, self._executor, self.fastmath)
             runner = self._runners.setdefault(wanted, made)
         return runner
@@ -391,7 +429,7 @@ class Program:
         """How large the program is, what runs it and why, and how long preparing that took."""
         runner = self._runners.get("all") or next(iter(self._runners.values()), None)
         if runner is None:
-            runner = self._runner("all")
+            runner = self._runner("each" if self.code.each else "all")
         return Report(
             len(self.code.ops),
             len(self.inputs),
