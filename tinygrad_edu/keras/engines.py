@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from importlib.util import find_spec
 from itertools import accumulate, chain
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 from typing import Any
 
@@ -158,9 +158,13 @@ class _Runs:
         return self._now
 
     def _prepare(self) -> None:
-        from ..compiler import machine
+        with _PREPARING:  # one after the other: what all kernels share is made by the first
+            from ..compiler import machine
 
-        self._now = True, tuple(map(machine.load, self.codes))
+            self._now = True, tuple(map(machine.load, self.codes))
+
+
+_PREPARING = Lock()
 
 
 @cache
