@@ -54,7 +54,9 @@ def in_javascript(tasks) -> list:
     if NODE is None:
         pytest.skip("node is not here to run the page's arithmetic")
     written, _ = javascript.rows([(row, row.arity or 3) for row in ROWS])
-    helpers = (files("tinygrad_edu.exploring") / "arithmetic.js").read_text(encoding="utf-8")
+    helpers = (files("tinygrad_edu.exploring") / "script" / "arithmetic.js").read_text(
+        encoding="utf-8"
+    )
     done = subprocess.run(
         [NODE, "-e", f"'use strict';{helpers}\nconst ROWS = {written};{SCRIPT}"],
         input=json.dumps(tasks), capture_output=True, text=True, check=True, timeout=60,

@@ -284,8 +284,9 @@ def test_every_card_and_every_edge_explains_itself(visit, post):
         assert "undefined" not in said
         assert "NaN" not in said
     wrong = page.evaluate(
-        "DATA.op.map((_, id) => id).filter((id) => id !== ROOT && Math.abs(USES[id].reduce((sum, use) =>"
-        " sum + state.numbers.adjoint[use.to] * local(use), 0) - state.numbers.adjoint[id]) > 1e-9)"
+        "DATA.op.map((_, id) => id).filter((id) => id !== ROOT && Math.abs(USES[id].reduce("
+        "(sum, use) => sum + state.numbers.adjoint[use.to] * local(use), 0)"
+        " - state.numbers.adjoint[id]) > 1e-9)"
     )
     assert wrong == []
     page.select_option("#scene", label="all of it")

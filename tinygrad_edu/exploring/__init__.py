@@ -3,7 +3,7 @@
     a loss -> snapshot (graph.py) -> its columns as JSON  (page)
                                   -> its pictures         (stages)
                                   -> its rows in JavaScript (javascript), and as formulas (formulas)
-    all of it in page.html, with page.css, arithmetic.js and page.js
+    all of it in page.html, with page.css and the files of script/
 
 The page computes by itself: no server, no network. Its arithmetic is traced from the table.
 """

@@ -3,7 +3,7 @@
 A row is called with `Symbol`s for its arguments, and every primitive that it comes to writes one
 line of a function. So the page computes with the very expressions of `ops.py`: nothing is
 written twice but the primitives themselves, one line each in `PRIMITIVES`; those that need more
-than a line are functions of arithmetic.js.
+than a line are functions of script/arithmetic.js.
 """
 
 from __future__ import annotations

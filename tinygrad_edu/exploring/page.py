@@ -26,6 +26,10 @@ from ..ops import TABLE, is_real, number
 from ..value import Value
 from . import formulas, javascript, stages
 
+SCRIPT: Final = (
+    "arithmetic", "graph", "compute", "state", "words", "picture", "reason", "training", "charts",
+    "landscape", "table", "predict", "controls",
+)  # fmt: skip
 MOST_CHARACTERS: Final = 20  # of a name that is a formula
 MOST_NODES: Final = 20_000  # the page's own arithmetic stays below a second
 
@@ -209,9 +213,9 @@ def document(
         "css": f"{scenes[0].stage.css}\n{_file('page.css')}",
         "stages": "\n".join(pictures),
         "data": embedded({**data, "scenes": stages.described(scenes)}),
-        "arithmetic": f"{rules_js()}\n{_file('arithmetic.js')}",
+        "rules": rules_js(),
         "rows": rows,
-        "js": _file("page.js"),
+        "script": "\n".join(_file(f"script/{name}.js") for name in SCRIPT),
     }
     text = _file("page.html")
     before, *rest = text.split("{{")
@@ -278,8 +282,10 @@ def labels(graph: Graph) -> list[str]:
             constant = node.role == "constant"
             made = formulas.of_number(node.data) if constant else formulas.Formula("number")
         elif len(args) > 3 and node.op.name == "sum":
-            one = args[0].within(3) if len({arg.text for arg in args}) == 1 else ""
-            made = formulas.Formula(f"Σ {one}".rstrip())
+            alike = len({arg.text for arg in args}) == 1 and args[0].text != symbol(
+                graph.nodes[node.args[0]]
+            )
+            made = formulas.Formula(f"Σ {args[0].within(3)}" if alike else "Σ")
         else:
             made = formulas.written(node.op, args)
         if len(made.text) > MOST_CHARACTERS and not named(node):

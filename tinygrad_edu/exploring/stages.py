@@ -11,7 +11,7 @@ from ..drawing.words import plural
 from ..graph import Graph
 
 CARDS: Final = 300  # of the picture of the whole; a larger graph is folded
-OPENED: Final = 80  # cards of one sample; more, and it is not drawn alone
+OPENED: Final = 120  # cards of one sample; more, and it is not drawn alone
 SAMPLES: Final = 8  # so many samples are drawn alone
 WIDE: Final = -123456.0
 
@@ -35,7 +35,7 @@ def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
             alone = opened(all_open, scope, set(scopes) - {scope})
             if len(alone.cards) <= OPENED:
                 others = plural(len(scopes) - 1, "other sample")
-                note = f"{scope} is drawn, the {others} are one card."
+                note = f"Drawn is {scope}; {others} are one card."
                 found.append(_scene(graph, alone, scope, note, len(found)))
     folded = [card for card in whole.cards if card.folded]
     count = sum(len(card.nodes) for card in folded)

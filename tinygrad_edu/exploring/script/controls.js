@@ -1,0 +1,283 @@
+// Buttons, sliders, keys; and the start.
+
+/** Draw everything anew from the state. */
+function show() {
+  showPicture();
+  showReason();
+  showTraining();
+  showCurve();
+  showLine();
+  showBowl();
+  showTable();
+  showControls();
+}
+
+function select(id) {
+  state.selected = id;
+  follow(id);
+  show();
+  bringIntoView(id);
+}
+
+/** Show the picture of the sample that a node belongs to, if this one has no card of it. */
+function follow(id) {
+  const shown = SCENES[state.scene].cards.some(
+    ({ nodes }) => nodes.length === 1 && nodes[0] === id,
+  );
+  const other = SCENES.findIndex(({ cards }) =>
+    cards.some(({ nodes }) => nodes.length === 1 && nodes[0] === id),
+  );
+  if (!shown && other >= 0) state.scene = other;
+}
+
+function goToStep(step, speak = true) {
+  state.step = Math.max(0, Math.min(step, END()));
+  const now = STEPS[state.step - 1];
+  if (now) {
+    const here = now.find((id) =>
+      SCENES[state.scene].cards.some(({ nodes }) => nodes.length === 1 && nodes[0] === id),
+    );
+    if (!now.includes(state.selected)) state.selected = here ?? now[0];
+    if (here === undefined) follow(state.selected);
+  }
+  if (speak) $("said").textContent = sentence();
+  show();
+  bringIntoView(state.selected);
+}
+
+/** Something that runs by itself until it is done or stopped. */
+const playing = { timer: 0, button: null, word: "" };
+
+function stop() {
+  clearInterval(playing.timer);
+  if (playing.button) {
+    playing.button.textContent = playing.word;
+    playing.button.setAttribute("aria-pressed", "false");
+  }
+  Object.assign(playing, { timer: 0, button: null });
+}
+
+function play(button, every, advance) {
+  const mine = playing.button === button;
+  stop();
+  if (mine) return;
+  Object.assign(playing, { button, word: button.textContent });
+  button.textContent = "Pause";
+  button.setAttribute("aria-pressed", "true");
+  playing.timer = setInterval(() => advance() || stop(), every);
+}
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+function playSteps() {
+  if (state.step === END()) goToStep(0);
+  play($("play"), calm.matches ? 2400 : 1200, () => (goToStep(state.step + 1), state.step < END()));
+}
+
+function playEpochs() {
+  if (state.epoch === state.run.length - 1) goTo(0);
+  const stride = Math.max(1, Math.round(state.run.length / (calm.matches ? 12 : 100)));
+  play(
+    $("train"),
+    calm.matches ? 1000 : 60,
+    () => (goTo(state.epoch + stride), state.epoch < state.run.length - 1),
+  );
+}
+
+function showControls() {
+  const { step } = state;
+  $("step").max = END();
+  $("step").value = step;
+  $("step").style.setProperty("--turn", `${(100 * forwardSteps) / END()}%`);
+  $("step").setAttribute("aria-valuetext", sentence());
+  $("first").disabled = $("back").disabled = step === 0;
+  $("last").disabled = $("forth").disabled = step === END();
+  $("train").hidden = state.run.length < 2;
+  for (const name of ["descend", "descend-more", "rewind"])
+    $(name).hidden = !LIVE || !PARAMETERS.length;
+  showQuiz();
+}
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+  $("theme").textContent = name === "dark" ? "Light" : "Dark";
+  if (state.numbers) showBowl();
+}
+
+function start() {
+  $("notice").hidden = LIVE;
+  $("notice").textContent = LIVE
+    ? ""
+    : `The row ${DATA.opaque.join(", ")} runs in Python only. This page shows the numbers that were recorded; live sliders are off.`;
+  const options = (ids) => ids.map((id) => h("option", { value: id }, called(id)));
+  const all = DATA.op.map((_, id) => id);
+  const first = [...PARAMETERS, ...all.filter((id) => !SLOT.has(id)).reverse()];
+  $("node").append(...options(first.slice(0, 2000)));
+  $("asked").append(
+    ...options(
+      first.filter((id) => hasGradient(id) && id !== ROOT && USES[id].length).slice(0, 500),
+    ),
+  );
+  $("quiz").hidden = !$("asked").options.length;
+  for (const id of ["across", "up"])
+    $(id).append(...PARAMETERS.map((node, slot) => h("option", { value: slot }, called(node))));
+  $("axes").hidden = PARAMETERS.length < 3;
+  $("up").value = 1;
+  $("training").hidden = !PARAMETERS.length;
+  if (LIVE && PARAMETERS.length)
+    $("sliders").append(
+      ...PARAMETERS.slice(0, 500).map((_, slot) => makeSlider(slot)),
+      makeSlider(-1),
+    );
+  if (PARAMETERS.length > MOST_SLIDERS)
+    $("sliders").append(
+      h(
+        "p",
+        { class: "hint" },
+        `These are ${MOST_SLIDERS} of ${PARAMETERS.length} parameters. Choose another one, and its slider is here too.`,
+      ),
+    );
+  $("scene").append(
+    ...SCENES.map(({ label: name }, number) => h("option", { value: number }, name)),
+  );
+  $("which").hidden = SCENES.length < 2;
+  wirePictures();
+  fitPicture();
+  addEventListener("resize", fitPicture);
+  $("together-label").hidden = DATA.samples.length < 2;
+  theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  layOutSteps();
+  state.step = END();
+  state.selected = PARAMETERS.find((id) => DATA.name[id] === "b") ?? PARAMETERS[0] ?? ROOT;
+  recompute();
+  $("formulas").textContent = formulas();
+  $("legend").replaceChildren(...legend());
+  $("lead").textContent = lead();
+  show();
+  $("said").textContent = sentence();
+}
+
+/** The formulas of what has a name, from the result back: those of the first sample stand for all. */
+function formulas() {
+  const plain = (id) => DATA.name[id] || !isOperation(id) || label(id) !== DATA.symbol[id];
+  return DATA.op
+    .map((_, id) => id)
+    .reverse()
+    .filter(
+      (id) =>
+        isOperation(id) && SAMPLE[id] < 1 && (DATA.name[id] || DATA.label[id] !== DATA.symbol[id]),
+    )
+    .filter(
+      (id) =>
+        DATA.args[id].every(plain) &&
+        computed(id) &&
+        computed(id)[0] !== label(id) &&
+        DATA.op[id] !== "identity",
+    )
+    .map((id) => `${label(id)} = ${computed(id)[0]}`)
+    .filter((text, n, all) => all.indexOf(text) === n && text.length < 60)
+    .slice(0, 4)
+    .join(",  ");
+}
+
+/** What the kinds of cards are, with the names of the first of each. */
+function legend() {
+  const words = {
+    input: "is given",
+    target: "is to be predicted",
+    parameter: "is what training moves",
+  };
+  return Object.entries(words)
+    .map(([role, what]) => {
+      const names = [
+        ...new Set(
+          DATA.op
+            .map((_, id) => id)
+            .filter((id) => DATA.role[id] === role && SAMPLE[id] < 1)
+            .map(label),
+        ),
+      ];
+      return names.length
+        ? h(
+            "span",
+            {},
+            h(
+              "span",
+              { class: `role ${role}` },
+              names.slice(0, 4).join(", ") + (names.length > 4 ? ", …" : ""),
+            ),
+            ` ${names.length > 1 ? what.replace(/^is/, "are") : what}`,
+          )
+        : null;
+    })
+    .filter(Boolean);
+}
+
+/** What the page is about: the formulas of what has a name, and how much there is. */
+function lead() {
+  const n = DATA.samples.length;
+  const graph = `${plural(COUNT, "value")}, ${plural(PARAMETERS.length, "parameter")}${n ? `, ${plural(n, "sample")}` : ""}.`;
+  return `${graph} Go forward, and every value is computed from those before it. Go backward, and every gradient is computed from those after it.`;
+}
+
+const on = (id, event, listener) => $(id).addEventListener(event, listener);
+on("first", "click", () => goToStep(0));
+on("back", "click", () => goToStep(state.step - 1));
+on("forth", "click", () => goToStep(state.step + 1));
+on("last", "click", () => goToStep(END()));
+on("play", "click", playSteps);
+on("step", "input", () => (stop(), goToStep(+$("step").value)));
+on("together", "change", () => {
+  const there = state.step === END();
+  state.together = $("together").checked;
+  layOutSteps();
+  goToStep(there ? END() : 0);
+});
+on("scene", "change", () => ((state.scene = +$("scene").value), show()));
+on("smaller", "click", () => zoomBy(0.8));
+on("larger", "click", () => zoomBy(1.25));
+on("fit", "click", () => ((zoom = "fit"), fitPicture()));
+on("node", "change", () => select(+$("node").value));
+on("epoch", "input", () => (stop(), goTo(+$("epoch").value)));
+on("descend", "click", () => descend(1));
+on("descend-more", "click", () => descend(100));
+on("train", "click", playEpochs);
+on("rewind", "click", () => (stop(), rewind()));
+for (const [n, id] of [
+  [0, "across"],
+  [1, "up"],
+])
+  on(id, "change", () => ((axes[n] = +$(id).value), showBowl()));
+on("answer", "submit", (event) => (event.preventDefault(), answer()));
+on("reveal", "click", () => reveal("", "Here it is."));
+on("asked", "change", () => state.asked >= 0 && ask(+$("asked").value));
+on("theme", "click", () =>
+  theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+);
+on("help", "click", () => $("keys").showModal());
+$("numbers").querySelector("details").addEventListener("toggle", showTable);
+
+const KEYS = {
+  ArrowRight: () => goToStep(state.step + 1),
+  ArrowLeft: () => goToStep(state.step - 1),
+  ArrowDown: () => select((state.selected + 1) % COUNT),
+  ArrowUp: () => select((state.selected + COUNT - 1) % COUNT),
+  Home: () => goToStep(0),
+  End: () => goToStep(END()),
+  " ": playSteps,
+  g: () => LIVE && descend(1),
+  r: rewind,
+  "?": () => $("keys").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, dialog");
+  const pressing = event.key === " " && event.target.closest("button, summary, a");
+  const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!act || typing || pressing || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  if (!["ArrowDown", "ArrowUp"].includes(event.key) && event.key !== " ") stop();
+  act();
+});
+
+start();

@@ -1,0 +1,131 @@
+// The landscape: the loss over two parameters, and the way that training took.
+
+const axes = [0, 1];
+const drawn = { key: "" };
+
+/** What the landscape spans: all that the runs met, and room around it. */
+function span(slot) {
+  const met = [...TRAINING, ...state.run, state.parameters]
+    .map((row) => row[slot])
+    .filter((x) => Number.isFinite(x) && Math.abs(x) < 1e9);
+  const [low, high] = [Math.min(...met), Math.max(...met)];
+  const room = high > low ? 0.2 * (high - low) : Math.max(1, Math.abs(high));
+  return [low - room, high + room];
+}
+
+function showBowl() {
+  $("bowl-card").hidden = !LIVE || PARAMETERS.length < 2;
+  if ($("bowl-card").hidden) return;
+  const [i, j] = axes;
+  const [xs, ys] = [span(i), span(j)];
+  const x = scale(...xs, BOX.left, BOX.right);
+  const y = scale(...ys, BOX.bottom, BOX.top);
+  const held = state.parameters.filter((_, slot) => slot !== i && slot !== j);
+  const key = JSON.stringify([i, j, xs, ys, [...held], document.documentElement.dataset.theme]);
+  if (drawn.key !== key) Object.assign(drawn, { key, picture: heat(x, y) });
+  const clamp = (v) => Math.max(-2000, Math.min(2000, v));
+  const at = (row) => [clamp(x(row[i])), clamp(y(row[j]))];
+  const finite = state.run.filter((row) => Number.isFinite(row[i]) && Number.isFinite(row[j]));
+  const thin = Math.ceil(finite.length / 600);
+  const here = at(state.parameters);
+  const { adjoint, values } = state.numbers;
+  const slope = [
+    -adjoint[PARAMETERS[i]] * Math.abs(x(1) - x(0)),
+    adjoint[PARAMETERS[j]] * Math.abs(y(1) - y(0)),
+  ];
+  const steep = Math.hypot(...slope);
+  const arrow =
+    steep > 0 && Number.isFinite(steep) && !hidden(PARAMETERS[i]) && !hidden(PARAMETERS[j])
+      ? slope.map((s) => (34 * s) / steep)
+      : null;
+  const names = [i, j].map((slot) => called(PARAMETERS[slot]));
+  const picture = chart(
+    x,
+    y,
+    names[0],
+    names[1],
+    `The loss over ${names[0]} and ${names[1]}: the stronger the colour, the lower. Now ${names[0]} is ${spelled(state.parameters[i])}, ${names[1]} is ${spelled(state.parameters[j])} and ${loss} ${spelled(values[ROOT])}.`,
+    h("polyline", {
+      class: "way",
+      points: points(finite.filter((_, n) => n % thin === 0).map(at)),
+    }),
+    h("circle", { class: "start", cx: at(state.run[0])[0], cy: at(state.run[0])[1], r: 3.5 }),
+    arrow ? h("path", { class: "arrow", d: arrowPath(here, arrow) }) : null,
+    h("circle", { class: "dot", cx: here[0], cy: here[1], r: 6 }),
+  );
+  picture.addEventListener("click", (event) => {
+    const [px, py] = pointed(event);
+    if (px < BOX.left || px > BOX.right || py < BOX.top || py > BOX.bottom) return;
+    const parameters = state.parameters.slice();
+    parameters[i] = x.inverse(px);
+    parameters[j] = y.inverse(py);
+    startFrom(parameters);
+  });
+  $("bowl").replaceChildren(
+    h("div", { class: "landscape" }, drawn.picture, picture),
+    h(
+      "p",
+      { class: "hint" },
+      "The stronger the colour, the lower the loss. The orange line is the way of the training, the arrow points straight downhill from here. Choose any place to start there.",
+    ),
+  );
+}
+
+/** An arrow from a place: its line and its head. */
+function arrowPath([x, y], [dx, dy]) {
+  const tip = [x + dx, y + dy];
+  const wing = (turn) => [
+    tip[0] - 0.28 * dx + turn * 0.2 * dy,
+    tip[1] - 0.28 * dy - turn * 0.2 * dx,
+  ];
+  return `M${x},${y}L${tip}M${wing(1)}L${tip}L${wing(-1)}`;
+}
+
+/** The loss on a grid, in bands; between its points it is interpolated. */
+function heat(x, y) {
+  const cells = Math.max(12, Math.min(56, Math.floor(Math.sqrt(4e5 / COUNT))));
+  const [i, j] = axes;
+  const row = state.parameters.slice();
+  const grid = [];
+  for (let b = 0; b <= cells; b++)
+    for (let a = 0; a <= cells; a++) {
+      row[i] = x.inverse(BOX.left + ((BOX.right - BOX.left) * a) / cells);
+      row[j] = y.inverse(BOX.top + ((BOX.bottom - BOX.top) * b) / cells);
+      grid.push(lossAt(row));
+    }
+  const finite = grid.filter(Number.isFinite);
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const depth = (value) => Math.max(0, 1 + Math.log10((value - low) / (high - low) + 1e-5) / 3.5);
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) =>
+    style
+      .getPropertyValue(name)
+      .trim()
+      .match(/[0-9a-f]{2}/gi)
+      .map((hex) => parseInt(hex, 16));
+  const [deep, tall] = [colour("--deep"), colour("--tall")];
+  const canvas = h("canvas", {
+    width: BOX.right - BOX.left,
+    height: BOX.bottom - BOX.top,
+    "aria-hidden": "true",
+  });
+  const paint = canvas.getContext("2d");
+  const image = paint.createImageData(canvas.width, canvas.height);
+  for (let v = 0; v < canvas.height; v++)
+    for (let u = 0; u < canvas.width; u++) {
+      const [gu, gv] = [(u / canvas.width) * cells, (v / canvas.height) * cells];
+      const [a, b] = [Math.floor(gu), Math.floor(gv)];
+      const at = (n, m) => grid[(b + m) * (cells + 1) + a + n];
+      const [fu, fv] = [gu - a, gv - b];
+      const value =
+        (1 - fv) * ((1 - fu) * at(0, 0) + fu * at(1, 0)) +
+        fv * ((1 - fu) * at(0, 1) + fu * at(1, 1));
+      const t = Number.isFinite(value) ? Math.floor(depth(value) * 14) / 14 : 1;
+      const p = 4 * (v * canvas.width + u);
+      for (let c = 0; c < 3; c++)
+        image.data[p + c] = deep[c] + (tall[c] - deep[c]) * Math.min(1, t);
+      image.data[p + 3] = 255;
+    }
+  paint.putImageData(image, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,220 @@
+// The picture of the graph: its numbers, its colours, and what is singled out.
+
+/** Every picture with its elements at hand; the first ones show one sample each. */
+const SCENES = DATA.scenes.map((scene, number) => {
+  const frame = document.querySelectorAll(".picture")[number];
+  const svg = frame.querySelector("svg");
+  const element = (id) => document.getElementById(scene.prefix + id);
+  const named = (id) => document.getElementById(id);
+  return {
+    ...scene,
+    frame,
+    svg,
+    size: [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height],
+    slots: scene.slots.map((slot) => ({
+      ...slot,
+      group: named(slot.id),
+      text: named(slot.text),
+      room: named(slot.text).textContent,
+    })),
+    links: scene.links.map((link) => ({ ...link, group: named(link.id), text: named(link.text) })),
+    cards: scene.cards
+      .map(([id, nodes]) => ({ nodes, group: element(id) }))
+      .filter(({ group }) => group),
+  };
+});
+
+const largest = (numbers) =>
+  numbers.reduce((top, x) => (Number.isFinite(x) && Math.abs(x) > top ? Math.abs(x) : top), 0);
+const tint = (x, top) => shade(x, top, RULES.thresholds);
+
+function showPicture() {
+  const { values, adjoint } = state.numbers;
+  SCENES.forEach(({ frame }, number) => (frame.hidden = number !== state.scene));
+  const scene = SCENES[state.scene];
+  $("scene").value = state.scene;
+  $("scene-note").textContent = scene.note;
+  const flow = ([arg, at, to]) => (DATA.flows[to][at] ? adjoint[to] * local({ to, at }) : null);
+  const flows = scene.links
+    .map(({ edges }) => edges.map(flow).filter((x) => x !== null))
+    .map((all) => (all.length ? all.reduce((sum, x) => sum + x) : null));
+  const [tops, most] = [largest(adjoint), largest(flows.filter((x) => x !== null))];
+  const strongest = (nodes, numbers) =>
+    nodes.map((id) => numbers[id]).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
+
+  for (const { what, nodes, group, text, room } of scene.slots) {
+    if (what === "data") {
+      setText(
+        text,
+        nodes.every(valueShown)
+          ? fitted(room, "", (digits) => rounded(strongest(nodes, values), digits))
+          : "·",
+      );
+    } else {
+      const there = nodes.every(gradientShown);
+      const x = there ? strongest(nodes, adjoint) : null;
+      setText(
+        text,
+        there
+          ? fitted(room, "∂ ", (digits) => signed(x, digits))
+          : nodes.some(hidden)
+            ? "∂ ?"
+            : "∂",
+      );
+      setClass(
+        group,
+        `chip ${there ? tint(x, tops) : "zero"}${nodes.some(hidden) ? " asked" : ""}`,
+      );
+    }
+  }
+  const now = new Set(STEPS[state.step - 1] ?? []);
+  const back = state.step > forwardSteps;
+  scene.links.forEach(({ what, edges, group, text }, n) => {
+    const there = edges.every(
+      ([arg, , to]) =>
+        gradientShown(arg) ||
+        (hidden(arg) && gradientAt[arg] <= state.step && what !== "flow") ||
+        !DATA.flows[to].some(Boolean),
+    );
+    const lit = edges.some(([arg, , to]) =>
+      back ? now.has(arg) && DATA.flows[to].some(Boolean) : now.has(to),
+    );
+    const chosen = edges.some(([arg]) => arg === state.selected);
+    setClass(
+      group,
+      `edge ${there && !edges.some(([arg]) => hidden(arg)) ? tint(flows[n], most) : "none"}${lit ? " now" : ""}${chosen ? " chosen" : ""}`,
+    );
+    if (text && what)
+      setText(
+        text,
+        !there
+          ? ""
+          : what === "flow"
+            ? `∂ ${signed(flows[n])}`
+            : signed(local({ to: edges[0][2], at: edges[0][1] })),
+      );
+  });
+  for (const { nodes, group } of scene.cards) {
+    const alone = nodes.length === 1;
+    group.classList.toggle("now", nodes.some((id) => now.has(id)) && alone);
+    group.classList.toggle("chosen", nodes.includes(state.selected) && alone);
+    group.setAttribute("tabindex", nodes.includes(state.selected) ? 0 : -1);
+    group.setAttribute("aria-pressed", nodes.includes(state.selected));
+    const [id] = nodes;
+    group.setAttribute(
+      "aria-label",
+      !alone
+        ? `${plural(nodes.length, "value")} folded into one card`
+        : `${called(id)}, ${kindName(id)}, ${valueShown(id) ? spelled(values[id]) : "not computed yet"}` +
+            (hasGradient(id) && gradientShown(id) ? `, gradient ${slope(adjoint[id])}` : ""),
+    );
+  }
+  if (!scene.cards.some(({ nodes }) => nodes.includes(state.selected)))
+    scene.cards[0]?.group.setAttribute("tabindex", 0);
+}
+
+const pen = document.createElement("canvas").getContext("2d");
+/** The longest of some writings of a number, with 4 digits to 1, that its place has room for. */
+function fitted(room, mark, write) {
+  pen.font = "11px Helvetica, Arial, sans-serif";
+  const wide = Math.max(pen.measureText(room).width, pen.measureText(`${mark}-123456`).width) + 6;
+  const texts = [4, 3, 2, 1].map((digits) => mark + write(digits));
+  return texts.find((text) => pen.measureText(text).width <= wide) ?? texts.at(-1);
+}
+
+const setText = (element, text) => element.textContent !== text && (element.textContent = text);
+const setClass = (element, names) =>
+  element.getAttribute("class") !== names && element.setAttribute("class", names);
+
+/** Make cards and edges answer to the mouse, to touch and to the keyboard. */
+function wirePictures() {
+  for (const { svg, cards, links } of SCENES) {
+    svg.setAttribute("role", "group");
+    for (const { nodes, group } of cards) {
+      group.setAttribute("role", "button");
+      const choose = () =>
+        select(nodes.includes(state.selected) && nodes.length === 1 ? nodes[0] : nodes.at(-1));
+      group.addEventListener("click", choose);
+      tell(group, () => cardWords(nodes));
+      group.addEventListener("keydown", (event) => event.key === "Enter" && choose());
+    }
+    for (const { edges, group } of links) {
+      const line = group.querySelector("path");
+      if (line) group.prepend(h("path", { class: "grip", d: line.getAttribute("d") })); // easier to hit
+      group.addEventListener("click", () => select(edges[0][0]));
+      tell(group, () => edgeWords(edges));
+    }
+  }
+}
+
+/** A tooltip that is written when it is needed. */
+function tell(group, words) {
+  const title = h("title", {});
+  group.append(title);
+  group.addEventListener("pointerenter", () => (title.textContent = words()));
+}
+
+/** What a card holds, in full digits. */
+function cardWords(nodes) {
+  const { values, adjoint } = state.numbers;
+  return (
+    nodes
+      .slice(0, 6)
+      .map(
+        (id) =>
+          `${called(id)} = ${valueShown(id) ? minus(String(values[id])) : "not computed yet"}` +
+          (hasGradient(id) && gradientShown(id)
+            ? `, ${gradientOf(id)} = ${minus(String(adjoint[id]))}`
+            : ""),
+      )
+      .join("\n") + (nodes.length > 6 ? "\n…" : "")
+  );
+}
+
+/** What an edge brings, in full digits. */
+function edgeWords(edges) {
+  const [[arg, at, to]] = edges;
+  const { adjoint } = state.numbers;
+  if (!DATA.flows[to][at]) return "No gradient flows here.";
+  if (!gradientShown(arg)) return "The way back has not come here yet.";
+  if (edges.length > 1)
+    return `${edges.length} edges bring ${minus(String(edges.reduce((sum, [, i, k]) => sum + (DATA.flows[k][i] ? adjoint[k] * local({ to: k, at: i }) : 0), 0)))}`;
+  const l = local({ to, at });
+  return minus(
+    `${gradientOf(to)} × ${d(label(to), label(arg))} = ${adjoint[to]} × ${l} = ${adjoint[to] * l}`,
+  );
+}
+
+/** The size of the picture: 1 is its own, "fit" fits it into its frame. */
+let zoom = "fit";
+
+function fitPicture() {
+  for (const { svg, size } of SCENES) {
+    const [wide] = size;
+    const frame = $("stages").clientWidth - 2;
+    const factor = zoom === "fit" ? Math.min(1.25, Math.max(frame / wide, 0.55)) : zoom;
+    svg.style.width = `${Math.round(wide * factor)}px`;
+    svg.style.height = "auto";
+  }
+}
+
+function zoomBy(factor) {
+  const { svg, size } = SCENES[state.scene];
+  zoom = Math.max(0.2, Math.min(4, (parseFloat(svg.style.width) / size[0]) * factor));
+  fitPicture();
+}
+
+/** Bring a node's card into the frame, without moving the page. */
+function bringIntoView(id) {
+  const card = SCENES[state.scene].cards.find(({ nodes }) => nodes.includes(id));
+  if (!card) return;
+  const frame = $("stages").getBoundingClientRect();
+  const box = card.group.getBoundingClientRect();
+  const by = (low, high, from, to) =>
+    low < from + 20 ? low - from - 60 : high > to - 20 ? high - to + 60 : 0;
+  $("stages").scrollBy({
+    left: by(box.left, box.right, frame.left, frame.right),
+    top: by(box.top, box.bottom, frame.top, frame.bottom),
+    behavior: calm.matches ? "auto" : "smooth",
+  });
+}

@@ -1,0 +1,392 @@
+// Why a gradient is what it is: the chain rule of one node, with its numbers.
+
+const MOST_TERMS = 24;
+const MOST_PATHS = 64;
+
+/** How many ways lead from each node to the root. */
+const WAYS = (() => {
+  const ways = new Float64Array(COUNT);
+  ways[ROOT] = 1;
+  for (let id = ROOT - 1; id >= 0; id--) for (const { to } of USES[id]) ways[id] += ways[to];
+  return ways;
+})();
+
+/** Every path from a node to the root, as lists of edges. Only for few of them. @returns {Use[][]} */
+function pathsFrom(id) {
+  const found = [];
+  const stack = [{ id, path: [] }];
+  while (stack.length) {
+    const { id: here, path } = stack.pop();
+    if (here === ROOT) found.push(path);
+    for (const use of USES[here].slice().reverse())
+      stack.push({ id: use.to, path: [...path, use] });
+  }
+  return found;
+}
+
+const link = (id, text = called(id)) =>
+  h("button", { type: "button", class: "link", click: () => select(id) }, text);
+
+function showReason() {
+  const id = state.selected;
+  const { values, adjoint } = state.numbers;
+  $("node").value = id;
+  const parts = [
+    h(
+      "p",
+      { class: "facts" },
+      h("span", { class: `role ${kind(id)}` }, kindName(id)),
+      h(
+        "span",
+        {},
+        "value ",
+        h("b", {}, valueShown(id) ? spelled(values[id]) : "not computed yet"),
+      ),
+      hasGradient(id) ? h("span", {}, `${gradientOf(id)} `, gradientMark(id)) : null,
+    ),
+    forwardWords(id),
+  ];
+  if (!hasGradient(id)) {
+    parts.push(
+      h(
+        "p",
+        {},
+        DATA.role[id] === "constant"
+          ? "A constant. It cannot be changed, so nobody asks for its gradient."
+          : `No gradient flows back to it: ${loss} does not depend on it by any way that is differentiated.`,
+      ),
+    );
+  } else if (hidden(id)) {
+    parts.push(
+      h(
+        "p",
+        {},
+        "Its gradient is hidden while you predict it. Take every way from here to ",
+        h("b", {}, loss),
+        ": multiply along it, then add over the ways.",
+      ),
+      h("details", {}, h("summary", {}, "A hint: the factors"), termTable(id)),
+    );
+  } else if (!gradientShown(id)) {
+    parts.push(
+      h(
+        "p",
+        {},
+        "The way back has not come here yet. ",
+        h(
+          "button",
+          { type: "button", class: "link", click: () => goToStep(gradientAt[id]) },
+          "Go to that step",
+        ),
+      ),
+    );
+  } else {
+    parts.push(...backwardWords(id));
+  }
+  $("reason").replaceChildren(...parts.filter(Boolean));
+}
+
+const kind = (id) =>
+  id === ROOT ? "root" : DATA.role[id] || (isOperation(id) ? "operation" : "leaf");
+const kindName = (id) => ({ root: "result", leaf: "number" })[kind(id)] ?? kind(id);
+const gradientMark = (id) =>
+  h(
+    "b",
+    { class: `chip ${gradientShown(id) ? sign(state.numbers.adjoint[id]) : "zero"}` },
+    hidden(id) ? "?" : gradientShown(id) ? slope(state.numbers.adjoint[id]) : "not yet",
+  );
+const sign = (x) => (x > 0 ? "plus" : x < 0 ? "minus" : "zero");
+
+function forwardWords(id) {
+  const words = computed(id);
+  if (DATA.op[id] === "identity")
+    return h(
+      "p",
+      {},
+      `It passes on ${label(DATA.args[id][0])} unchanged, as the linear activation does.`,
+    );
+  if (words && valueShown(id)) {
+    const [names, numbers] = words;
+    const value = spelled(state.numbers.values[id]);
+    const head = names === label(id) ? [names] : [label(id), names];
+    return h(
+      "p",
+      { class: "math" },
+      [...head, ...(numbers === value ? [] : [numbers]), value].join(" = "),
+    );
+  }
+  const what = {
+    parameter: "Training moves it.",
+    input: "It is given.",
+    target: "It is what the model is to predict.",
+  };
+  return what[DATA.role[id]] ? h("p", {}, what[DATA.role[id]]) : null;
+}
+
+/** @returns {HTMLElement[]} */
+function backwardWords(id) {
+  const { adjoint } = state.numbers;
+  const g = adjoint[id];
+  if (id === ROOT)
+    return [
+      h(
+        "p",
+        {},
+        `Here the way back begins: if ${loss} grows by 1, ${loss} grows by 1. So its gradient is 1.`,
+      ),
+    ];
+  const parts = [h("p", { class: "meaning" }, meaning(id, g))];
+  const uses = USES[id];
+  const kinds = new Map(); // edges of one kind: the same consumer in every sample
+  for (const use of uses) {
+    const key = `${ALIKE[use.to]} ${use.at}`;
+    kinds.set(key, [...(kinds.get(key) ?? []), use]);
+  }
+  const whole = pathTable(id);
+  const terms = [...kinds.values()]
+    .slice(0, 4)
+    .map((group) =>
+      h(
+        "span",
+        { class: "term" },
+        group.length > 1 ? over(group.length, "samples") : null,
+        gradientFraction(group[0].to),
+        " × ",
+        fraction(label(group[0].to), label(id)),
+      ),
+    );
+  parts.push(
+    h(
+      "h3",
+      {},
+      uses.length > 1
+        ? "The chain rule: multiply along an edge, add over the edges"
+        : "The chain rule: multiply along the edge",
+    ),
+  );
+  if (uses.length > 1)
+    parts.push(
+      h(
+        "p",
+        {},
+        `${label(id)} is used ${uses.length} times. A change of ${label(id)} takes all of these ways, and what arrives at ${loss} adds up.`,
+      ),
+    );
+  parts.push(
+    h(
+      "p",
+      { class: "math" },
+      gradientFraction(id),
+      " = ",
+      joined(terms, " + "),
+      kinds.size > 4 ? " + …" : null,
+    ),
+  );
+  parts.push(termTable(id));
+  const why = localReasons([...kinds.values()].map((group) => group[0]));
+  if (why) parts.push(why);
+  if (whole) parts.push(...whole);
+  return parts;
+}
+
+/** A sum sign that says over what. */
+const over = (count, things) =>
+  h(
+    "span",
+    { class: "over" },
+    h("span", { class: "sigma" }, "Σ"),
+    h("small", {}, `${count} ${things}`),
+  );
+
+function meaning(id, g) {
+  if (Number.isNaN(g))
+    return `It is nan: somewhere on the way a number is not defined. Follow the terms that are nan.`;
+  if (g === 0) return `A small change of ${label(id)} does not change ${loss}.`;
+  return `It means: raise ${called(id)} by a little ε, and ${loss} ${g > 0 ? "rises" : "falls"} by ${spelled(Math.abs(g))} × ε.`;
+}
+
+/** One row per edge: what comes from its end, times the local derivative. */
+function termTable(id) {
+  const { adjoint } = state.numbers;
+  const all = USES[id].map((use) => ({ use, product: adjoint[use.to] * local(use) }));
+  const shown =
+    all.length > MOST_TERMS
+      ? [...all].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, MOST_TERMS)
+      : all;
+  const rest = all.filter((term) => !shown.includes(term));
+  const alike = new Set(all.map(({ use }) => `${ALIKE[use.to]} ${use.at}`)).size === 1;
+  const to = all[0].use.to;
+  const rows = shown.map(({ use, product }) =>
+    h(
+      "tr",
+      {},
+      h(
+        "th",
+        { scope: "row" },
+        link(use.to, alike ? place(use.to) || label(use.to) : called(use.to)),
+      ),
+      h("td", {}, hidden(use.to) ? "?" : slope(adjoint[use.to])),
+      h("td", {}, "×"),
+      h("td", {}, slope(local(use))),
+      h("td", {}, "="),
+      hidden(id) ? h("td", {}, "?") : h("td", { class: sign(product) }, slope(product)),
+    ),
+  );
+  if (rest.length)
+    rows.push(
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, `${plural(rest.length, "smaller term")}, added`),
+        h("td", { colspan: 4 }),
+        h("td", {}, hidden(id) ? "?" : slope(rest.reduce((sum, term) => sum + term.product, 0))),
+      ),
+    );
+  const heads = alike
+    ? [gradientFraction(to), "×", fraction(label(to), label(id))]
+    : ["from its end", "×", "along the edge"];
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": `Terms of ${gradientOf(id)}` },
+    h(
+      "table",
+      { class: "terms" },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, alike && place(to) ? "in" : "through"),
+          ...heads.map((text) => h("th", { scope: "col" }, text)),
+          h("th", {}, "="),
+          h("th", { scope: "col" }, "product"),
+        ),
+      ),
+      h("tbody", {}, rows),
+      h(
+        "tfoot",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, all.length > 1 ? "the sum" : "together"),
+          h("td", { colspan: 4 }),
+          h("td", {}, gradientMark(id)),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Why the local derivatives are what they are: one line for each kind of edge. */
+function localReasons(uses) {
+  const lines = uses
+    .slice(0, 4)
+    .map((use) => {
+      const formula = localFormula(use);
+      const names = computed(use.to);
+      if (!formula || !names) return null;
+      const by = fraction(label(use.to), label(DATA.args[use.to][use.at]));
+      const what =
+        (names[0] === label(use.to) ? "" : `, because ${label(use.to)} = ${names[0]}`) +
+        `: ε more of ${label(DATA.args[use.to][use.at])} is ${formula === "1" ? "" : `${heldAsFactor(formula)} × `}ε ${formula.startsWith("−") ? "of" : "more of"} ${label(use.to)}`;
+      return h("li", {}, h("span", { class: "math" }, by, ` = ${formula}`), what);
+    })
+    .filter(Boolean);
+  return lines.length ? h("ul", { class: "because" }, lines) : null;
+}
+
+/** The paths all the way to the root as a table, if they are few and all of one kind. */
+function pathTable(id) {
+  if (HEIGHT[id] < 2 || WAYS[id] > MOST_PATHS) return null;
+  const paths = pathsFrom(id).map((path) => path.filter(({ to }) => DATA.op[to] !== "identity"));
+  const kindOf = (path) =>
+    path.map(({ to, at }) => `${ALIKE[to]} ${SAMPLE[to] < 0 ? "" : at}`).join();
+  if (new Set(paths.map(kindOf)).size !== 1 || paths[0].length > 9) return null;
+  const [first] = paths;
+  const from = (path, i) => (i ? path[i - 1].to : id);
+  const product = (path) => path.reduceRight((sofar, use) => sofar * local(use), 1);
+  const columns = first
+    .map((use, i) => ({
+      use,
+      name: () => fraction(label(use.to), label(from(first, i))),
+      formula: localFormula(use),
+    }))
+    .reverse();
+  const rows = paths.map((path) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, place(id) || place(path[0].to) || `through ${label(path[0].to)}`),
+      path
+        .slice()
+        .reverse()
+        .map((use, i) =>
+          h(
+            "td",
+            {},
+            (i ? "× " : "") + (local(use) < 0 ? `(${spelled(local(use))})` : spelled(local(use))),
+          ),
+        ),
+      h("td", { class: sign(product(path)) }, `= ${slope(product(path))}`),
+    ),
+  );
+  const short = columns
+    .map(({ formula, use }) => heldAsFactor(formula ?? spelled(local(use))))
+    .filter((text) => text !== "1");
+  const sum = () => (paths.length > 1 ? over(paths.length, place(id) ? "paths" : "samples") : null);
+  return [
+    h("h3", {}, `All the way back from ${loss}`),
+    h(
+      "p",
+      { class: "math" },
+      gradientFraction(id),
+      " = ",
+      sum(),
+      joined(
+        columns.map(({ name }) => name()),
+        " × ",
+      ),
+    ),
+    h("p", { class: "math" }, "= ", sum(), short.join(" × ") || "1"),
+    h(
+      "div",
+      {
+        class: "scroll",
+        tabindex: 0,
+        role: "region",
+        "aria-label": `Every path from ${loss} to ${label(id)}`,
+      },
+      h(
+        "table",
+        { class: "terms paths" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", { scope: "col" }, place(id) || place(first[0].to) ? "in" : "way"),
+            columns.map(({ name, formula }) =>
+              h("th", { scope: "col" }, name(), formula ? h("small", {}, `= ${formula}`) : null),
+            ),
+            h("th", { scope: "col" }, "product"),
+          ),
+        ),
+        h("tbody", {}, rows),
+        h(
+          "tfoot",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, paths.length > 1 ? "the sum" : "together"),
+            h("td", { colspan: columns.length }),
+            h("td", {}, gradientMark(id)),
+          ),
+        ),
+      ),
+    ),
+  ];
+}

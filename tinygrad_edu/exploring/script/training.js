@@ -1,0 +1,110 @@
+// Training: where we are, the sliders, the next step.
+
+const MOST_SLIDERS = 6;
+const sliders = new Map();
+
+function showTraining() {
+  const last = state.run.length - 1;
+  const mine = state.run !== TRAINING;
+  const moved = !state.run[state.epoch].every((x, slot) => Object.is(x, state.parameters[slot]));
+  $("where").textContent = !LIVE
+    ? `Live sliders are off: ${DATA.opaque.join(", ")} runs in Python only. The numbers are those that were recorded.`
+    : moved
+      ? "You have moved the parameters. A step of gradient descent goes on from here."
+      : mine
+        ? "A run of your own, by gradient descent on all samples at once."
+        : last
+          ? "The training as it was recorded."
+          : "No training was recorded. Take steps of gradient descent, or move the parameters.";
+  $("epochs").hidden = last === 0;
+  $("epoch").max = last;
+  $("epoch").value = state.epoch;
+  $("epoch-said").textContent =
+    `${state.epoch} of ${last}, ${loss} ${spelled(state.numbers.values[ROOT])}`;
+  $("epoch").setAttribute("aria-valuetext", $("epoch-said").textContent);
+  for (const [slot, parts] of sliders) {
+    parts.row.hidden = slot >= MOST_SLIDERS && PARAMETERS[slot] !== state.selected;
+    if (!parts.row.hidden) showSlider(parts, slot < 0 ? state.rate : state.parameters[slot]);
+  }
+  const updates = PARAMETERS.map((id, slot) => [id, slot])
+    .filter(([id, slot]) => slot < MOST_SLIDERS || id === state.selected)
+    .map(([id, slot]) => {
+      const g = state.numbers.adjoint[id];
+      const [x, next] = [state.parameters[slot], state.parameters[slot] - state.rate * g];
+      return hidden(id)
+        ? h("p", {}, `${called(id)} ← ?`)
+        : h(
+            "p",
+            {},
+            `${called(id)} ← ${spelled(x)} − ${spelled(state.rate)} × ${factor(g)} = ${spelled(next)}`,
+          );
+    });
+  $("update").replaceChildren(
+    ...(LIVE && PARAMETERS.length
+      ? [
+          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × ∂${loss}/∂θ`),
+          ...updates,
+        ]
+      : []),
+  );
+}
+
+function showSlider({ range, field, log }, x) {
+  field.value = String(+x.toPrecision(7));
+  if (!log && Number.isFinite(x) && (x < +range.min || x > +range.max)) {
+    range.min = Math.min(+range.min, x);
+    range.max = Math.max(+range.max, x);
+  }
+  range.value = log ? Math.log10(x) : x;
+  range.setAttribute("aria-valuetext", spelled(x));
+}
+
+/** A slider with a field beside it; slot −1 is the learning rate, on a logarithmic scale. */
+function makeSlider(slot) {
+  const rate = slot < 0;
+  const name = rate ? "α, the learning rate" : called(PARAMETERS[slot]);
+  const [low, high] = rate
+    ? [Math.log10(DATA.rate || 0.01) - 3, Math.log10(DATA.rate || 0.01) + 2]
+    : extent(slot);
+  const change = (x) => {
+    if (!Number.isFinite(x) || (rate && x < 0)) return showTraining();
+    if (rate) state.rate = x;
+    else state.parameters[slot] = x;
+    recompute();
+    show();
+  };
+  const range = h("input", {
+    type: "range",
+    min: low,
+    max: high,
+    step: "any",
+    "aria-label": name,
+    input: (event) => change(rate ? 10 ** event.target.value : +event.target.value),
+  });
+  const field = h("input", {
+    type: "text",
+    inputmode: "text",
+    autocomplete: "off",
+    "aria-label": `${name}, as a number`,
+    change: (event) => change(readAnswer(event.target.value)),
+  });
+  const row = h(
+    "div",
+    { class: "slider" },
+    h("span", { "aria-hidden": "true" }, name),
+    range,
+    field,
+  );
+  sliders.set(slot, { row, range, field, log: rate });
+  return row;
+}
+
+/** The range of a parameter: what training ran through, and room around it. */
+function extent(slot) {
+  const met = [...TRAINING, ...state.run, state.parameters]
+    .map((row) => row[slot])
+    .filter(Number.isFinite);
+  const [low, high] = [Math.min(...met, Infinity), Math.max(...met, -Infinity)];
+  const room = high > low ? 0.25 * (high - low) : Math.max(1, Math.abs(high) || 0);
+  return Number.isFinite(low) ? [low - room, high + room] : [-1, 1];
+}

@@ -1,0 +1,139 @@
+// Numbers, names and sentences.
+
+const minus = (text) => text.replaceAll("-", "−");
+/** A number with 4 significant digits, as on the cards (rules.js); a gradient with its sign. */
+const spelled = (x) => powers(rounded(x));
+const slope = (x) => powers(signed(x));
+/** 2e+09 as 2·10⁹: in a sentence a power of ten is written as one. */
+const powers = (text) =>
+  minus(
+    text.replace(
+      /(?:(?<=^|[^\d.])1)?e([+-])0*(\d+)$/,
+      (e, sign, digits) =>
+        (e[0] === "1" ? "" : "·") +
+        "10" +
+        (sign === "-" ? "⁻" : "") +
+        [...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join(""),
+    ),
+  );
+/** A number as a factor of a product. */
+const factor = (x) => (x < 0 ? `(${spelled(x)})` : spelled(x));
+
+const label = (id) => DATA.label[id];
+const loss = label(ROOT);
+/** The sample or scope that a node stands in, as words; empty for what needs none. */
+const place = (id) =>
+  SAMPLE[id] >= 0 ? DATA.samples[SAMPLE[id]].scope : DATA.scopes[DATA.scope[id]] || HOME[id];
+/** Of leaves that share a name, such as the weights of several neurons: the scope that uses them. */
+const HOME = (() => {
+  const count = new Map();
+  PARAMETERS.forEach((id) => count.set(label(id), (count.get(label(id)) ?? 0) + 1));
+  return DATA.op.map((_, id) => {
+    if (!SLOT.has(id) || count.get(label(id)) < 2) return "";
+    const scopes = new Set(
+      USES[id].map(({ to }) =>
+        DATA.scopes[DATA.scope[to]]
+          .split("/")
+          .slice(SAMPLE[to] >= 0 ? 1 : 0)
+          .join(", "),
+      ),
+    );
+    return scopes.size === 1 ? [...scopes][0] : "";
+  });
+})();
+const called = (id) => (place(id) ? `${label(id)} of ${place(id)}` : label(id));
+/** The name of a derivative, in a line of text. */
+const d = (of, by) => `∂${grasped(of)}/∂${grasped(by)}`;
+/** The same as a fraction that stands. */
+const fraction = (of, by) =>
+  h(
+    "span",
+    { class: "fraction" },
+    h("span", {}, `∂${grasped(of)}`),
+    h("span", { class: "unseen" }, "/"),
+    h("span", {}, `∂${grasped(by)}`),
+  );
+const gradientFraction = (id) => fraction(loss, label(id));
+/** Pieces with a sign between them. */
+const joined = (pieces, sign) => pieces.flatMap((piece, i) => (i ? [sign, piece] : [piece]));
+/** In parentheses if it is a sum or a product, which a sign beside it would tear apart. */
+const grasped = (name) => (/ [+−×/] /.test(outermost(name)) ? `(${name})` : name);
+/** In parentheses if it is a sum. */
+const heldAsFactor = (name) => (/ [+−] |^−/.test(outermost(name)) ? `(${name})` : name);
+/** A formula without what stands in parentheses. */
+function outermost(name) {
+  let depth = 0;
+  return [...name]
+    .filter((char) => (char === "(" ? depth++ : char === ")" ? --depth : depth) === 0)
+    .join("");
+}
+const gradientOf = (id) => d(loss, label(id));
+const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A formula with its slots filled; `fill(i)` for argument i, `out` for the result. */
+function filled(formula, fill, out) {
+  return [...formula]
+    .map((char) => {
+      const slot = char.codePointAt(0) - 0xe000;
+      return slot === 0xff ? out : slot >= 0 && slot < 0xff ? fill(slot) : char;
+    })
+    .join("");
+}
+
+/** What a node computes, in names and then in numbers, such as "w × x" and "2 × 3". */
+function computed(id) {
+  const formula = DATA.formulas[DATA.formula[id]]?.[0];
+  const args = DATA.args[id];
+  if (!formula) return null;
+  if (args.length > 3) {
+    const terms = args.slice(0, 2).map((arg) => factor(state.numbers.values[arg]));
+    return [
+      label(id) === DATA.symbol[id] ? `${label(args[0])} + …` : label(id),
+      `${terms.join(" + ")} + … (${args.length} terms)`,
+    ];
+  }
+  const hold = /^[\ue000-\ue0fe +−]*$/.test(formula) ? heldAsFactor : grasped; // in a sum products hold
+  const names = filled(formula, (i) => hold(label(args[i])), label(id));
+  return [
+    names,
+    filled(
+      formula,
+      (i) => factor(state.numbers.values[args[i]]),
+      spelled(state.numbers.values[id]),
+    ),
+  ];
+}
+
+/** The local derivative along an edge as a formula of names, null where none is short. */
+function localFormula({ to, at }) {
+  const formulas = DATA.formulas[DATA.formula[to]]?.[1] ?? [];
+  const formula = formulas[Math.min(at, formulas.length - 1)];
+  return formula ? filled(formula, (i) => grasped(label(DATA.args[to][i])), label(to)) : null;
+}
+
+const local = ({ to, at }) => state.numbers.partials[to][at];
+
+/** The sentence for the step that was just taken. */
+function sentence() {
+  const { step } = state;
+  const total = STEPS.length;
+  if (step === 0)
+    return `Start: only the leaves have values. ${plural(forwardSteps, "step")} forward, then ${total - forwardSteps} backward.`;
+  if (step > total)
+    return `Done: ${plural(forwardSteps, "step")} forward, ${total - forwardSteps} backward. Every value and every gradient is there.`;
+  const ids = STEPS[step - 1];
+  const [first] = ids;
+  const { values, adjoint } = state.numbers;
+  const who = ids.length > 1 ? `in each of ${ids.length} samples; in ${place(first)} it is ` : "";
+  if (step <= forwardSteps) {
+    const words = computed(first);
+    const how = words ? `${words[1]} = ` : "";
+    return `Step ${step} of ${total}, forward: ${label(first)} ${who ? who : "= "}${how}${spelled(values[first])}.`;
+  }
+  const number = hidden(first) ? "yours to predict" : slope(adjoint[first]);
+  const shown =
+    ids.length > 1
+      ? `, in each of ${ids.length} samples; in ${place(first)} it is ${number}`
+      : ` = ${number}`;
+  return `Step ${step} of ${total}, backward: ${gradientOf(first)}${shown}.`;
+}
