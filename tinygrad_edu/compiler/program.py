@@ -336,7 +336,10 @@ class Program:
             total = [x / n for x in total] if np is None else np.divide(total, n, total)
         if not code.once:
             return total
-        return [x + y for x, y in zip(total, once)] if np is None else np.add(total, once, total)
+        if np is None:
+            return [x + y for x, y in zip(total, once)]
+        with np.errstate(all="ignore"):  # inf − inf is nan, without a word
+            return np.add(total, once, total)
 
     def _given(self, batch: Any, theta: Any) -> tuple[int, Any, Any]:
         """How many samples, and the arguments as a kernel takes them."""

@@ -141,9 +141,10 @@ class Runner:
         if code.each and isinstance(each, list):  # whose slices were copies
             each[:] = [row for part in eaches for row in part]
         for i in range(len(code.total)):
-            total[i] = -0.0
+            whole = -0.0
             for part in totals:
-                total[i] += part[i]
+                whole += float(part[i])  # NumPy's own numbers would warn of inf − inf
+            total[i] = whole
         once[:] = onces[0]
 
 
