@@ -31,6 +31,7 @@ from tinygrad_edu.graph import Graph
 from tinygrad_edu.testing import strategies
 
 EPSILON = 2.0**-52
+SMALLEST = 2.0**-1022  # below it numbers lose digits
 
 
 def the_post(samples: int = 3) -> tuple[Value, Value, Value]:
@@ -78,17 +79,19 @@ def exact(graph: Graph, path: list[tuple[int, int]]) -> Fraction:
 @st.composite
 def small_graphs(draw: st.DrawFn) -> tuple[Graph, int]:
     """A graph of few paths whose operands repeat often, and the id of a node in it."""
+    make = {
+        "add": lambda a, b: a + b,
+        "mul": lambda a, b: a * b,
+        "sum": lambda a, b: tg.sum([a, b, a]),
+        "sub": lambda a, b: a - 0.5,
+        "square": lambda a, b: a**2,
+        "stop": lambda a, b: tg.stop_gradient(a) * b,
+    }
     values = [Value(float(draw(st.integers(-3, 3))), name="x")]
     for _ in range(draw(st.integers(1, 7))):
         pick = st.sampled_from(values)
-        made = draw(st.sampled_from(["add", "mul", "sum", "sub", "square", "stop"]))
-        a, b, c = draw(pick), draw(pick), draw(pick)
         with tg.scope(f"sample {draw(st.integers(1, 2))}"):
-            values.append({
-                "add": lambda: a + b, "mul": lambda: a * b, "sum": lambda: tg.sum([a, b, c]),
-                "sub": lambda: a - 0.5, "square": lambda: a**2,
-                "stop": lambda: tg.stop_gradient(a) * b,
-            }[made]())  # fmt: skip
+            values.append(make[draw(st.sampled_from(sorted(make)))](draw(pick), draw(pick)))
     return tg.snapshot(values[-1]), 0
 
 
@@ -133,7 +136,7 @@ def test_the_sum_over_paths_is_the_adjoint(example):
     the_bar_holds(example.expression(*leaves))
 
 
-@given(st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5)), min_size=1, max_size=40))
+@given(st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5)), min_size=20, max_size=40))
 def test_the_sum_over_up_to_a_million_million_paths_is_the_adjoint(rungs):
     y = x = Value(0.75, name="x")
     for a, b in rungs:
@@ -148,7 +151,8 @@ def the_bar_holds(root: Value) -> Graph:
     for node in graph.nodes:
         if node.op is None and node.role != "constant":
             sums = Paths(graph, node.id).sums
-            assert abs(sums.total - node.adjoint) <= len(graph.nodes) * EPSILON * sums.size
+            bound = len(graph.nodes) * EPSILON * sums.size + SMALLEST
+            assert abs(sums.total - node.adjoint) <= bound
     return graph
 
 
@@ -303,10 +307,12 @@ def test_namesakes_get_primes():
 
 def test_refusals():
     loss, w, _ = the_post()
-    for call in (lambda: tg.explain(3.0), lambda: tg.explain(3.0, w), lambda: tg.explain(loss, "w"),
-                 lambda: tg.compare(loss, None), lambda: tg.explain(loss, Value(0.5, "w"))):  # fmt: skip
+    other = Value(0.5, "w")
+    for of, by in ((3.0, None), (3.0, w), (loss, "w"), (loss, other)):
         with pytest.raises(GraphError, match="Received"):
-            call()
+            tg.explain(of, by)
+    with pytest.raises(GraphError, match="Received"):
+        tg.compare(loss, None)
     w.data = 1.0
     for call in (lambda: tg.explain(loss), lambda: tg.explain(loss, w),
                  lambda: tg.compare(loss, w)):  # fmt: skip

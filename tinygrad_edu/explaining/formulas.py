@@ -19,7 +19,7 @@ Column: TypeAlias = tuple[int, ...]
 """The ids of corresponding nodes, one for each place."""
 
 DEEPEST: Final = 30  # operations inside each other in one formula
-WIDEST: Final = 10  # terms of a sum that are written out
+WIDEST: Final = 10  # terms of a sum that are ever written out
 _PRIME: Final = r"\prime"
 _LETTERS: Final = "cdefghklmnpqrstuz"  # for what varies and has no name
 
@@ -55,6 +55,11 @@ class Formulas:
         self._terms: dict[tuple[Column, bool, int], Term] = {}
         for id in first:
             self.symbol((id,))
+
+    @property
+    def widest(self) -> int:
+        """Terms of a sum that are written out."""
+        return min(WIDEST, self.largest // 2)
 
     def _nodes(self, column: Column) -> list[Node]:
         return [self.graph.nodes[id] for id in column]
@@ -108,7 +113,7 @@ class Formulas:
         visible = clean(node.name or "").strip()
         if node.op is None or ((visible or node.id in self.apart) and not deep):
             return self.named(column)
-        if depth >= DEEPEST or len(node.args) > WIDEST:
+        if depth >= DEEPEST or len(node.args) > self.widest:
             return self.named(column)
         key = column, deep, self.largest
         if key not in self._terms:  # shared parts would otherwise be gone through again and again
@@ -123,7 +128,7 @@ class Formulas:
         if op is None:
             return self.named(column)
         terms = len(self.graph.nodes[column[0]].args)
-        if terms > WIDEST:
+        if terms > self.widest:
             said = f"of {terms:,} terms"
             sign = Math("Σ", r"\sum") if op.name == "sum" else Math(op.name, tex_name(op.name))
             values = tuple(node.data for node in self._nodes(column))

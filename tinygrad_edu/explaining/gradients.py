@@ -144,9 +144,12 @@ class _Gradient:
                 Title((f"Shape {number} of {of}: {share}, bringing ", numeral(sums.total)))
             )
         labels = self._labels(paths, sums.number)
+        where = ""
         if sums.number > 1:
-            where = labels[0] if labels[0][0] not in "#123456789" else "the biggest path"
-            self.say(f"Edge by edge, for {where}:")
+            told = labels[0][0] not in "#123456789"
+            where = f", for {labels[0] if told else 'the biggest path'}"
+        meaning = ", and how fast the left changes with the right" if number == 1 else ""
+        self.say(f"Edge by edge{where}{meaning}:")
         formulas = self.formulas()
         self._tell_steps(paths[0], formulas)
         if sums.size == 0.0:
@@ -159,6 +162,8 @@ class _Gradient:
         }
         self.data["groups"].append(entry)
         factors = self._factors(paths, formulas)
+        if sums.number > 1:
+            self.say("The same for each path i:")
         if factors is not None:
             shorter = self._simplified(paths, formulas)
             self._tell_formula(factors, shorter, group, of > 1, entry)
