@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu.compiler import machine, native, python
+from tinygrad_edu.compiler import llvm, machine, native, python
 from tinygrad_edu.compiler.code import PRIMITIVES, Code
 from tinygrad_edu.compiler.primitives import FORMULAS, FUNCTIONS
 from tinygrad_edu.compiler.vectors import VECTORS
@@ -290,6 +290,21 @@ def test_a_chain_as_deep_as_it_is_long(executor):
     for _ in range(count):
         expected *= 1.0000001
     assert run(executor.load(code), 0, [], [1.5])[2] == [expected]
+
+
+def test_the_bits_do_not_depend_on_the_processor(monkeypatch):
+    """A plain one has registers for two numbers; this one may have them for eight."""
+    code, rng = mlp_code(), np.random.default_rng(0)
+    batch, shared = rng.normal(size=(53, 3)), rng.normal(size=code.shared)
+    expected = run(native.load(code), 53, batch, shared)
+
+    def plain_machine(level):
+        target = llvm.binding().Target.from_default_triple()
+        return target.create_target_machine(opt=level, reloc="pic", codemodel="small", jit=True)
+
+    monkeypatch.setattr(llvm, "_target_machine", plain_machine)
+    monkeypatch.setattr(native, "_function", native._function.__wrapped__)  # ask for no old ones
+    assert_same(run(native.load(code), 53, batch, shared), expected)
 
 
 def test_fastmath_may_round_otherwise_but_keeps_nan():

@@ -17,8 +17,7 @@ from typing import Any
 
 from ..errors import BadArgument
 from .code import Code
-from .llvm import LANES, Function, MachineCode, Whole, compiled
-from .primitives import c_address, library
+from .llvm import LANES, Function, MachineCode, Whole, c_address, compiled, library
 
 __all__ = ["SIGNATURE", "FastKernel", "Part"]
 

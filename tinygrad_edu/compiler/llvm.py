@@ -8,6 +8,7 @@ numerical method is written once, in Python's own signs, for one sample and for 
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import threading
 from collections.abc import Iterator, Sequence
@@ -123,13 +124,20 @@ class Function:
         return Real(self, self.value(f"call {of} {address}({shown})"), args[0].lanes)
 
     def intrinsic(self, name: str, *args: Real) -> Real:
-        """One of LLVM's own functions that hold for any number of lanes."""
+        """One of LLVM's own functions; of those that every processor has an instruction for."""
         of = kind("double", args[0].lanes)
         suffix = f"v{args[0].lanes}f64" if args[0].lanes > 1 else "f64"
         shown = ", ".join(f"{of} {x.name}" for x in args)
         self.declared.add(f"declare {of} @llvm.{name}.{suffix}({', '.join([of] * len(args))})")
         call = f"call{self.flags} {of} @llvm.{name}.{suffix}({shown})"
         return Real(self, self.value(call), args[0].lanes)
+
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """Inside, arithmetic takes no liberties."""
+        flags, self.flags = self.flags, ""
+        yield
+        self.flags = flags
 
     def block(self, label: str) -> None:
         self.lines.append(f"{label}:")
@@ -419,6 +427,24 @@ def binding() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
+
+
+@lru_cache(None)
+def library() -> ctypes.CDLL:
+    """The C library."""
+    for name in (None, "libm.so.6", "ucrtbase"):  # this process; Linux; Windows
+        try:
+            library = ctypes.CDLL(name)
+            library.erf  # noqa: B018  # the lookup is the question
+        except (AttributeError, OSError, TypeError):
+            continue
+        return library
+    raise ImportError("The C library's mathematical functions are not to be found.")
+
+
+def c_address(name: str) -> int:
+    """Where a function of the C library begins."""
+    return ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
 
 
 def _target_machine(level: int) -> Any:

@@ -10,33 +10,14 @@ it between versions; before Python 3.11 `erf` and `erfc` may too, for the same r
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable
-from functools import lru_cache, partial, reduce
+from functools import partial, reduce
 
-from .llvm import Real, Truth
+from .llvm import Real, Truth, c_address
 from .vectors import VECTORS, absolute, copysign
 
 __all__ = ["FORMULAS", "FUNCTIONS", "compute"]
-
-
-@lru_cache(None)
-def library() -> ctypes.CDLL:
-    """The C library."""
-    for name in (None, "libm.so.6", "ucrtbase"):  # this process; Linux; Windows
-        try:
-            library = ctypes.CDLL(name)
-            library.erf  # noqa: B018  # the lookup is the question
-        except (AttributeError, OSError, TypeError):
-            continue
-        return library
-    raise ImportError("The C library's mathematical functions are not to be found.")
-
-
-def c_address(name: str) -> int:
-    """Where a function of the C library begins."""
-    return ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
 
 
 def c(name: str, *args: Real) -> Real:
@@ -51,6 +32,21 @@ def c(name: str, *args: Real) -> Real:
 
 
 # ── Formulas that are too long to be written out at every use ─────────────────────────────
+
+
+def _round(x: Real) -> Real:
+    """Beyond 2⁵² there are no fractions, so adding it rounds, halves to even."""
+    size = absolute(x)
+    return (size < 2.0**52).where(copysign((size + 2.0**52) - 2.0**52, x), x)
+
+
+def _floor(x: Real) -> Real:
+    whole = _round(x)
+    return copysign((whole > x).where(whole - 1.0, whole), x)
+
+
+def _ceil(x: Real) -> Real:
+    return -_floor(-x)
 
 
 def _pow(x: Real, y: Real) -> Real:
@@ -76,7 +72,7 @@ def _floordiv(x: Real, y: Real) -> Real:
     opposite = ((y < 0.0) & (rest > 0.0)) | ((y > 0.0) & (rest < 0.0))
     quotient = (x - rest) / y
     quotient = opposite.where(quotient - 1.0, quotient)
-    whole = x.f.intrinsic("floor", quotient)
+    whole = _floor(quotient)
     whole = (quotient - whole > 0.5).where(whole + 1.0, whole)
     whole = quotient.equals(0.0).where(copysign(0.0, x / y), whole)
     return y.equals(0.0).where(x / y, whole)
@@ -111,10 +107,6 @@ def _truth(compare: Callable[[Real, Real], Truth]) -> Callable[..., Real]:
     return lambda x, y: compare(x, y).where(1.0, 0.0)
 
 
-def _intrinsic(name: str) -> Callable[..., Real]:
-    return lambda x: x.f.intrinsic(name, x)
-
-
 # fmt: off
 FORMULAS: dict[str, Callable[..., Real]] = {
     "identity":      lambda x: x,
@@ -140,21 +132,19 @@ FORMULAS: dict[str, Callable[..., Real]] = {
     "step":          lambda x: (x > 0.0).where(1.0, x.is_nan().where(x, 0.0)),
     "sign":          lambda x: (x > 0.0).where(1.0, (x < 0.0).where(-1.0, x + 0.0)),
     "abs":           absolute,
-    "sqrt":          _intrinsic("sqrt"),
-    "floor":         _intrinsic("floor"),
-    "ceil":          _intrinsic("ceil"),
-    "round":         _intrinsic("roundeven"),
+    "sqrt":          lambda x: x.f.intrinsic("sqrt", x),
 }
 """What is a handful of instructions."""
 
 FUNCTIONS: dict[str, Callable[..., Real]] = {
-    "mod": _mod, "floordiv": _floordiv, "pow": _pow, "cbrt": _cbrt, "hypot": _hypot,
+    "floor": _floor, "ceil": _ceil, "round": _round, "mod": _mod, "floordiv": _floordiv,
+    "pow": _pow, "cbrt": _cbrt, "hypot": _hypot,
     "atan2": lambda y, x: c("atan2", y, x),
     **{name: partial(c, name) for name in (
         "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos",
         "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc")},
 }
-"""What is worth a call."""
+"""What is worth a call, and never takes liberties."""
 # fmt: on
 
 
@@ -163,4 +153,5 @@ def compute(name: str, *args: Real) -> Real:
     if name in FORMULAS:
         return FORMULAS[name](*args)
     functions = FUNCTIONS if args[0].lanes == 1 else FUNCTIONS | VECTORS
-    return functions[name](*args)
+    with args[0].f.exactly():
+        return functions[name](*args)
