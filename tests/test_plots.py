@@ -385,6 +385,11 @@ def test_one_output_tells_two_classes_apart(monkeypatch, labels, threshold):
     )
 
 
+def test_the_threshold_is_of_the_output_and_not_of_the_labels():
+    ax = plots.regions(lambda x: 9.0 * x[0], CORNERS, [0, 0, 1, 1], threshold=-3.0, resolution=4)
+    assert legend(ax) == ["class 0", "class 1"]  # and none of them wrong
+
+
 @pytest.mark.parametrize("labels", [[0, 1, 2, 1], [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]]])
 def test_of_several_outputs_the_largest_is_the_answer(monkeypatch, labels):
     def model(p):

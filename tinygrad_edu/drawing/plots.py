@@ -539,9 +539,9 @@ def _classes(
     flat = [row[0] for row in rows if len(row) == 1]
     known = sorted(set(flat))
     if outputs == 1 and len(flat) == count and len(known) <= 2:
-        if threshold is None:
-            threshold = sum(known) / 2 if len(known) == 2 else 0.5
-        return [int(x > threshold) for x in flat], _named(known, threshold), threshold
+        between = sum(known) / 2 if len(known) == 2 else 0.5  # the labels, not the outputs
+        labels = [int(x > between) for x in flat]
+        return labels, _named(known, between), between if threshold is None else threshold
     if outputs > 1 and len(flat) == count and all(0 <= x < outputs and x % 1 == 0 for x in known):
         return [int(x) for x in flat], list(map(str, range(outputs))), 0.5
     wanted = "one of two numbers" if outputs == 1 else f"one of 0 to {outputs - 1}, or one-hot rows"
@@ -552,9 +552,9 @@ def _classes(
     )
 
 
-def _named(known: list[float], threshold: float) -> list[str]:
-    """What is below the threshold, and what above."""
-    sides = [[x for x in known if (x > threshold) == above] for above in (False, True)]
+def _named(known: list[float], between: float) -> list[str]:
+    """What is below, and what above."""
+    sides = [[x for x in known if (x > between) == above] for above in (False, True)]
     return [", ".join(map(written, side)) for side in sides]
 
 
