@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import random
+import sys
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn
 from tinygrad_edu.errors import BadArgument
+from tinygrad_edu.keras import engines
 from tinygrad_edu.keras.compiled import Training, fingerprint, same
 from tinygrad_edu.keras.training import Diverged, RunsEagerly
 from tinygrad_edu.nn.optimizers import OPTIMIZERS, Optimizer
@@ -204,20 +205,44 @@ def test_machine_code_at_once(name):
     )
 
 
-def test_machine_code_in_the_background():
-    pytest.importorskip("llvmlite")
-    eager, compiled = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS, epochs=60)
-    runs = compiled._programs.get(compiled, Training, 1, False)._engine._runs
-    assert runs.seconds > 0.0, "Python has begun"
+def settled(model: Any) -> str:
+    """What runs the training of a model once nothing is prepared any more."""
     for thread in threading.enumerate():
-        if thread.name == "tinygrad_edu prepares":
+        if thread.name == engines.NAME:
             thread.join()
-    runs.seconds = 1.0
-    for model in (eager, compiled):
-        model.fit(XS, YS, epochs=3, batch_size=4, verbose=0)
-    assert_same(eager, compiled, rel=1e-11)
+    executor, _ = model._programs.get(model, Training, 1, False)._engine._runs._now
+    return str(executor)
+
+
+def test_machine_code_in_the_background(monkeypatch):
+    pytest.importorskip("llvmlite")
+    keras.set_random_seed(3)
+    eager = keras.Sequential(mlp())
+    eager.compile("adam", "mse", run_eagerly=True)
+    keras.set_random_seed(3)
+    model = keras.Sequential(mlp())
+    model.compile("adam", "mse")
+    monkeypatch.setattr(engines, "_AFTER", {"python": ("machine", 0.0), "machine": ("native", 0.0)})
+    seen = []
+    for _ in range(4):
+        for one in (eager, model):
+            one.fit(XS, YS, epochs=3, batch_size=4, verbose=0, validation_split=0.2)
+            one.predict(XS)
+        seen.append(settled(model))
+    assert seen[-1] == "native", seen
+    assert_same(eager, model, rel=1e-11)
+
+
+def test_machine_code_on_demand():
+    for jit, executor in ((True, "machine"), (False, "python")):
+        model = keras.Sequential(mlp())
+        model.compile("adam", "mse", jit_compile=jit)
+        model.fit(XS, YS, epochs=30, verbose=0)
+        model._programs.get(model, Training, 1, False)._engine._runs.seconds = 1e9
+        model.fit(XS, YS, epochs=1, verbose=0)
+        assert jit or settled(model) == executor
     with pytest.raises(BadArgument, match="'yes'"):
-        compiled.compile("sgd", "mse", jit_compile="yes")
+        model.compile("sgd", "mse", jit_compile="yes")
 
 
 METRICS: list[tuple[Any, Any, Any, list[Any]]] = [
@@ -667,12 +692,14 @@ def test_a_model_without_weights():
 
 
 @pytest.mark.parametrize("hidden", ["numpy", "llvmlite"])
-def test_without_extras_the_results_are_the_same(hidden, monkeypatch):
-    import sys
-
-    with_it, _ = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS)
+def test_without_extras_the_results_are_the_same_and_a_notice_says_so(hidden, monkeypatch):
     monkeypatch.setitem(sys.modules, hidden, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _, without = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS, epochs=4)
-    assert_same(with_it, without)
+    monkeypatch.setattr(engines, "_AFTER", {"python": ("machine", 0.0)})
+    engines._installed.cache_clear()
+    eager, compiled = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS)
+    eager.fit(XS, YS, epochs=2, verbose=0)
+    with pytest.warns(UserWarning, match=r"tinygrad-edu\[compiler\]"):
+        compiled.fit(XS, YS, epochs=2, verbose=0)
+    assert_same(eager, compiled)
+    assert settled(compiled) == "python"
+    engines._installed.cache_clear()

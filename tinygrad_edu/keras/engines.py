@@ -1,8 +1,10 @@
 """Who runs a model's programs: plain Python at once, machine code where there is more to do.
 
 Python needs no preparation, and seven samples are trained on before LLVM is even imported.
-The virtual machine of `compiler` takes a tenth of a second, once per process, and from then on
-hundreds of times as little per sample. Which of them it is shows in the time alone.
+The virtual machine of `compiler` takes a tenth of a second, once per process, and is then a
+hundred times as fast; code of its own takes a second or two per model, for a training that
+goes on and on. Both are prepared in the background. Which of the three it is shows in the time
+alone.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import cache, cached_property
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import accumulate, chain
+from math import inf
 from threading import Lock, Thread
 from time import perf_counter
 from typing import Any
@@ -24,8 +28,15 @@ Batches = Sequence[Sequence[int]]
 WARM = 0.003
 """Seconds of Python after which a program is worth machine code."""
 
+HOT = 2.0
+"""Seconds of the virtual machine after which it is worth code of its own."""
+
 LONG = 5000
-"""Instructions from which a program never runs in Python, which reads so long a text slowly."""
+"""Instructions from which a program is left to the virtual machine: Python reads so long a text
+slowly, and LLVM compiles it slowly."""
+
+NAME = "tinygrad_edu prepares"
+"""The name of threads that prepare machine code."""
 
 PIECE = 0.05
 """Seconds that a call may take: between two calls Ctrl-C is heard."""
@@ -60,19 +71,20 @@ class Engine:
         fast, (kernel,) = self._runs.prepared()
         code, n = kernel.code, len(rows)
         counts = len(code.total), len(code.once)
+        start = perf_counter()
+        results: tuple[Any, ...]
         if fast:
             import numpy as np
 
             each = np.empty((n, len(code.each)))
             total, once = map(np.empty, counts)
-            kernel(n, np.array(rows).reshape(n, -1), np.array(shared), each, total, once)
-            return each.tolist(), total.tolist(), once.tolist()
-        start = perf_counter()
-        found: list[list[float]] = [[] for _ in rows]
-        sums, single = ([0.0] * count for count in counts)
-        kernel(n, rows, shared, found, sums, single)
+            kernel(n, np.array(rows, float).reshape(n, -1), np.array(shared), each, total, once)
+            results = each.tolist(), total.tolist(), once.tolist()
+        else:
+            results = [[] for _ in rows], *([0.0] * count for count in counts)
+            kernel(n, rows, shared, *results)
         self._runs.seconds += perf_counter() - start
-        return found, sums, single
+        return results
 
 
 class TrainingEngine:
@@ -118,7 +130,7 @@ class TrainingEngine:
             until = i + size
             state, more = run(step, update, table, batches[i:until], state, rates[i:until])
             took = perf_counter() - start
-            self._runs.seconds += 0.0 if fast else took
+            self._runs.seconds += took
             self._pace = took / (work * len(more))
             records += more
         return state, records
@@ -130,41 +142,43 @@ class _Runs:
     Args:
         codes: the programs.
         jit: "auto", or True for machine code at once, or False for none.
+
+    Attributes:
+        seconds: what the present executor has taken so far.
     """
 
     def __init__(self, codes: Sequence[Code], jit: bool | str) -> None:
-        self.codes, self.jit = codes, jit
-        self.seconds = 0.0  # which Python has taken
-        self._now: tuple[bool, tuple[Any, ...]] | None = None
-        self._preparing = False
+        self.codes, self.jit, self.seconds = codes, jit, 0.0
+        self._long = any(len(code.ops) > LONG for code in codes)
+        self._now: tuple[str, tuple[Any, ...]] | None = None
+        self._asked = {"python"}
 
     def prepared(self) -> tuple[bool, tuple[Any, ...]]:
         """Whether the kernels are fast ones, which take arrays, and the kernels."""
-        long = any(len(code.ops) > LONG for code in self.codes)
-        if self.jit and not self._preparing and (long or self.jit is True or self.seconds > WARM):
-            self._preparing = True
-            if self.jit is True:
-                self._prepare()
-            elif not _installed():
-                pass
-            elif long:
-                self._prepare()
+        if self._now is None:
+            if self.jit is True or (self.jit and self._long and _installed()):
+                self._load("machine")
             else:
+                self._now = "python", tuple(map(python.load, self.codes))
+        assert self._now is not None
+        executor, kernels = self._now
+        after, enough = _AFTER.get(executor, ("", inf))
+        if self.seconds > enough and self.jit and after not in self._asked:
+            self._asked.add(after)
+            if _installed() and not (after == "native" and self._long):
                 import numpy  # noqa: F401 (here: others look at it while it is half imported)
 
-                Thread(target=self._prepare, name="tinygrad_edu prepares", daemon=True).start()
-        if self._now is None:
-            self._now = False, tuple(map(python.load, self.codes))
-        return self._now
+                Thread(target=self._load, args=[after], name=NAME, daemon=True).start()
+        return executor != "python", kernels
 
-    def _prepare(self) -> None:
-        with _PREPARING:  # one after the other: what all kernels share is made by the first
-            from ..compiler import machine
-
-            self._now = True, tuple(map(machine.load, self.codes))
+    def _load(self, executor: str) -> None:
+        with _LOADING:  # one after the other: what all kernels share is made by the first
+            load = import_module(f"..compiler.{executor}", __package__).load
+            self._now, self.seconds = (executor, tuple(map(load, self.codes))), 0.0
 
 
-_PREPARING = Lock()
+_AFTER = {"python": ("machine", WARM), "machine": ("native", HOT)}
+_LOADING = Lock()
 
 
 @cache
