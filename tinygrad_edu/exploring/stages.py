@@ -12,7 +12,8 @@ from ..graph import Graph
 
 CARDS: Final = 300  # of the picture of the whole; a larger graph is folded
 OPENED: Final = 120  # cards of one sample; more, and it is not drawn alone
-SAMPLES: Final = 8  # so many samples are drawn alone
+SAMPLES: Final = 8  # so many samples are drawn alone,
+TOGETHER: Final = 480  # if they have no more cards together
 WIDE: Final = -123456.0
 
 
@@ -33,7 +34,8 @@ def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
         all_open = view(graph, len(graph.nodes))
         for scope in scopes[:SAMPLES]:
             alone = opened(all_open, scope, set(scopes) - {scope})
-            if len(alone.cards) <= OPENED:
+            together = sum(len(scene.cards) for scene in found) + len(alone.cards)
+            if len(alone.cards) <= OPENED and together <= TOGETHER:
                 others = plural(len(scopes) - 1, "other sample")
                 note = f"Drawn is {scope}; {others} are one card."
                 found.append(_scene(graph, alone, scope, note, len(found)))
