@@ -85,3 +85,20 @@ def test_ten_thousand_diamonds_have_a_gradient_beyond_the_floats():
         y = y + y
     y.backward()
     assert (y.data, x.grad) == (float("inf"), float("inf"))
+
+
+def test_a_snapshot_leaves_the_collector_as_it_was():
+    x = Value(1.0)
+    y = x * 2.0
+    tg.snapshot(y)
+    assert gc.isenabled()
+    x.data = 3.0
+    with pytest.raises(tg.StaleGraph):
+        tg.snapshot(y)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        tg.snapshot(x * 2.0)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
