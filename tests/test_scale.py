@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
+from tinygrad_edu.errors import StaleGraph
 
 
 def chain(n: int) -> tuple[Value, float]:
@@ -93,7 +94,7 @@ def test_a_snapshot_leaves_the_collector_as_it_was():
     tg.snapshot(y)
     assert gc.isenabled()
     x.data = 3.0
-    with pytest.raises(tg.StaleGraph):
+    with pytest.raises(StaleGraph):
         tg.snapshot(y)
     assert gc.isenabled()
     gc.disable()
