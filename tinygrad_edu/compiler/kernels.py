@@ -90,8 +90,15 @@ class FastKernel:
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         """Run for n samples."""
+        code = self.code
         if self.call(
-            self.context, n, place(batch), place(shared), place(each), place(total), place(once)
+            self.context,
+            n,
+            place(batch) if n and code.inputs else None,
+            place(shared) if code.shared else None,
+            place(each) if n and code.each else None,
+            place(total) if code.total else None,
+            place(once) if code.once else None,
         ):
             raise MemoryError(f"A program needs {self.bytes} bytes to run. Received: none.")
 
@@ -113,7 +120,7 @@ def place(array: Any) -> Any:
     True
 
     Raises:
-        BadArgument: for an array with gaps, and for what is no array, but for an empty list.
+        BadArgument: for an array with gaps, and for what is no array.
     """
     try:
         return _START.from_buffer(array)
@@ -121,8 +128,6 @@ def place(array: Any) -> Any:
         interface = getattr(array, "__array_interface__", None)
         if interface and interface["strides"] is None:
             return interface["data"][0]
-        if isinstance(array, (list, tuple)) and not array:
-            return None
     raise BadArgument(
         "A kernel takes C-contiguous arrays of float64. "
         f"Received: {'an array with gaps' if interface else repr(array)}."
@@ -157,8 +162,14 @@ def _kernel() -> Function:
         _run(f, ONCE_RUN, columns)
         numbers = f.place(columns, f.field(context, NUMBERS_AT))
         wanted = f.pointer(context, RESULTS)
-        with f.repeat(f.field(context, ONCE)) as loop:
-            f.store(f.load(numbers, f.field(wanted, loop.index, "i32")), "%once", loop.index)
+        count = f.field(context, ONCE)
+        with f.repeat(count >> 2) as loop:
+            for i in range(4):
+                at = loop.index * 4 + i
+                f.store(f.load(numbers, f.field(wanted, at, "i32")), "%once", at)
+        with f.repeat(count & 3) as loop:
+            at = (count & -4) + loop.index
+            f.store(f.load(numbers, f.field(wanted, at, "i32")), "%once", at)
         totals = f.place(columns, f.field(context, TOTAL_AT))
         count = f.field(context, TOTAL)
         none = f.real(-0.0)  # −0 + x is x, even for x = −0
