@@ -314,6 +314,8 @@ def test_what_is_computed_from_constants_alone_is_no_instruction():
 
     assert tg.jit(f).program(1.0).code.ops == ("mul",)
     assert tg.jit(f)(1.0) == 12.0
+    bend = tg.jit(lambda x: x + tg.grad(lambda y: y * y * y)(2.0))
+    assert bend.program(1.0).code.ops == ("add",)
 
 
 def test_the_derivative_shares_what_the_value_computes():

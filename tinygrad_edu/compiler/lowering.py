@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from ..calculus import reverse
 from ..errors import NotTraceable
-from ..graph import wanted
+from ..graph import uncollected, wanted
 from ..ops import Op, number
 from ..value import Number, Value
 from .code import PRIMITIVES, Code
@@ -92,54 +92,56 @@ class Lowering:
     ('mul', 'mul', 'mul')
     """
 
+    @uncollected()
     def __init__(
         self, inputs: Sequence[Value], shared: Sequence[Value], roots: Sequence[Number]
     ) -> None:
-        leaves, interior, floats = _reachable(
-            [root for root in roots if isinstance(root, Value)], [*inputs, *shared]
-        )
+        values = [root for root in roots if isinstance(root, Value)]
+        nodes, floats = _reachable(values, [*inputs, *shared])
+        leaves = [node for node in nodes if node.op is None]
         self.captured = tuple(leaves)
         self.backward: int | None = None
         self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *leaves])}
-        composite = dict.fromkeys(
-            (node.op, len(node.args))
-            for node in interior
-            if node.op.lower is None  # type: ignore[union-attr]
-        )
-        for op, count in composite:
-            floats += _template(op, count).constants()  # type: ignore[arg-type]
+        for op in dict.fromkeys([node.op for node in nodes]):
+            if op is not None and op.lower is None:
+                floats += _template(op, op.arity or 2).constants()
         self._writer = _Writer(len(inputs), len(shared) + len(leaves), floats)
-        self._write(interior)
+        self._write(nodes)
 
     def _write(self, nodes: Sequence[Value]) -> None:
-        """One instruction per node, or none where it is known already.
+        """One instruction per interior node, or none where it is known already.
 
         A tight loop for what most nodes are: primitives of Values. The writer does the rest.
         """
         writer, slots = self._writer, self.slots
-        ops, instructions, slot = writer.ops, writer.args, writer.next
-        plain = {name: writer.known[name] for name in _PLAIN}
+        slot, write, read = writer.next, writer.ops.append, writer.args.append
+        plain: dict[Any, Any] = {PRIMITIVES[name]: writer.known[name] for name in _PLAIN}
+        op: Any
+        args: Any
         for node in nodes:
-            op: Any = node.op
-            lower, operands = op.lower, node.args
-            known = None if writer.folded else plain.get(lower)
-            args: tuple[int, ...] | None = None
+            op = node.op
+            if op is None:
+                continue
+            known, operands = plain.get(op), node.args
             if known is None:
-                pass
+                args = None
             elif len(operands) == 2:
                 a, b = operands
-                if type(a) is not float and type(b) is not float:
-                    args = slots[a], slots[b]
-            elif float not in map(type, operands) and (lower != "sum" or len(operands) > 2):
+                args = None if type(a) is float or type(b) is float else (slots[a], slots[b])
+            elif float in map(type, operands) or (op is _SUM and len(operands) == 1):
+                args = None
+            else:
                 args = tuple([slots[arg] for arg in operands])
-            if known is None or args is None:
-                slots[node] = self._apply(op, operands)
+            if args is None:
+                slots[node] = found = self._apply(op, operands)
+                if writer.number(found) is not None:
+                    plain = {}  # what is computed from this node might be a constant too
                 slot = writer.next
                 continue
-            slots[node] = found = known.setdefault(args, slot)
+            slots[node] = found = known.setdefault(args, slot)  # type: ignore[union-attr]
             if found == slot:
-                ops.append(lower)
-                instructions.append(args)
+                write(op.lower)
+                read(args)
                 slot += 1
 
     def _apply(self, op: Op, operands: Sequence[Any]) -> int:
@@ -154,6 +156,7 @@ class Lowering:
         """Where a node or a plain number is."""
         return self.slots[x] if isinstance(x, Value) else self._writer.constant(x)
 
+    @uncollected()
     def gradients(self, root: Value, xs: Sequence[Value]) -> list[int]:
         """The slots of ∂root/∂x for each x, after writing what they need.
 
@@ -194,6 +197,7 @@ class Lowering:
         args = [slots[arg] for arg in operands if type(arg) is not float]
         return self._writer.paste(template, [slots[node], *args])
 
+    @uncollected()
     def code(
         self, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
     ) -> Code:
@@ -202,38 +206,42 @@ class Lowering:
         What nothing depends on is left out; `slots` then says where the nodes are now.
         """
         code, moved = self._writer.finished(each, total, once)
-        self.slots = {node: moved(slot) for node, slot in self.slots.items()}
-        if self.backward is not None:
+        if moved is not None:
+            self.slots = {node: moved(slot) for node, slot in self.slots.items()}
+        if moved is not None and self.backward is not None:
             later = map(moved, range(self.backward, self._writer.next))
             self.backward = next((slot for slot in later if slot >= 0), None)
         return code
 
 
-def _reachable(
-    roots: Sequence[Value], known: Sequence[Value]
-) -> tuple[list[Value], list[Value], list[float]]:
-    """What the roots were made from, down to the known Values: the leaves and the interior
-    nodes, oldest first, and the plain numbers among their arguments."""
+def _reachable(roots: Sequence[Value], known: Sequence[Value]) -> tuple[list[Value], list[float]]:
+    """What the roots were made from, down to the known Values, oldest first, and the plain
+    numbers among it. (`graph.tape` also looks for stale leaves, which do no harm here.)"""
     floats: list[float] = []
     seen = set(known)
-    nodes = [root for root in dict.fromkeys(roots) if root not in seen]
-    seen.update(nodes)
-    for node in nodes:  # which grows while it is read
+    waiting = [root for root in dict.fromkeys(roots) if root not in seen]
+    seen.update(waiting)
+    nodes: list[Value] = []
+    see, wait, keep, pop = seen.add, waiting.append, nodes.append, waiting.pop
+    while waiting:
+        node = pop()
+        keep(node)
         for arg in node.args:
             if type(arg) is float:
                 floats.append(arg)
             elif arg not in seen:
-                seen.add(arg)
-                nodes.append(arg)
+                see(arg)
+                wait(arg)
     nodes.sort(key=_by_serial)
-    leaves = [node for node in nodes if node.op is None]
-    return leaves, [node for node in nodes if node.op is not None], floats
+    return nodes, floats
 
 
 # ── Instructions, and what is saved of them ───────────────────────────────────────────────
 
 # Primitives whose result may be in a slot already, whatever the arguments are.
 _SAME = ("identity", "neg", "sum")
+
+_SUM = PRIMITIVES["sum"]
 
 # Those of which nothing is saved, as long as no argument is a constant.
 _PLAIN = tuple(name for name in PRIMITIVES if name not in ("identity", "neg"))
@@ -270,7 +278,6 @@ class _Writer:
         self.ops: list[str] = []
         self.args: list[tuple[int, ...]] = []
         self.known: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in PRIMITIVES}
-        self.folded = False  # whether some instruction turned out to be a constant
         self.orphans = False  # whether there may be instructions that no result needs
 
     @property
@@ -334,7 +341,6 @@ class _Writer:
         changes nothing."""
         numbers = [self.number(slot) for slot in args]
         if None not in numbers:
-            self.folded = True
             return self.constant(PRIMITIVES[lower].compute(*numbers))  # type: ignore[arg-type]
         for position, neutral in _NEUTRAL.get(lower, ()):
             if _bits(numbers[position]) == neutral:
@@ -369,8 +375,9 @@ class _Writer:
 
     def finished(
         self, each: Sequence[int], total: Sequence[int], once: Sequence[int]
-    ) -> tuple[Code, Callable[[int], int]]:
-        """The program, and the function from where things were written to where they are."""
+    ) -> tuple[Code, Callable[[int], int] | None]:
+        """The program, and the function from where things were written to where they are; None
+        if nothing has moved."""
         late, first = len(self.late), self.first
 
         def final(slot: int) -> int:
@@ -385,7 +392,7 @@ class _Writer:
             tuple(each), tuple(total), tuple(once),
         )  # fmt: skip
         if not late and not self.orphans:
-            return code, final
+            return code, None
         code, moved = only(code, each, total, once)
         return code, lambda slot: moved[final(slot)]
 
