@@ -22,6 +22,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tinygrad_edu as tg
+from tinygrad_edu import Value
 from tinygrad_edu.compiler import c_source as c
 from tinygrad_edu.compiler.code import Code
 from tinygrad_edu.errors import BadArgument
@@ -180,6 +182,23 @@ def test_a_known_exponent_is_no_product_in_disguise(tmp_path: Path):
     xs = [1.5261283972998259, 1.6085631752029532, 1.6150431444203095, 1.4757266327664582]
     code = Code(1, 0, (2.0, -1.0, 0.5), ("pow",) * 3, ((0, 1), (0, 2), (0, 3)), each=(4, 5, 6))
     check(tmp_path, [(code, [[x] for x in xs], [])])
+
+
+@needs_cc
+def test_a_compiled_loss_and_its_gradient(tmp_path: Path):
+    """`Program.c_source`, with a term that counts once per batch."""
+    w, b = Value(0.5, name="w"), Value(0.1)
+    x, y = Value(1.0, name="*/ flats"), Value(2.0)
+    loss = (tg.tanh(w * x + b) - y) ** 2 + 0.25 * w**2
+    program = tg.compile(loss, inputs=[x, y], parameters=[w, b], reduce="sum")
+    text = program.c_source("loss")
+    batch = [[0.1 * i, 1.0 - 0.2 * i] for i in range(5)]
+    library = compiled(tmp_path, [text])
+    _, total, once = in_c(library, "loss", text, program.code, batch, [0.5, 0.1])
+    value, slopes = program.value_and_grad(batch)
+    assert [a + b for a, b in zip(total, once)] == pytest.approx([value, *slopes], rel=1e-14)
+    assert "shared[0] w" in text
+    assert "shared[1]" not in text.split("*/")[0]  # it has no name
 
 
 def ladder(rungs: int) -> Code:

@@ -363,12 +363,12 @@ def _literal(x: float) -> str:
 
 def _head(code: Code, name: str, named: dict[str, Sequence[str]], places: int) -> str:
     counts = {
-        "inputs": f"n rows of {code.inputs}, a row for each lane",
-        "shared": f"{code.shared}, the same for all lanes",
-        "each": f"n rows of {len(code.each)}: the results of each lane",
-        "total": f"{len(code.total)}: sums over the lanes, 0.0 when there is none",
-        "once": f"{len(code.once)}: results that depend on no input",
-        "scratch": f"{places}, to be overwritten: threads need one each",
+        "inputs": (code.inputs, "n rows of {}, a row for each lane"),
+        "shared": (code.shared, "{}, the same for all lanes"),
+        "each": (len(code.each), "n rows of {}: the results of each lane"),
+        "total": (len(code.total), "{}: sums over the lanes, 0.0 when there is none"),
+        "once": (len(code.once), "{}: results that depend on no input"),
+        "scratch": (places, "{}, to be overwritten: threads need one each"),
     }
     lines = [
         f"/* {name}: a program of {len(code.ops)} instructions for n lanes (samples) at once.",
@@ -379,9 +379,10 @@ def _head(code: Code, name: str, named: dict[str, Sequence[str]], places: int) -
         "",
         "   How many doubles each argument points to (NULL will do where there are none):",
     ]
-    lines += [f"       {argument:8} {count}" for argument, count in counts.items()]
+    for argument, (count, meaning) in counts.items():
+        lines.append(f"       {argument:8} {meaning.format(count) if count else '0'}")
     for argument, names in named.items():
-        told = [f"{argument}[{i}] {_harmless(text)}" for i, text in enumerate(names)]
+        told = [f"{argument}[{i}] {_harmless(text)}" for i, text in enumerate(names) if text]
         if told:
             wrapped = textwrap.wrap(", ".join(told), 80, break_on_hyphens=False)
             lines += ["", *(f"   {line}" for line in wrapped)]

@@ -418,7 +418,7 @@ class Program:
         def told(values: Sequence[Any]) -> list[str]:
             return [value.name or "" for value in values]
 
-        slopes = ["loss", *(f"d{value.name}" for value in self.parameters)]
+        slopes = ["loss", *(f"d{value.name}" if value.name else "" for value in self.parameters)]
         return c_source(
             self.code,
             name,
