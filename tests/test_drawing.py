@@ -594,8 +594,8 @@ def test_budget_is_said_in_the_picture() -> None:
     drawing = draw(x)
     svg = parsed(drawing)
     assert len(groups(svg, "node")) == picture.CARDS + 1
-    assert words(groups(svg, "node")["more"]) == "… 1,802 more nodes"
-    assert "not drawn: 1,802 nodes" in html.unescape(drawing.svg())
+    assert words(groups(svg, "node")["more"]) == "… 1,922 more nodes"
+    assert "not drawn: 1,922 nodes" in html.unescape(drawing.svg())
     assert "v4000" in groups(svg, "node")
     assert "more" not in groups(parsed(draw(neuron(2), limit=17)), "node")
 

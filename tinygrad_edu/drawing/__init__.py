@@ -1,6 +1,8 @@
 """A recorded graph as a picture: DOT, SVG, PNG, PDF, or a tree of text for the terminal.
 
-    snapshot (graph.py) -> what to show (parts) -> DOT text (dot) -> an engine (engines)
+    snapshot (graph.py) -> cards and links (parts) -> DOT text (dot) -> an engine (engines)
+                               -> clean SVG, coloured by classes (svg) -> a Drawing (picture)
+                               -> one layout for many numbers (stage) -> a Film (films)
                         -> a text tree (text)
 
 Everything is read from one `snapshot`, so the numbers on a picture always add up, and
@@ -10,8 +12,9 @@ the layout engine is looked for when something is rendered.
 
 from __future__ import annotations
 
+from .films import Film, film
 from .picture import Drawing, draw
 from .text import tree
 from .themes import THEMES
 
-__all__ = ["THEMES", "Drawing", "draw", "tree"]
+__all__ = ["THEMES", "Drawing", "Film", "draw", "film", "tree"]

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from copy import copy
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from ..graph import Graph, Node
 from .parts import Boxes, Card, Link, Path, Row, View, contents, path
-from .themes import ROLES, Theme, shade, stroke
+from .themes import FAINT, ROLES, Theme, mixed, shade, stroke
 from .words import (
     Digits,
     breadth,
@@ -29,9 +31,11 @@ from .words import (
 )
 
 _TABLE: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="3">'
+_NUMBERS: Final = _TABLE.replace('SPACING="2"', 'SPACING="0"')
 _TIGHT: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
 _CHIPS: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="2">'
 SHOWN: Final = ("data", "grad", "local")
+TIES: Final = 5  # invisible edges between a box and its point: each counts when it is crossed
 OUTPUTS: Final = 3  # of a folded card, that are shown
 
 
@@ -61,6 +65,7 @@ class Style(NamedTuple):
         theme: the colours.
         scale: the largest |gradient| and the largest |flow|, which shades are counted from.
         rooms: how wide a slot, or a link's label, must at least be, in points.
+        caption: a line below the title that films change.
     """
 
     theme: Theme
@@ -71,6 +76,7 @@ class Style(NamedTuple):
     show: frozenset[str] = frozenset(SHOWN)
     rooms: Mapping[str, float] = {}
     legend: bool = True
+    caption: str = ""
 
 
 def slots(card: Card, show: frozenset[str], root: Node) -> list[Slot]:
@@ -157,8 +163,20 @@ class _Writer:
         for number, row in enumerate(self.boxes.rows):
             yield from self.spine(number, row)
         for link in self.view.links:
-            yield self.link(link)
+            yield self.drawn(link.id).link(link)
         yield "}"
+
+    def drawn(self, id: str) -> _Writer:
+        """The writer of a card or a link: what is pale has faint colours."""
+        return self.faint if id in self.view.pale else self
+
+    @cached_property
+    def faint(self) -> _Writer:
+        other = copy(self)
+        if "slot" not in self.theme:  # where colours only mark what is what, a class says it
+            paper = self.theme["paper"]
+            other.theme = {name: mixed(paper, of, FAINT) for name, of in self.theme.items()}
+        return other
 
     # --- cards and boxes
 
@@ -184,27 +202,39 @@ class _Writer:
                 count += 1
             indent = "\t" * (depth + 1)
             for card in self.boxes.cards.get(item, ()):
-                yield indent + self.card(card)
+                yield indent + self.drawn(card.id).card(card)
+            for chain in self.boxes.chains.get(item, ()):
+                yield indent + self.side_by_side(chain)
             todo += [(depth, child) for child in reversed(self.boxes.children.get(item, []))]
 
+    def side_by_side(self, chain: list[Card]) -> str:
+        """Cards of one box in their order. Graphviz turns it round in boxes that lie."""
+        ids = [card.id for card in chain]
+        turned = chain[0].place and self.style.direction == "LR"
+        return _chained(ids[::-1] if turned else ids)
+
     def spine(self, number: int, row: Row) -> Iterator[str]:
-        """Invisible points, one per box of a row, that hold the boxes in their order.
+        """Invisible points at both ends of the boxes of a row, which hold them in their order.
 
         Graphviz orders boxes by crossings alone, and drops edges between boxes of one rank.
-        But points outside of them can be chained from top to bottom, and the edge from
-        each point to its box would cross another if the boxes were out of order. The
+        But points outside of them can be chained from top to bottom, and the edges between
+        each box and its points would cross others if the boxes were out of order. The
         leaves that the boxes share come last in the chain: so their edges enter every box
         from the same side, and all boxes look alike. The extra rank between (minlen) is
         where these edges fan out.
         """
-        points = [f"order_{number}_{i}" for i in range(len(row.heads))]
-        chain = " -> ".join([*points, *(leaf.id for leaf in row.shared)])
-        for point in points:
+        begin = [f"begin_{number}_{i}" for i in range(len(row.heads))]
+        end = [f"end_{number}_{i}" for i in range(len(row.tails))]
+        for point in (*begin, *end):
             yield f'{point} [shape="point" style="invis" width="0.01" height="0.01"]'
-        yield f'{{ graph [rank="same"] edge [style="invis"] {chain} }}'
+        yield _chained([*begin, *(leaf.id for leaf in row.shared)])
+        if end:
+            yield _chained(end)
         minlen = 2 if row.shared else 1
-        for point, head in zip(points, row.heads):
-            yield f'{point} -> {head.id} [style="invis" minlen="{minlen}"]'
+        for point, head in zip(begin, row.heads):
+            yield from [f'{point} -> {head.id} [style="invis" minlen="{minlen}"]'] * TIES
+        for tail, point in zip(row.tails, end):
+            yield from [f'{tail.id} -> {point} [style="invis"]'] * TIES
 
     def card(self, card: Card) -> str:
         theme, shape = self.theme, ROLES[card.kind]
@@ -212,7 +242,7 @@ class _Writer:
             label=Markup(self.table(card)), id=card.id, tooltip=self.told(card),
             color=theme[f"{card.kind}-line"], fillcolor=theme[card.kind], shape=shape.shape,
             style=shape.style, margin=shape.margin, peripheries=shape.peripheries,
-            **{"class": f"value {card.kind}"},
+            **{"class": f"value {card.kind}{self.pale(card.id)}"},
         ) + "]"  # fmt: skip
 
     def table(self, card: Card) -> str:
@@ -233,9 +263,9 @@ class _Writer:
         cells = [
             self.slot(slot, ink, bold=not head) for slot in slots(card, self.style.show, self.root)
         ]
-        rows = [cells] if cells else []
-        if head or not cells:
-            rows.insert(0, [self.heading(head, len(cells))])
+        rows = [[self.heading(head, 1)]] if head or not cells else []
+        if cells:  # in a table of their own, so that a long name does not stretch them
+            rows.append([f"<TD>{_NUMBERS}<TR>{''.join(cells)}</TR></TABLE></TD>"])
         return rows
 
     def rows_of_many(self, card: Card) -> list[list[str]]:
@@ -264,7 +294,7 @@ class _Writer:
         wide = sum(breadth(text, size, bold=True) for text, size, _ in words)
         room = "" if all(text.isascii() for text, _, _ in words) else f' WIDTH="{wide:.0f}"'
         inside = "&#160;&#160;".join(_font(*part, bold=True) for part in words) or "&#160;"
-        return f'<TD COLSPAN="{columns or 1}"{room}>{inside}</TD>'
+        return f'<TD COLSPAN="{columns}"{room}>{inside}</TD>'
 
     def slot(self, slot: Slot, ink: str, *, bold: bool = False) -> str:
         """A cell for a number; the themes that only mark what is what give it a ground too."""
@@ -306,7 +336,7 @@ class _Writer:
         if flow is None:
             values["style"] = "dashed"
         values |= {"tooltip": told, "color": theme[colour], "penwidth": width}
-        values["class"] = name
+        values["class"] = f"{name}{self.pale(link.id)}"
         if link.tail in self.shared:
             values["minlen"] = 2
         if link.head == "more":
@@ -314,6 +344,9 @@ class _Writer:
         if self.place[link.tail] == self.place[link.head]:
             values["weight"] = 3  # what belongs together is drawn straight
         return f"{link.tail} -> {link.head} [{attributes(**values)}]"
+
+    def pale(self, id: str) -> str:
+        return " pale" if id in self.view.pale else ""
 
     def passed(self, link: Link, flow: float | None) -> str:
         """The tooltip of a link: its product written out."""
@@ -339,6 +372,13 @@ class _Writer:
         theme, rows = self.theme, []
         if clean(self.style.title or ""):
             rows.append(_font(short(self.style.title or "", 200), 14, theme["ink"], bold=True))
+        if self.style.caption:
+            ground = f' BGCOLOR="{theme["slot"]}"' if "slot" in theme else ""
+            words = _font(short(self.style.caption, 200), 12, theme["ink"])
+            cell = (
+                f'<TD ALIGN="LEFT"{ground} WIDTH="{self.style.rooms["caption"]:.0f}">{words}</TD>'
+            )
+            rows.append(f"{_TIGHT}<TR>{cell}</TR></TABLE>")
         for note in self.view.notes:
             rows.append(_font(note, 10, theme["negative"], bold=True))
         if self.style.legend:
@@ -380,6 +420,11 @@ class _Writer:
                 words = _font(text, 9, theme[ink])
                 cells.append(f'<TD BGCOLOR="{theme[fill]}" STYLE="ROUNDED">{words}</TD>')
         return f"{_CHIPS}<TR>{''.join(cells)}</TR></TABLE>"
+
+
+def _chained(ids: list[str]) -> str:
+    """Cards side by side, in this order."""
+    return f'{{ graph [rank="same"] edge [style="invis"] {" -> ".join(ids)} }}'
 
 
 def _font(text: str, size: int, colour: str, *, bold: bool = False) -> str:

@@ -75,7 +75,8 @@ class View(NamedTuple):
     """What is drawn of a graph: cards in topological order, links in the order of arguments.
 
     ``reached`` are the nodes that a gradient arrives at: what lies behind `stop_gradient`
-    has partials, and nothing to multiply them by. ``notes`` say what was folded.
+    has partials, and nothing to multiply them by. ``notes`` say what was folded. ``pale`` are
+    the ids of cards and links that step back behind those on some highlighted paths.
     """
 
     graph: Graph
@@ -83,6 +84,20 @@ class View(NamedTuple):
     links: list[Link]
     reached: set[int]
     notes: list[str]
+    pale: frozenset[str] = frozenset()
+
+    def highlighted(self, ids: Iterable[int]) -> View:
+        """The same view with all pale but the paths from some nodes to the root."""
+        on = set(ids)
+        for node in self.graph.nodes:
+            if any(arg in on and self.local((arg, i, node.id)) is not None
+                   for i, arg in enumerate(node.args)):  # fmt: skip
+                on.add(node.id)
+        pale = {card.id for card in self.cards if on.isdisjoint(n.id for n in card.nodes)}
+        for link in self.links:
+            if not any(e[0] in on and self.local(e) is not None for e in link.edges):
+                pale.add(link.id)
+        return self._replace(pale=frozenset(pale))
 
     def local(self, edge: Edge, graph: Graph | None = None) -> float | None:
         """The local derivative along an edge, None where the sweep brings no gradient."""
@@ -309,7 +324,9 @@ class _Folding:
         last = {card.id: card.nodes[-1].id for card in cards.values()}
         links.sort(key=lambda link: (last[link.head], link.edges[0][2], link.edges[0][1]))
         notes = self.notes(cards.values())
-        return View(graph, list(cards.values()), hushed(links), reached(graph), notes)
+        return View(
+            graph, list(cards.values()), hushed(links, cards.values()), reached(graph), notes
+        )
 
     def card(self, key: Key, nodes: list[Node], outputs: list[Node]) -> Card:
         first, root = nodes[0], self.graph.root
@@ -346,10 +363,16 @@ class _Folding:
         return notes
 
 
-def hushed(links: list[Link]) -> list[Link]:
-    """The links without texts where every card of many is tied to every other of many."""
+def hushed(links: list[Link], cards: Iterable[Card]) -> list[Link]:
+    """The links without texts where many cards are tied to many; and all of them where many
+    folded cards share a box, which Graphviz would not keep in order between texts."""
     out, into = Counter(link.tail for link in links), Counter(link.head for link in links)
-    return [link._replace(quiet=min(out[link.tail], into[link.head]) > DENSE) for link in links]
+    beside = Counter(card.place for card in cards if card.kind == "folded" and card.place)
+    crowded = max(beside.values(), default=0) > DENSE
+    return [
+        link._replace(quiet=crowded or min(out[link.tail], into[link.head]) > DENSE)
+        for link in links
+    ]
 
 
 def contents(nodes: Sequence[Node]) -> str:
@@ -404,11 +427,13 @@ def in_order(names: Iterable[str]) -> list[str]:
 class Row(NamedTuple):
     """Boxes of one kind that begin in one column, from top to bottom.
 
-    ``heads`` is the leftmost card of each, ``shared`` the leaves outside of all boxes that
-    several of them use.
+    ``heads`` is the leftmost card of each, ``tails`` the rightmost, which boxes around and
+    within others need to be held by as well. ``shared`` are the leaves outside of all boxes
+    that several of them use.
     """
 
     heads: list[Card]
+    tails: list[Card]
     shared: list[Card]
 
 
@@ -419,6 +444,8 @@ class Boxes:
         cards: the cards directly in each box; the empty path is the picture itself.
         children: the boxes directly in each box.
         rows: the boxes that stand side by side.
+        chains: cards directly in one box that stand side by side: its inputs, and folded
+            scopes of one kind.
     """
 
     def __init__(self, view: View) -> None:
@@ -431,22 +458,25 @@ class Boxes:
         self.children: dict[Path, list[Path]] = {
             place: [(*place, name) for name in in_order(names)] for place, names in within.items()
         }
-        self.rows = self._rows(view)
+        distance = distances(view)
+        self.rows = self._rows(view, distance)
+        self.chains = {place: _chains(cards, distance) for place, cards in self.cards.items()}
 
-    def _rows(self, view: View) -> list[Row]:
-        by_id = {card.id: card for card in view.cards}
-        distance = dict.fromkeys(by_id, 0)  # the longest to the root
+    def _rows(self, view: View, distance: dict[str, int]) -> list[Row]:
+        place = {card.id: card.place for card in view.cards}
         users: dict[str, set[Path]] = defaultdict(set)
-        for link in reversed(view.links):
-            distance[link.tail] = max(distance[link.tail], distance[link.head] + 1)
-            users[link.tail].add(by_id[link.head].place[:1])
+        for link in view.links:
+            users[link.tail].add(place[link.head][:1])
 
-        heads: dict[Path, Card] = {}  # the leftmost card of each box
+        heads: dict[Path, Card] = {}
+        tails: dict[Path, Card] = {}
         for card in view.cards:
             for depth in range(1, len(card.place) + 1):
-                head = heads.setdefault(card.place[:depth], card)
-                if distance[card.id] > distance[head.id]:
-                    heads[card.place[:depth]] = card
+                box, far = card.place[:depth], distance[card.id]
+                if far > distance[heads.setdefault(box, card).id]:
+                    heads[box] = card
+                if far < distance[tails.setdefault(box, card).id]:
+                    tails[box] = card
 
         kinds: dict[tuple[Path, int], list[Path]] = defaultdict(list)
         todo = list(reversed(self.children.get((), [])))
@@ -459,6 +489,30 @@ class Boxes:
         rows = []
         for alike in kinds.values():
             shared = [leaf for leaf in leaves if len(users[leaf.id].intersection(alike)) > 1]
+            nested = any(len(box) > 1 or box in self.children for box in alike)
             if len(alike) > 1:
-                rows.append(Row([heads[box] for box in alike], shared))
+                held = [tails[box] for box in alike] if nested else []
+                rows.append(Row([heads[box] for box in alike], held, shared))
         return rows
+
+
+def distances(view: View) -> dict[str, int]:
+    """How many links each card is away from the root, at most."""
+    distance = {card.id: 0 for card in view.cards}
+    for link in reversed(view.links):
+        distance[link.tail] = max(distance[link.tail], distance[link.head] + 1)
+    return distance
+
+
+def _chains(cards: Sequence[Card], distance: dict[str, int]) -> list[list[Card]]:
+    alike: dict[tuple[str, int], dict[str, Card]] = defaultdict(dict)
+    for card in cards:
+        if card.kind == "input" and not card.folded:
+            alike["", distance[card.id]][card.id] = card
+        elif card.kind == "folded":
+            alike[pattern(card.title), distance[card.id]][card.title] = card
+    return [
+        [found[name] for name in (in_order(found) if sign else found)]
+        for (sign, _), found in alike.items()
+        if len(found) > 1
+    ]

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import BadArgument, DrawingError, GraphError, unknown_name
 from ..files import write_whole
-from ..graph import Graph, snapshot
+from ..graph import Graph, snapshot, tape
 from .dot import SHOWN
 from .engines import render
 from .parts import view
@@ -19,7 +19,11 @@ from .text import tree
 from .themes import THEMES
 from .words import Digits, fit
 
-CARDS: Final = 200  # what an eye may still follow
+if TYPE_CHECKING:
+    from ..value import Value
+
+CARDS: Final = 80  # what an eye may still follow
+THEMED: Final = (*THEMES, "auto")
 DIRECTIONS: Final = ("LR", "TB")
 _WIDEST: Final = "40,40"  # inches; an uncapped PNG of 5,000 nodes takes 10 GB
 
@@ -32,6 +36,7 @@ def draw(
     limit: int = CARDS,
     depth: int | None = None,
     unfold: str | Sequence[str] = (),
+    highlight: Any = (),
     show: str | Sequence[str] = SHOWN,
     digits: Digits = 4,
     direction: str = "LR",
@@ -53,6 +58,8 @@ def draw(
         depth: draw only what is at most so many edges away from ``x``.
         unfold: names of scopes that stay open whatever the limit, or patterns of such names
             ("sample *"); "Σ" leaves chains of + as they were typed.
+        highlight: a Value, a node's name, or several of these: their paths to ``x`` stand
+            out, all else pales.
         show: what of "data", "grad" and "local" (values, gradients, local derivatives).
         digits: how many significant digits numbers have, or a format such as ".2f". The
             tooltips of an SVG tell all of them.
@@ -71,8 +78,8 @@ def draw(
     >>> picture.svg()[:4]
     '<svg'
     """
-    if theme not in (*THEMES, "auto"):
-        raise unknown_name("theme", theme, [*THEMES, "auto"])
+    if theme not in THEMED:
+        raise unknown_name("theme", theme, THEMED)
     if direction not in DIRECTIONS:
         raise unknown_name("direction", direction, DIRECTIONS)
     if type(limit) is not int or limit < 1:
@@ -85,17 +92,45 @@ def draw(
     for part in shown:
         if part not in SHOWN:
             raise unknown_name("part of a card", part, SHOWN)
+    graph = graph_of(x)
     options = Options(
-        title,
-        theme,
-        limit,
-        depth,
-        _texts("unfold", unfold),
-        frozenset(shown),
-        fit(digits),
-        direction,
-    )
-    return Drawing(_graph(x), options)
+        title, theme, limit, depth, _texts("unfold", unfold), _ids(x, graph, highlight),
+        frozenset(shown), fit(digits), direction,
+    )  # fmt: skip
+    return Drawing(graph, options)
+
+
+def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
+    """The nodes of a graph that are meant by Values or by names."""
+    wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    by_value = {} if isinstance(x, Graph) else _numbered(x)
+    found: list[int] = []
+    for one in wanted:
+        if isinstance(one, str):
+            named = [node.id for node in graph.nodes if node.name == one]
+            if not named:
+                names = {node.name for node in graph.nodes if node.name}
+                raise unknown_name("name of a node", one, names)
+            found += named
+        elif hasattr(one, "_serial") and one in by_value:
+            found.append(by_value[one])
+        else:
+            raise GraphError(
+                f"What is highlighted is one of the Values that the drawn one was made from, or "
+                f"a name of some; in a snapshot, a name. Received: {one!r}."
+            )
+    return tuple(found)
+
+
+def _numbered(root: Value) -> dict[Value, int]:
+    """The ids that a snapshot gives to Values: a plain number has one before its consumer."""
+    ids: dict[Value, int] = {}
+    count = 0
+    for value in tape(root):
+        count += sum(type(arg) is float for arg in value.args)
+        ids[value] = count
+        count += 1
+    return ids
 
 
 def _texts(option: str, given: Any) -> tuple[str, ...]:
@@ -114,12 +149,18 @@ class Options(NamedTuple):
     limit: int
     depth: int | None
     unfold: tuple[str, ...]
+    highlight: tuple[int, ...]
     show: frozenset[str]
     digits: Digits
     direction: str
 
 
-def _graph(x: Any) -> Graph:
+def graph_of(x: Any) -> Graph:
+    """The snapshot of what is to be drawn.
+
+    Raises:
+        GraphError: if there is no graph in it.
+    """
     if isinstance(x, Graph):
         return x
     if not hasattr(x, "_serial"):
@@ -129,6 +170,11 @@ def _graph(x: Any) -> Graph:
             f"instance its loss: tg.draw(loss)."
         )
     return snapshot(x)
+
+
+def sized(source: str) -> str:
+    """DOT text whose PNG is never larger than an engine can draw."""
+    return source.replace("\tgraph [", f'\tgraph [size="{_WIDEST}" ', 1)
 
 
 class Drawing:
@@ -147,6 +193,8 @@ class Drawing:
     def _stage(self) -> Stage:
         graph, own = self.graph, self._options
         seen = view(graph, own.limit, depth=own.depth, unfold=own.unfold)
+        if own.highlight:
+            seen = seen.highlighted(own.highlight)
         return Stage(
             [graph], seen, title=own.title, theme=own.theme, digits=own.digits,
             direction=own.direction, show=own.show,
@@ -195,13 +243,13 @@ class Drawing:
                 f"The end of the file's name says what to write: "
                 f"{', '.join(f'.{known}' for known in _FORMS)}. Received: {str(path)!r}."
             )
-        _write(path, _FORMS[form](self))
+        write(path, _FORMS[form](self))
         return path
 
     def _rendered(self, form: str) -> bytes:
         source = self.source
         if form == "png":
-            source = source.replace("\tgraph [", f'\tgraph [size="{_WIDEST}" ', 1)
+            source = sized(source)
         return render(source, form)
 
     @cached_property
@@ -236,7 +284,7 @@ _FORMS: Final = {
 }
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)
     except OSError as error:

@@ -103,6 +103,7 @@ class Stage:
     Attributes:
         graph: the graph it was laid out for, the first one.
         prefix: what every id begins with.
+        theme: "auto", "light" or "dark".
         scale: {"gradient": …, "flow": …}, the largest magnitudes over all graphs, which
             shades are counted from.
     """
@@ -120,22 +121,25 @@ class Stage:
         direction: str = "LR",
         show: frozenset[str] = frozenset(SHOWN),
         legend: bool = True,
+        captions: Sequence[str] = (),
     ) -> None:
         for number, graph in enumerate(frames):
             same_shape(frames[0], graph, number)
         self.graph = frames[0]
         self.prefix = prefix
         self._view = view
-        self._theme = theme
+        self.theme = theme
         self._digits = digits
         self._show = show
         self._title = title
+        self._captions = captions
         root = self.graph.root
         self._slots = {card.id: slots(card, show, root) for card in view.cards}
         self.scale = scale(view, frames)
         self._style = Style(
             THEMES["light"], (self.scale["gradient"], self.scale["flow"]), title, digits,
             direction, show, self._rooms(frames, any_number), legend,
+            captions[0] if captions else "",
         )  # fmt: skip
 
     def _rooms(self, frames: Sequence[Graph], any_number: bool) -> dict[str, float]:
@@ -150,6 +154,8 @@ class Stage:
                 widen(slot.id, slot.text(graph, self._digits), 11)
             for link in self._view.links:
                 widen(link.id, label(self._view, link, graph, self._digits), 9)
+        for caption in self._captions:
+            widen("caption", caption, 12)
         if any_number:
             live = {slot.id for slot in self._every_slot() if not self._fixed(slot)}
             for id in live:
@@ -172,21 +178,24 @@ class Stage:
         """The picture of the first graph, one ``<svg>`` element without stylesheet."""
         return self.drawn()
 
-    def dot(self, theme: Theme) -> str:
-        """The DOT text of the first graph in the colours of a theme."""
-        return dot.source(self._view, self._style._replace(theme=theme))
+    def dot(self, theme: Theme, graph: Graph | None = None, caption: str | None = None) -> str:
+        """The DOT text in the colours of a theme, of the first graph or of another one."""
+        style = self._style._replace(theme=theme)
+        if caption is not None:
+            style = style._replace(caption=caption)
+        return dot.source(self._view._replace(graph=graph or self.graph), style)
 
     def drawn(self, *, style: str = "", titles: bool = False) -> str:
         """The picture of the first graph, with a stylesheet and with tooltips if wanted."""
         return dress(
             render(self.dot(marks()[0]), "svg").decode(), self._slots,
-            self._theme, self.label, prefix=self.prefix, style=style, titles=titles,
+            self.theme, self.label, prefix=self.prefix, style=style, titles=titles,
         )  # fmt: skip
 
     @property
     def css(self) -> str:
         """The stylesheet: what the classes look like."""
-        return stylesheet(self._theme)
+        return stylesheet(self.theme)
 
     @property
     def label(self) -> str:
@@ -258,7 +267,8 @@ class Stage:
                 changes[self.prefix + slot.id] = {"class": f"chip {name}"}
         for link in self._view.links:
             name = shade(self._view.flow(link, graph), self.scale["flow"])
-            changes[self.prefix + link.id] = {"class": f"edge {name}"}
+            pale = " pale" if link.id in self._view.pale else ""
+            changes[self.prefix + link.id] = {"class": f"edge {name}{pale}"}
             text = self._labelled(link, graph)
             if text:
                 changes[f"{self.prefix}{link.id}-local"] = {"text": text}

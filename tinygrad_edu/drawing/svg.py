@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from ..errors import DrawingError
 from .dot import Slot
-from .themes import PICTURE, SHADES, THEMES, Theme, marks
+from .themes import FAINT, PICTURE, SHADES, THEMES, Theme, marks
 from .words import clean
 
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
@@ -54,11 +55,14 @@ def dress(
     colours = THEMES["light" if theme == "auto" else theme]
     _unwrapped(root, titles)
     for group in root.iter(f"{_SVG}g"):
-        kind = group.get("class", "").split(" ")[0]
+        kind, *rest = group.get("class", "none").split()
+        if "pale" in rest:
+            group.set("opacity", f"{FAINT}")
         if kind == "node":
             _card(group, list(slots.get(group.get("id", ""), ())), colours)
         elif kind == "edge":
             _edge(group, colours)
+    _caption(root)
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
         _coloured(element, colours)
@@ -97,6 +101,15 @@ def _unwrapped(root: Element, titles: bool) -> None:
             title = Element(f"{_SVG}title")
             title.text, title.tail = told, "\n"
             parent.insert(0, title)
+
+
+def _caption(root: Element) -> None:
+    """The one number-like text of the picture as a whole."""
+    for group in root.iter(f"{_SVG}g"):
+        if group.get("class") == "graph":
+            for before, text in pairwise(list(group)):
+                if _MEANT.get(before.get("fill", "")) == "slot":
+                    text.set("id", "caption")
 
 
 def _card(group: Element, slots: list[Slot], colours: Theme) -> None:

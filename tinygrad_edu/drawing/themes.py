@@ -102,6 +102,8 @@ WIDTHS: Final = (1.0, 1.5, 2.0, 2.6)  # of an edge, by the step of its flow
 IDLE: Final = 0.8  # the width of an edge along which nothing flows
 RULES: Final = {"thresholds": list(THRESHOLDS), "widths": list(WIDTHS), "idle": IDLE}
 
+FAINT: Final = 0.22  # how opaque what is not highlighted still is
+
 STEPS: Final = ("negative-3", "negative-2", "negative-1", "negative-0", "zero",
                 "positive-0", "positive-1", "positive-2", "positive-3")  # fmt: skip
 SHADES: Final = (*STEPS, "nan", "none")
@@ -139,6 +141,16 @@ def stroke(name: str) -> tuple[str, float]:
         return "nan", WIDTHS[1]
     sign, _, step = name.partition("-")
     return (sign, WIDTHS[int(step)]) if step else ("idle", IDLE)
+
+
+def mixed(ground: str, colour: str, share: float) -> str:
+    """A colour mixed into another, as if it were that transparent.
+
+    >>> mixed("#FFFFFF", "#000000", 0.25)
+    '#BFBFBF'
+    """
+    pairs = zip(bytes.fromhex(ground[1:]), bytes.fromhex(colour[1:]))
+    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
 
 
 def largest(numbers: Iterable[float]) -> float:
@@ -180,6 +192,7 @@ def stylesheet(theme: str) -> str:
     else:
         sheet = [f".{PICTURE}.tg-{theme}{{{dark if theme == 'dark' else light}}}"]
     at = f".{PICTURE} "
+    sheet.append(f"{at}.pale{{opacity:{FAINT}}}")
     for name in THEMES["light"]:
         sheet.append(
             f"{at}.f-{name}{{fill:var(--tg-{name})}}{at}.s-{name}{{stroke:var(--tg-{name})}}"

@@ -1,0 +1,246 @@
+"""A film of training: one layout, and the numbers and colours of epoch after epoch.
+
+The film is a single SVG that plays by itself, in a browser, a README or a slide: no JavaScript.
+What changes is drawn once for every stretch of frames in which it stays the same, and a style
+shows each copy in its stretch of time. For readers who asked their system for less motion, and
+for programs that know no animation, the last frame stands still.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from copy import deepcopy
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from ..errors import BadArgument, DrawingError, MissingExtra, unknown_name
+from ..graph import Graph
+from .engines import render
+from .parts import view
+from .picture import CARDS, THEMED, graph_of, sized, write
+from .stage import Stage
+from .text import tree
+from .themes import THEMES
+
+_NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
+
+
+def film(
+    frames: Sequence[Any],
+    captions: Sequence[str] | None = None,
+    *,
+    title: str | None = None,
+    theme: str = "light",
+    seconds: float = 1.0,
+    limit: int = CARDS,
+) -> Film:
+    """A film of one expression at different numbers, for instance of a loss while it falls.
+
+    Args:
+        frames: for each frame a snapshot (``tg.snapshot(loss)``, taken at chosen epochs), all
+            of the same shape; or a Value, whose graph is then recorded as it is now.
+        captions: a line for each frame, such as "epoch 10".
+        title: a line above the picture.
+        theme: "light", "dark", or "auto", which follows the reader's system.
+        seconds: how long each frame stays; the last one stays twice as long.
+        limit: how many cards to draw at most; see `tinygrad_edu.draw`.
+
+    Raises:
+        BadArgument: if there is no frame, or not one caption for each.
+        GraphError: if the frames are not of one shape.
+
+    >>> from tinygrad_edu import Value, snapshot
+    >>> w, shots = Value(0.0, name="w", role="parameter"), []
+    >>> for epoch in range(4):
+    ...     loss = (w * 2.0 - 6.0) ** 2
+    ...     loss.backward()
+    ...     shots.append(snapshot(loss))
+    ...     w.data, w.grad = w.data - 0.1 * w.grad, 0.0
+    >>> shown = film(shots, [f"epoch {epoch}" for epoch in range(4)])
+    >>> shown
+    <Film of 4 frames: .svg(), .frames(), .save("training.svg")>
+    """
+    graphs = [graph_of(frame) for frame in frames]
+    if not graphs:
+        raise BadArgument("A film has one frame at least. Received: none.")
+    if captions is not None and len(captions) != len(graphs):
+        raise BadArgument(
+            f"Each frame has one caption. Received: {len(captions)} captions for "
+            f"{len(graphs)} frames."
+        )
+    if theme not in THEMED:
+        raise unknown_name("theme", theme, THEMED)
+    if not seconds > 0.0:
+        raise BadArgument(f"seconds is how long a frame stays, above 0. Received: {seconds!r}.")
+    stage = Stage(graphs, view(graphs[0], limit), title=title, theme=theme, captions=captions or ())
+    return Film(stage, graphs, list(captions or [""] * len(graphs)), seconds)
+
+
+class Film:
+    """Frames of one layout; made by `film`.
+
+    Attributes:
+        graphs: the snapshots that it shows.
+        captions: the line of each frame.
+    """
+
+    def __init__(
+        self, stage: Stage, graphs: list[Graph], captions: list[str], seconds: float
+    ) -> None:
+        self.graphs = graphs
+        self.captions = captions
+        self._stage = stage
+        self._seconds = seconds
+
+    @cached_property
+    def _still(self) -> str:
+        return self._stage.drawn(style=self._stage.css)
+
+    def _changes(self, number: int) -> dict[str, dict[str, str]]:
+        changes = self._stage.frame(self.graphs[number])
+        if self.captions[number]:
+            changes["caption"] = {"text": self.captions[number]}
+        return changes
+
+    def frames(self) -> list[str]:
+        """Every frame as an ``<svg>`` element of its own, for slides that are turned by hand."""
+        made = []
+        for number in range(len(self.graphs)):
+            root = ElementTree.fromstring(self._still)
+            _apply(root, self._changes(number))
+            made.append(_text(root))
+        return made
+
+    def svg(self) -> str:
+        """The film as one ``<svg>`` element that plays by itself."""
+        root = ElementTree.fromstring(self._still)
+        parents = {child: parent for parent in root.iter() for child in parent}
+        changes = [self._changes(number) for number in range(len(self.graphs))]
+        moments: set[tuple[int, int]] = set()
+        for element in _changing(root, set(changes[0])):
+            own = {one.get("id") for one in element.iter()}
+            told = [{id: set for id, set in each.items() if id in own} for each in changes]
+            alike = [list(run) for _, run in groupby(range(len(told)), told.__getitem__)]
+            if len(alike) == 1:
+                _apply(element, told[0])
+                continue
+            copies = []
+            for run in alike:
+                copy = deepcopy(element)
+                _apply(copy, told[run[0]])
+                for one in copy.iter():
+                    if "id" in one.attrib:
+                        one.set("id", f"{one.attrib['id']}-{run[0]}")
+                moment = Element(f"{_NAMESPACE}g", {"class": f"tg-{run[0]}-{run[-1]}"})
+                if run is not alike[-1]:
+                    moment.set("visibility", "hidden")
+                moment.append(copy)
+                copies.append(moment)
+                moments.add((run[0], run[-1]))
+            parent = parents[element]
+            place = list(parent).index(element)
+            parent[place : place + 1] = copies
+        sheet = next(root.iter(f"{_NAMESPACE}style"))
+        sheet.text = f"{sheet.text}\n{self._timing(moments)}"
+        return _text(root)
+
+    def _timing(self, moments: set[tuple[int, int]]) -> str:
+        """The style that shows each copy in its stretch of frames."""
+        total = len(self.graphs) + 1  # the last frame stays twice as long
+        rules = ["@media (prefers-reduced-motion:no-preference){"]
+        for first, last in sorted(moments):
+            name = f"tg-{first}-{last}"
+            end = total if last == len(self.graphs) - 1 else last + 1
+            rules.append(
+                f".{name}{{animation:{name} {total * self._seconds:g}s step-end infinite}}"
+            )
+            steps = [(0, "hidden" if first else "visible"), (first / total, "visible")]
+            steps += [(end / total, "hidden")] if end < total else []
+            inside = "".join(f"{at:.4%}{{visibility:{how}}}" for at, how in steps)
+            rules.append(f"@keyframes {name}{{{inside}}}")
+        return "\n".join([*rules, "}"])
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the film as .svg, which plays by itself, or as .gif; return the path.
+
+        Raises:
+            BadArgument: if the path ends in neither.
+            DrawingError: if there is no layout engine, or the file can't be written.
+            MissingExtra: for a .gif without the package Pillow.
+        """
+        path = Path(path)
+        form = path.suffix.lower()
+        if form not in (".svg", ".gif"):
+            raise BadArgument(f"A film is written as .svg or .gif. Received: {str(path)!r}.")
+        write(path, self.svg().encode() if form == ".svg" else self._gif())
+        return path
+
+    def _gif(self) -> bytes:
+        from io import BytesIO
+
+        try:
+            from PIL import Image
+        except ImportError:
+            raise MissingExtra(
+                "A film as .gif needs the package Pillow: pip install 'tinygrad-edu[plots]'. "
+                "As .svg it needs nothing."
+            ) from None
+        own = THEMES["light" if self._stage.theme == "auto" else self._stage.theme]
+        sources = [
+            self._stage.dot(own, graph, caption or None)
+            for graph, caption in zip(self.graphs, self.captions)
+        ]
+        pictures = [
+            Image.open(BytesIO(render(sized(one), "png"))).convert("RGB") for one in sources
+        ]
+        made = BytesIO()
+        each = [self._seconds * 1000] * (len(pictures) - 1) + [self._seconds * 2000]
+        pictures[0].save(
+            made, "GIF", save_all=True, append_images=pictures[1:], duration=each, loop=0
+        )
+        return made.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the film, or without an engine its last graph as a tree."""
+        words = f"{self!r}\n{tree(self.graphs[-1])}"
+        try:
+            return {
+                "text/html": f'<div style="overflow-x: auto">{self.svg()}</div>',
+                "text/plain": words,
+            }
+        except DrawingError as error:
+            return {"text/plain": f"{words}\n\n{error}"}
+
+    def __repr__(self) -> str:
+        return f'<Film of {len(self.graphs)} frames: .svg(), .frames(), .save("training.svg")>'
+
+
+def _changing(root: Element, ids: set[str]) -> list[Element]:
+    """The outermost elements that something changes in: chips, edges, texts."""
+    found, todo = [], [root]
+    while todo:
+        element = todo.pop()
+        if element.get("id") in ids:
+            found.append(element)
+        else:
+            todo += reversed(element)
+    return found
+
+
+def _apply(root: Element, changes: dict[str, dict[str, str]]) -> None:
+    for element in root.iter():
+        change = changes.get(element.get("id", ""), {})
+        if "text" in change:
+            element.text = change["text"]
+        if "class" in change:
+            element.set("class", change["class"])
+
+
+def _text(root: Element) -> str:
+    ElementTree.register_namespace("", _NAMESPACE[1:-1])
+    return ElementTree.tostring(root, encoding="unicode")
