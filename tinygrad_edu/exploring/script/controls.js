@@ -10,39 +10,32 @@ function show() {
   showBowl();
   showTable();
   showControls();
+  setText($("said"), sentence());
 }
 
+/** The card that shows a node alone in a picture, if there is one. */
+const cardOf = (scene, id) =>
+  scene.cards.find(({ nodes }) => nodes.length === 1 && nodes[0] === id);
+
+/** Ask about a node: its reason is told, and a picture that has its card is shown. */
 function select(id) {
+  const within = document.activeElement?.closest(".picture");
   state.selected = id;
-  follow(id);
+  if (!cardOf(SCENES[state.scene], id)) {
+    const other = SCENES.findIndex((scene) => cardOf(scene, id));
+    if (other >= 0) state.scene = other;
+  }
   show();
   bringIntoView(id);
+  if (within) cardOf(SCENES[state.scene], id)?.group.focus({ preventScroll: true });
 }
 
-/** Show the picture of the sample that a node belongs to, if this one has no card of it. */
-function follow(id) {
-  const shown = SCENES[state.scene].cards.some(
-    ({ nodes }) => nodes.length === 1 && nodes[0] === id,
-  );
-  const other = SCENES.findIndex(({ cards }) =>
-    cards.some(({ nodes }) => nodes.length === 1 && nodes[0] === id),
-  );
-  if (!shown && other >= 0) state.scene = other;
-}
-
-function goToStep(step, speak = true) {
+/** Go to a step; what it computes is then asked about, in this picture if it is there. */
+function goToStep(step) {
   state.step = Math.max(0, Math.min(step, END()));
-  const now = STEPS[state.step - 1];
-  if (now) {
-    const here = now.find((id) =>
-      SCENES[state.scene].cards.some(({ nodes }) => nodes.length === 1 && nodes[0] === id),
-    );
-    if (!now.includes(state.selected)) state.selected = here ?? now[0];
-    if (here === undefined) follow(state.selected);
-  }
-  if (speak) $("said").textContent = sentence();
-  show();
-  bringIntoView(state.selected);
+  const now = STEPS[state.step - 1] ?? [];
+  const here = now.find((id) => cardOf(SCENES[state.scene], id));
+  select(!now.length || now.includes(state.selected) ? state.selected : (here ?? now[0]));
 }
 
 /** Something that runs by itself until it is done or stopped. */
@@ -53,6 +46,7 @@ function stop() {
   if (playing.button) {
     playing.button.textContent = playing.word;
     playing.button.setAttribute("aria-pressed", "false");
+    $("said").setAttribute("aria-live", "polite");
   }
   Object.assign(playing, { timer: 0, button: null });
 }
@@ -63,6 +57,7 @@ function play(button, every, advance) {
   if (mine) return;
   Object.assign(playing, { button, word: button.textContent });
   button.textContent = "Pause";
+  $("said").setAttribute("aria-live", button === $("play") ? "polite" : "off"); // epochs fly by
   button.setAttribute("aria-pressed", "true");
   playing.timer = setInterval(() => advance() || stop(), every);
 }
@@ -154,7 +149,6 @@ function start() {
   $("legend").replaceChildren(...legend());
   $("lead").textContent = lead();
   show();
-  $("said").textContent = sentence();
 }
 
 /** The formulas of what has a name, from the result back: those of the first sample stand for all. */
@@ -217,7 +211,7 @@ function legend() {
 function lead() {
   const n = DATA.samples.length;
   const graph = `${plural(COUNT, "value")}, ${plural(PARAMETERS.length, "parameter")}${n ? `, ${plural(n, "sample")}` : ""}.`;
-  return `${graph} Go forward, and every value is computed from those before it. Go backward, and every gradient is computed from those after it.`;
+  return `${graph} Forward, each value is computed from those before it. Backward, each gradient ∂ is computed from those after it: it says how fast ${loss} grows when a number grows.`;
 }
 
 const on = (id, event, listener) => $(id).addEventListener(event, listener);

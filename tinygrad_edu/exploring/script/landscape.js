@@ -35,7 +35,10 @@ function showBowl() {
   ];
   const steep = Math.hypot(...slope);
   const arrow =
-    steep > 0 && Number.isFinite(steep) && !hidden(PARAMETERS[i]) && !hidden(PARAMETERS[j])
+    steep > 0 &&
+    Number.isFinite(steep) &&
+    gradientShown(PARAMETERS[i]) &&
+    gradientShown(PARAMETERS[j])
       ? slope.map((s) => (34 * s) / steep)
       : null;
   const names = [i, j].map((slot) => called(PARAMETERS[slot]));

@@ -24,8 +24,14 @@ function pathsFrom(id) {
   return found;
 }
 
-const link = (id, text = called(id)) =>
-  h("button", { type: "button", class: "link", click: () => select(id) }, text);
+/** A word that leads to a node. The reader's place in the page is then the reason. */
+function link(id, text = called(id)) {
+  const click = () => {
+    select(id);
+    $("why").focus({ preventScroll: $("why").getBoundingClientRect().top > 0 });
+  };
+  return h("button", { type: "button", class: "link", click }, text);
+}
 
 function showReason() {
   const id = state.selected;

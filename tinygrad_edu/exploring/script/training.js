@@ -31,13 +31,9 @@ function showTraining() {
     .map(([id, slot]) => {
       const g = state.numbers.adjoint[id];
       const [x, next] = [state.parameters[slot], state.parameters[slot] - state.rate * g];
-      return hidden(id)
-        ? h("p", {}, `${called(id)} ← ?`)
-        : h(
-            "p",
-            {},
-            `${called(id)} ← ${spelled(x)} − ${spelled(state.rate)} × ${factor(g)} = ${spelled(next)}`,
-          );
+      const step = `${called(id)} ← ${spelled(x)} − ${spelled(state.rate)} × `;
+      const known = gradientShown(id) ? `${factor(g)} = ${spelled(next)}` : "?";
+      return h("p", {}, step + known);
     });
   $("update").replaceChildren(
     ...(LIVE && PARAMETERS.length
@@ -55,7 +51,7 @@ function showSlider({ range, field, log }, x) {
     range.min = Math.min(+range.min, x);
     range.max = Math.max(+range.max, x);
   }
-  range.value = log ? Math.log10(x) : x;
+  range.value = log ? Math.log10(x || 1e-300) : x;
   range.setAttribute("aria-valuetext", spelled(x));
 }
 
