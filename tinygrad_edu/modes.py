@@ -133,11 +133,12 @@ _PACKAGE = __file__.removesuffix("modes.py")
 
 
 def caller() -> tuple[str, int]:
-    """The file and line that is recording: outside this package, and of no copying library."""
+    """The file and line that is recording: outside this package, and of no library that
+    called it for someone."""
     frame = sys._getframe(2)
     while frame.f_back is not None and (
         frame.f_code.co_filename.startswith(_PACKAGE)
-        or frame.f_globals.get("__name__") in ("copy", "copyreg")
+        or frame.f_globals.get("__name__") in ("contextlib", "copy", "copyreg")
     ):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
