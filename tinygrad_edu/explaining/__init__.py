@@ -123,9 +123,9 @@ def compare(loss: Value, w: Value, h: float | Sequence[float] | None = None) -> 
     Args:
         loss: a Value, the result.
         w: a Value that ``loss`` was computed from: a leaf, or any other.
-        h: the step; if not given, w's size × 2⁻¹⁷, where a central difference is best for
-            most functions. Several steps give a table, in which large ones miss the bend of
-            the curve and small ones drown in rounding.
+        h: the step; if not given, max(1, |w|) × 2⁻¹⁷, rounded down to a power of two, which
+            suits a central difference of most functions. Several steps give a table, in which
+            large ones miss the bend of the curve and small ones drown in rounding.
 
     Raises:
         GraphError: if one of them is no Value, or ``w`` is not in the graph of ``loss``.

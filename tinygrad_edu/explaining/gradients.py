@@ -93,12 +93,8 @@ class _Gradient:
 
     def _tell_paths(self) -> None:
         sums = self.paths.sums
-        say: list[Piece] = [
-            self.name,
-            " goes into ",
-            self.loss,
-            f" along {plural(sums.number, 'path')}",
-        ]
+        count = plural(sums.number, "path")
+        say: tuple[Piece, ...] = (self.name, " goes into ", self.loss, f" along {count}")
         groups = self.paths.groups(READ)
         if groups is None:
             self.say(*say, ", of too many shapes for one formula each.")
@@ -123,11 +119,9 @@ class _Gradient:
         shown = [numeral(group.sums.total) for group in groups[:SHOWN]]
         if len(groups) > SHOWN:
             rest = groups[SHOWN:]
-            count, total = (
-                min(MANY, sum(g.sums.number for g in rest)),
-                fsum_(g.sums.total for g in rest),
-            )
-            self.say(f"{plural(len(rest), 'more shape')}, with {plural(count, 'path')}, together "
+            number = min(MANY, sum(group.sums.number for group in rest))
+            total = fsum_(group.sums.total for group in rest)
+            self.say(f"{plural(len(rest), 'more shape')}, with {plural(number, 'path')}, together "
                      "bring ", numeral(total), ".")  # fmt: skip
             shown.append(numeral(total))
         added = Math(
