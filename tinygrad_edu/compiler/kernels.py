@@ -12,14 +12,13 @@ from top to bottom, then from left to right, then the samples that are left over
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import BadArgument
 from .code import Code
-from .llvm import LANES, Function, MachineCode, Whole, c_address, compiled, library
+from .llvm import LANES, Function, MachineCode, Whole, c_address, compiled, library, once
 
-__all__ = ["SIGNATURE", "FastKernel", "Part"]
+__all__ = ["PART", "SIGNATURE", "FastKernel", "Layout", "Part", "layout"]
 
 _POINTERS = [ctypes.c_void_p] * 5
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, *_POINTERS)
@@ -39,6 +38,24 @@ Part = tuple[int, int]
 """The address of a function with the parameters `PART`, and of its data."""
 
 
+class Layout(NamedTuple):
+    """Where the memory of a program has what, counted in numbers from its beginning.
+
+    It begins with the columns of `LANES` numbers that the parts compute with, the inputs first.
+    """
+
+    each: int  # the columns of the results wanted in every lane
+    total: int  # the columns of those wanted as a sum
+    numbers: int  # single numbers, for what no sample changes
+
+
+def layout(code: Code, columns: int) -> Layout:
+    """The layout of a program that computes with so many columns."""
+    each = columns * LANES
+    total = each + len(code.each) * LANES
+    return Layout(each, total, total + len(code.total) * LANES)
+
+
 class FastKernel:
     """A program in machine code; see `loops.Kernel`.
 
@@ -49,9 +66,8 @@ class FastKernel:
         code: the program.
         once, one, many: its parts, for what no sample changes, for a single sample and for a
             block of samples.
-        rows: how many columns of numbers those two begin their memory with; the inputs are
-            the first of them. Behind them lie the columns of ``each`` and ``total``.
-        numbers: how many single numbers the parts want behind those.
+        layout: where the parts expect what in their memory.
+        numbers: how many single numbers they want there.
         results: which of these numbers are wanted as ``once``.
         keep: what must live as long as the kernel does.
 
@@ -66,7 +82,7 @@ class FastKernel:
         once: Part,
         one: Part,
         many: Part,
-        rows: int,
+        layout: Layout,
         numbers: int,
         results: Any,
         keep: Any,
@@ -75,13 +91,10 @@ class FastKernel:
 
         frame, wanted = _frame(), np.array(results, np.int32)
         self.code, self._keep = code, (frame, wanted, keep)
-        each_at = rows * LANES
-        total_at = each_at + len(code.each) * LANES
-        numbers_at = total_at + len(code.total) * LANES
-        self.bytes = (numbers_at + numbers) * 8 + 64
+        self.bytes = (layout.numbers + numbers) * 8 + 64
         self._fields = np.array(
             [0, self.bytes, code.inputs, len(code.each), len(code.total), len(code.once),
-             each_at, total_at, numbers_at, wanted.ctypes.data, *once, *one, *many],
+             *layout, wanted.ctypes.data, *once, *one, *many],
             np.int64,
         )  # fmt: skip
         self.context: int = self._fields.ctypes.data
@@ -137,7 +150,7 @@ def place(array: Any) -> Any:
 # ── The frame ─────────────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(None)
+@once
 def _frame() -> MachineCode:
     return compiled([_kernel(), _block(), _fold("fold_all", LANES), _fold("fold_some", 0)])
 
@@ -160,23 +173,14 @@ def _kernel() -> Function:
     with f.when(memory.compare("ne", 0)):
         columns = f.value(f"inttoptr i64 {(memory + 63) & -64} to ptr")
         _run(f, ONCE_RUN, columns)
-        numbers = f.place(columns, f.field(context, NUMBERS_AT))
-        wanted = f.pointer(context, RESULTS)
-        count = f.field(context, ONCE)
-        with f.repeat(count >> 2) as loop:
-            for i in range(4):
-                at = loop.index * 4 + i
-                f.store(f.load(numbers, f.field(wanted, at, "i32")), "%once", at)
-        with f.repeat(count & 3) as loop:
-            at = (count & -4) + loop.index
-            f.store(f.load(numbers, f.field(wanted, at, "i32")), "%once", at)
+        _hand_over(f, columns)
         totals = f.place(columns, f.field(context, TOTAL_AT))
         count = f.field(context, TOTAL)
         none = f.real(-0.0)  # −0 + x is x, even for x = −0
         with f.repeat(count) as loop:
             f.store(n.compare("eq", 0).where(0.0, none), "%total", loop.index)
             f.store(none.spread(LANES), totals, loop.index * LANES)
-        with f.repeat(n >> 3) as loop:
+        with f.repeat(n >> LANES.bit_length() - 1) as loop:
             _call_block(f, columns, loop.index * LANES, LANES)
         with f.when(n.compare("sge", LANES)):
             f.write(f"call void @fold_all(ptr {totals}, ptr %total, i64 {count}, i64 {LANES})")
@@ -206,6 +210,21 @@ def _block() -> Function:
         x = f.load(results, column.index * LANES + row.index)
         f.store(x, f["each"], row.index * width + column.index)
     return f
+
+
+def _hand_over(f: Function, columns: str) -> None:
+    """What is wanted once, to where it is wanted: four by four, as there may be thousands."""
+    numbers = f.place(columns, f.field("%context", NUMBERS_AT))
+    wanted, count = f.pointer("%context", RESULTS), f.field("%context", ONCE)
+
+    def hand_over(i: Whole) -> None:
+        f.store(f.load(numbers, f.field(wanted, i, "i32")), "%once", i)
+
+    with f.repeat(count >> 2) as loop:
+        for i in range(4):
+            hand_over(loop.index * 4 + i)
+    with f.repeat(count & 3) as loop:
+        hand_over((count & -4) + loop.index)
 
 
 def _fold(name: str, lanes: int) -> Function:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
 
 from ..errors import MissingExtra
 
@@ -165,6 +165,11 @@ class Function:
         self.lines[head:head] = phis
         self.write(f"br label %head{number}")
         self.block(f"done{number}")
+
+    def copy(self, source: str, target: str, count: Whole) -> None:
+        """So many numbers from one place to another."""
+        with self.repeat(count) as loop:
+            self.store(self.load(source, loop.index, 1), target, loop.index)
 
     @contextmanager
     def when(self, condition: Truth) -> Iterator[None]:
@@ -409,8 +414,25 @@ def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
 
 _COMPILING = threading.Lock()
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-@lru_cache(None)
+
+def once(f: F) -> F:
+    """`functools.cache` for what must be made once only, though threads ask at the same time.
+
+    Of two that were made, the one that is not kept would take its machine code with it.
+    """
+    lock, cached = threading.RLock(), lru_cache(None)(f)
+
+    @wraps(f)
+    def locked(*args: Any) -> Any:
+        with lock:
+            return cached(*args)
+
+    return cast(F, locked)
+
+
+@once
 def binding() -> Any:
     """llvmlite's binding, ready for this processor.
 
@@ -429,7 +451,7 @@ def binding() -> Any:
     return llvm
 
 
-@lru_cache(None)
+@once
 def library() -> ctypes.CDLL:
     """The C library."""
     for name in (None, "libm.so.6", "ucrtbase"):  # this process; Linux; Windows

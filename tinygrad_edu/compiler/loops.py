@@ -8,14 +8,13 @@ Two kernels do the work, and this loop only passes numbers between them:
 from __future__ import annotations
 
 import ctypes
-from functools import cache
 from itertools import pairwise
 from typing import Any, Protocol
 
 from ..errors import BadArgument
 from .code import Code
 from .kernels import FastKernel
-from .llvm import Function, MachineCode, Real, Whole, compiled
+from .llvm import Function, MachineCode, Real, Whole, compiled, once
 
 __all__ = ["Kernel", "training_loop"]
 
@@ -182,7 +181,7 @@ def _demand(*conditions: tuple[str, bool, object]) -> None:
 _LOOP = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
-@cache
+@once
 def _compiled_loop() -> MachineCode:
     f = Function("train", {"told": "ptr"}, lanes=1)
     length = {name: f.field("%told", i) for i, name in enumerate(_TOLD) if i < _TOLD.index("step")}
@@ -199,25 +198,20 @@ def _compiled_loop() -> MachineCode:
         with f.repeat(lanes) as lane:
             row = f.field(at["order"], start + lane.index)
             source = f.place(at["data"], row * length["inputs"])
-            _copy(f, source, f.place(at["rows"], lane.index * length["inputs"]), length["inputs"])
-        _copy(f, at["state"], shared, state)
+            f.copy(source, f.place(at["rows"], lane.index * length["inputs"]), length["inputs"])
+        f.copy(at["state"], shared, state)
         source = f.place(at["scalars"], t.index * length["scalar_length"])
-        _copy(f, source, scalars, length["scalar_length"])
+        f.copy(source, scalars, length["scalar_length"])
         count = Real(f, f.value(f"sitofp i64 {lanes} to double"), 1)
         f.store(count, scalars, length["scalar_length"])
         _run(f, failed, at, "step", lanes, at["rows"], at["state"], totals, onces)
         _run(f, failed, at, "update", 0, "null", shared, "null", fresh)
         with f.when(f.field(failed, 0, "i32").compare("eq", 0)):
-            _copy(f, fresh, at["state"], state)
+            f.copy(fresh, at["state"], state)
             record = f.place(at["records"], t.index * length["record_length"])
-            _copy(f, f.place(fresh, state), record, length["record_length"])
+            f.copy(f.place(fresh, state), record, length["record_length"])
     f.result = f"i32 {f.value(f'load i32, ptr {failed}')}"
     return compiled([f])
-
-
-def _copy(f: Function, source: str, target: str, count: Whole) -> None:
-    with f.repeat(count) as loop:
-        f.store(f.load(source, loop.index), target, loop.index)
 
 
 def _run(

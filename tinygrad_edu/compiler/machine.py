@@ -14,16 +14,16 @@ a time. Nothing is compiled per program: it can run as soon as it is sorted.
 from __future__ import annotations
 
 import ctypes
-from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .code import PRIMITIVES, Code
-from .kernels import PART, FastKernel
-from .llvm import LANES, Function, MachineCode, Real, Whole, compiled
+from .kernels import PART, FastKernel, layout
+from .llvm import LANES, Function, MachineCode, Real, Whole, compiled, once
 from .primitives import compute
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["load"]
@@ -33,14 +33,15 @@ WINDOW = 16384
 all memory, again and again; the order in which a graph was recorded keeps together what
 belongs together."""
 
-_NAMES = list(PRIMITIVES)
-_NUMBER = {name: i for i, name in enumerate(_NAMES)}
+_NUMBER = {name: i for i, name in enumerate(PRIMITIVES)}
 
-# What the data of a program, an array of i64, holds where. A list has two fields, where it lies
-# and how long it is; those of groups are of five numbers each, of spread of two.
-(ONCE, ONE, MANY, CONSTANTS, SPREAD,
- EACH, TOTAL, EACH_COLUMNS, TOTAL_COLUMNS) = range(0, 18, 2)  # fmt: skip
-INPUTS, SHARED, EACH_AT, TOTAL_AT, NUMBERS_AT = range(18, 23)
+# What the data of a program holds, an array of i64. A list has two fields: where it lies, and
+# how long it is. Groups are of five numbers each (see _table); those of SPREAD, of two.
+_DATA = (
+    "INPUTS", "SHARED", "EACH_AT", "TOTAL_AT", "NUMBERS_AT",
+    *(f"{name}{suffix}" for name in ("ONCE", "ONE", "MANY", "CONSTANTS", "SPREAD", "EACH", "TOTAL",
+      "EACH_COLUMNS", "TOTAL_COLUMNS") for suffix in ("", "_COUNT")),
+)  # fmt: skip
 
 
 def load(code: Code, fastmath: bool = False) -> FastKernel:
@@ -56,6 +57,63 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     >>> each.tolist(), total.tolist()
     ([[6.0], [20.0]], [26.0])
     """
+    parts = _parts()
+    import numpy as np
+
+    groups, args, place, fixed = _sorted(code)
+    each, total, once = (place[list(slots)] for slots in (code.each, code.total, code.once))
+    varying = groups.out >= fixed
+
+    # What varies has a column of numbers, and so has what else is read or wanted beside it.
+    start = groups.start[varying].min(initial=len(args))
+    read = np.concatenate([args[start:], each, total])
+    spread = np.unique(read[(read >= code.inputs) & (read < fixed)])
+    given = np.arange(code.inputs)
+    with_column = np.concatenate([given, np.arange(fixed, code.slots), spread])
+    columns = np.zeros(code.slots, np.int32)
+    columns[with_column] = np.arange(len(with_column))
+    args_of_columns = columns[args]
+
+    singly, side_by_side = _loops(frozenset(code.ops))
+    lists = {
+        "ONCE": _table(groups, ~varying, singly, groups.out, args),
+        "ONE": _table(groups, varying, singly, groups.out, args),
+        "MANY": _table(groups, varying, side_by_side, columns[groups.out], args_of_columns),
+        "SPREAD": np.stack([spread, columns[spread]], axis=1),
+        "EACH": each, "EACH_COLUMNS": columns[each],
+        "TOTAL": total, "TOTAL_COLUMNS": columns[total],
+        "CONSTANTS": np.array(code.constants).view(np.int64),
+    }  # fmt: skip
+    lists = {name: np.ascontiguousarray(x, np.int64) for name, x in lists.items()}
+    where = layout(code, len(with_column))
+    data = np.zeros(len(_DATA), np.int64)
+    data[:5] = code.inputs, code.shared, *where
+    for name, x in lists.items():
+        i = _DATA.index(name)
+        data[i : i + 2] = x.ctypes.data, len(x)
+    once_part, one, many = [
+        (parts.address(name), data.ctypes.data) for name in ("once", "one", "many")
+    ]
+    keep = data, lists, args, args_of_columns
+    return FastKernel(code, once_part, one, many, where, code.slots, once, keep)
+
+
+# ── Sorting ───────────────────────────────────────────────────────────────────────────────
+
+
+class Groups(NamedTuple):
+    """The groups of a program, one array per property; slots are numbered in the new order."""
+
+    op: NDArray[np.int64]  # the primitive, by its number
+    out: NDArray[np.int64]  # the slot of the first result; the others follow
+    start: NDArray[np.int64]  # where the arguments of the first instruction begin
+    size: NDArray[np.int64]  # how many instructions there are
+    length: NDArray[np.int64]  # how many arguments each of them has
+
+
+def _sorted(code: Code) -> tuple[Groups, NDArray[np.int32], NDArray[np.int32], int]:
+    """The groups, the arguments of all instructions, the new number of every slot, and the
+    first of those that vary with the sample: what no sample changes comes before."""
     import numpy as np
 
     first, count = code.first, len(code.ops)
@@ -63,65 +121,45 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     lengths = np.fromiter(map(len, code.args), np.int64, count)
     flat = np.fromiter(chain.from_iterable(code.args), np.int32, int(lengths.sum()))
     starts = np.cumsum(lengths) - lengths
-    levels, varies = np.zeros(first + count), np.zeros(first + count)
-    varies[: code.inputs] = 1.0
-    _analysed(first, count, starts, lengths, flat, levels, varies)
+    levels, varies = _analysed(code, starts, lengths, flat)
 
-    # What no sample changes comes before the rest; then by window, level, primitive, arguments.
-    key = varies[first:].astype(np.int64)
-    for part in (np.arange(count) // WINDOW, levels[first:].astype(np.int64), ops, lengths):
+    key = varies
+    for part in (np.arange(count) // WINDOW, levels, ops, lengths):
         key = key * (int(part.max(initial=0)) + 1) + part
     order = np.argsort(key, kind="stable")
-    key, ops, lengths, starts = key[order], ops[order], lengths[order], starts[order]
-    place = np.arange(first + count, dtype=np.int32)
-    place[first + order] = np.arange(first, first + count, dtype=np.int32)
-    offsets = np.cumsum(lengths) - lengths
-    args = place[flat[np.repeat(starts - offsets, lengths) + np.arange(len(flat))]]
+    place = np.arange(code.slots, dtype=np.int32)
+    place[first + order] = np.arange(first, code.slots)
+    ops, lengths, old_starts = ops[order], lengths[order], starts[order]
+    starts = np.cumsum(lengths) - lengths
+    args = place[flat[np.repeat(old_starts - starts, lengths) + np.arange(len(flat))]]
 
-    # What varies has a column of numbers, and so has what else is read or wanted beside it.
-    fixed = first + count - int(varies[first:].sum())
-    each, total, once = (place[list(slots)] for slots in (code.each, code.total, code.once))
-    read = np.concatenate([args[lengths[: fixed - first].sum() :], each, total])
-    spread = np.unique(read[(read >= code.inputs) & (read < fixed)])
-    columns = np.zeros(first + count, np.int32)
-    with_column = np.concatenate([np.arange(code.inputs), np.arange(fixed, first + count), spread])
-    columns[with_column] = np.arange(len(with_column))
-
-    # The groups: their function, where results begin, where arguments do, how many of both.
-    heads = np.flatnonzero(np.diff(key, prepend=-1))
+    heads = np.flatnonzero(np.diff(key[order], prepend=-1))
     sizes = np.diff(heads, append=count)
-    many_args = columns[args]
-    single, lanes = _loops(frozenset(code.ops))
+    groups = Groups(ops[heads], heads + first, starts[heads], sizes, lengths[heads])
+    return groups, args, place, code.slots - int(varies.sum())
 
-    def groups(wanted: Any, loops: list[int], places: Any, args: Any) -> NDArray[np.int64]:
-        chosen = heads[wanted]
-        table = np.array(loops, np.int64)[ops[chosen]], places[chosen + first]
-        arguments = args.ctypes.data + 4 * offsets[chosen]
-        return np.stack([*table, arguments, sizes[wanted], lengths[chosen]], axis=1).astype(
-            np.int64
-        )
 
-    varying = heads >= fixed - first
-    itself = np.arange(first + count)
-    lists = [
-        groups(~varying, single, itself, args), groups(varying, single, itself, args),
-        groups(varying, lanes, columns, many_args),
-        np.array(code.constants), np.stack([spread, columns[spread]], axis=1),
-        each, total, columns[each], columns[total],
-    ]  # fmt: skip
-    lists = [np.ascontiguousarray(x, np.float64 if x.dtype == float else np.int64) for x in lists]
-    rows = len(with_column)
-    each_at = rows * LANES
-    total_at = each_at + len(each) * LANES
-    numbers_at = total_at + len(total) * LANES
-    fields = [field for x in lists for field in (x.ctypes.data, len(x))]
-    data = np.array([*fields, code.inputs, code.shared, each_at, total_at, numbers_at], np.int64)
-    parts = _parts()
-    once_part, one, many = (
-        (parts.address(name), data.ctypes.data) for name in ("once", "one", "many")
-    )
-    keep = data, lists, args, many_args
-    return FastKernel(code, once_part, one, many, rows, first + count, once, keep)
+def _analysed(
+    code: Code, starts: NDArray[np.int64], lengths: NDArray[np.int64], flat: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of every instruction, its level in its window, and 1 if it varies with the sample."""
+    import numpy as np
+
+    levels, varies = np.zeros(code.slots), np.zeros(code.slots)
+    varies[: code.inputs] = 1.0
+    run = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 5)
+    arrays = [x.ctypes.data for x in (starts, lengths, flat, levels, varies)]
+    run(_parts().address("analysis"))(code.first, len(code.ops), *arrays)
+    return levels[code.first :].astype(np.int64), varies[code.first :].astype(np.int64)
+
+
+def _table(groups: Groups, chosen: Any, loops: list[int], out: Any, args: NDArray[np.int32]) -> Any:
+    """Some groups as they are run: loop, first result, address of the arguments, counts."""
+    import numpy as np
+
+    start = args.ctypes.data + args.itemsize * groups.start
+    table = [np.array(loops, np.int64)[groups.op], out, start, groups.size, groups.length]
+    return np.stack(table, axis=1)[chosen]
 
 
 # ── What is compiled once per process ─────────────────────────────────────────────────────
@@ -151,7 +189,7 @@ def _loop(name: str, lanes: int) -> Function:
     return f
 
 
-@lru_cache(None)
+@once
 def _compiled_loop(name: str) -> tuple[int, int, MachineCode]:
     code = compiled([_loop(name, 1), _loop(name, LANES)])
     return code.address(f"{name}_1"), code.address(f"{name}_{LANES}"), code
@@ -159,17 +197,21 @@ def _compiled_loop(name: str) -> tuple[int, int, MachineCode]:
 
 def _loops(names: frozenset[str]) -> tuple[list[int], list[int]]:
     """The addresses of the loops of every primitive, 0 for those that are not asked for."""
-    found = [_compiled_loop(name)[:2] if name in names else (0, 0) for name in _NAMES]
+    found = [_compiled_loop(name)[:2] if name in names else (0, 0) for name in PRIMITIVES]
     return [single for single, _ in found], [lanes for _, lanes in found]
 
 
-@lru_cache(None)
+@once
 def _parts() -> MachineCode:
     return compiled([_groups(), _once(), _one(), _many(), _analysis()])
 
 
-def _list(f: Function, which: int) -> tuple[str, Whole]:
-    return f.pointer("%data", which), f.field("%data", which + 1)
+def _data(f: Function, name: str) -> Whole:
+    return f.field("%data", _DATA.index(name))
+
+
+def _list(f: Function, name: str) -> tuple[str, Whole]:
+    return f.pointer("%data", _DATA.index(name)), _data(f, f"{name}_COUNT")
 
 
 def _groups() -> Function:
@@ -183,7 +225,7 @@ def _groups() -> Function:
     return f
 
 
-def _run_groups(f: Function, r: str, which: int) -> None:
+def _run_groups(f: Function, r: str, which: str) -> None:
     groups, count = _list(f, which)
     f.write(f"call void @groups(ptr {r}, ptr {groups}, i64 {count})")
 
@@ -191,16 +233,14 @@ def _run_groups(f: Function, r: str, which: int) -> None:
 def _once() -> Function:
     """What no sample changes, from the shared numbers and the constants."""
     f = Function("once", PART, lanes=1)
-    r = f.place("%memory", f.field("%data", NUMBERS_AT))
-    inputs, shared = f.field("%data", INPUTS), f.field("%data", SHARED)
-    with f.repeat(shared) as loop:
-        f.store(f.load("%shared", loop.index), r, inputs + loop.index)
-    constants, count = _list(f, CONSTANTS)
-    with f.repeat(count) as loop:
-        f.store(f.load(constants, loop.index), r, inputs + shared + loop.index)
-    _run_groups(f, r, ONCE)
+    r = f.place("%memory", _data(f, "NUMBERS_AT"))
+    inputs, shared = _data(f, "INPUTS"), _data(f, "SHARED")
+    f.copy("%shared", f.place(r, inputs), shared)
+    constants, count = _list(f, "CONSTANTS")
+    f.copy(constants, f.place(r, inputs + shared), count)
+    _run_groups(f, r, "ONCE")
     with f.when(f.whole("n").compare("sgt", 1)):
-        spread, count = _list(f, SPREAD)
+        spread, count = _list(f, "SPREAD")
         with f.repeat(count) as loop:
             x = f.load(r, f.field(spread, loop.index * 2))
             column = f.field(spread, loop.index * 2 + 1)
@@ -211,27 +251,27 @@ def _once() -> Function:
 def _one() -> Function:
     """A single sample, on numbers: an eighth of the work, and the C library's functions."""
     f = Function("one", PART, lanes=1)
-    r = f.place("%memory", f.field("%data", NUMBERS_AT))
-    with f.repeat(f.field("%data", INPUTS)) as loop:
+    r = f.place("%memory", _data(f, "NUMBERS_AT"))
+    with f.repeat(_data(f, "INPUTS")) as loop:
         f.store(f.load("%memory", loop.index * LANES), r, loop.index)
-    _run_groups(f, r, ONE)
-    _deliver(f, r, EACH, TOTAL)
+    _run_groups(f, r, "ONE")
+    _deliver(f, r, "EACH", "TOTAL")
     return f
 
 
 def _many() -> Function:
     """A block of samples, on columns."""
     f = Function("many", PART)
-    _run_groups(f, "%memory", MANY)
-    _deliver(f, "%memory", EACH_COLUMNS, TOTAL_COLUMNS)
+    _run_groups(f, "%memory", "MANY")
+    _deliver(f, "%memory", "EACH_COLUMNS", "TOTAL_COLUMNS")
     return f
 
 
-def _deliver(f: Function, r: str, each: int, total: int) -> None:
+def _deliver(f: Function, r: str, each: str, total: str) -> None:
     """Copy results to the columns of ``each``, and add them to those of ``total``."""
-    for which, at in ((each, EACH_AT), (total, TOTAL_AT)):
+    for which, at in ((each, "EACH_AT"), (total, "TOTAL_AT")):
         wanted, count = _list(f, which)
-        columns = f.place("%memory", f.field("%data", at))
+        columns = f.place("%memory", _data(f, at))
         with f.repeat(count) as loop:
             x = f.load(r, f.field(wanted, loop.index) * f.lanes)
             if which == total:
@@ -259,8 +299,3 @@ def _analysis() -> Function:
         f.store(arg.carried + 1.0, "%levels", slot)
         f.store(varying.carried, "%varies", slot)
     return f
-
-
-def _analysed(first: int, count: int, *arrays: NDArray[Any]) -> None:
-    run = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * len(arrays))
-    run(_parts().address("analysis"))(first, count, *[array.ctypes.data for array in arrays])

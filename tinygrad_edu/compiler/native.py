@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import chain
 
 from .code import PRIMITIVES, Code
-from .kernels import PART, FastKernel
-from .llvm import LANES, Function, MachineCode, Real, compiled, kind
+from .kernels import PART, FastKernel, layout
+from .llvm import LANES, Function, MachineCode, Real, compiled, kind, once
 from .primitives import FORMULAS, FUNCTIONS, compute
 
 __all__ = ["load"]
@@ -65,9 +64,7 @@ class _Assembly:
             for i, slot in enumerate(getattr(code, output)):
                 self.outputs[slot].append((output, i))
         self.functions = sorted({op for op in code.ops if op in FUNCTIONS})
-        self.each_at = self.rows * LANES
-        self.total_at = self.each_at + len(code.each) * LANES
-        self.numbers_at = self.total_at + len(code.total) * LANES
+        self.layout = layout(code, self.rows)
 
     def cut(self, varies: bool) -> list[list[int]]:
         """The slots of one kind, piece by piece; at least one piece.
@@ -120,18 +117,17 @@ class _Assembly:
         ]
         machine_code = compiled(functions, level=1)
         called = [_function(name) for name in self.functions]
-        tables = (
-            np.array([[one, many] for one, many, _ in called], np.int64).reshape(-1, 2).T.copy()
-        )
+        ones = np.array([one for one, _, _ in called], np.int64)
+        manys = np.array([many for _, many, _ in called], np.int64)
         return FastKernel(
             self.code,
             once=(machine_code.address("once"), 0),
-            one=(machine_code.address("many"), tables[0].ctypes.data),
-            many=(machine_code.address("many"), tables[1].ctypes.data),
-            rows=self.rows,
+            one=(machine_code.address("many"), ones.ctypes.data),
+            many=(machine_code.address("many"), manys.ctypes.data),
+            layout=self.layout,
             numbers=len(self.numbers),
             results=[self.numbers[slot] for slot in self.code.once],
-            keep=(machine_code, tables, called),
+            keep=(machine_code, ones, manys, called),
         )
 
     def joined(self, name: str, pieces: list[Function]) -> list[Function]:
@@ -150,7 +146,7 @@ class _Assembly:
         for slot in piece:
             args = [here[arg] if arg in here else self.number(f, arg) for arg in self.args(slot)]
             here[slot] = self.result(f, slot, args)
-            f.store(here[slot], "%memory", self.numbers_at + self.numbers[slot])
+            f.store(here[slot], "%memory", self.layout.numbers + self.numbers[slot])
         return f
 
     def piece_many(self, piece: list[int]) -> Function:
@@ -192,7 +188,7 @@ class _Assembly:
         """What no sample changes, from where it lies."""
         code = self.code
         if slot >= code.first:
-            return f.load("%memory", self.numbers_at + self.numbers[slot], 1)
+            return f.load("%memory", self.layout.numbers + self.numbers[slot], 1)
         if slot >= code.inputs + code.shared:
             return f.real(code.constants[slot - code.inputs - code.shared])
         return f.load("%shared", slot - code.inputs, 1)
@@ -207,13 +203,13 @@ class _Assembly:
         """Leave a result in the columns of ``each``, and add it to those of ``total``."""
         for output, i in self.outputs.get(slot, ()):
             if output == "each":
-                f.store(x, "%memory", self.each_at + i * LANES)
+                f.store(x, "%memory", self.layout.each + i * LANES)
             else:
-                place = self.total_at + i * LANES
+                place = self.layout.total + i * LANES
                 f.store(f.load("%memory", place) + x, "%memory", place)
 
 
-@lru_cache(None)
+@once
 def _function(name: str) -> tuple[int, int, MachineCode]:
     """A primitive that is worth a call, on rows: the addresses for one sample and for many.
 
