@@ -3,7 +3,8 @@
 Each line of a case runs in a process of its own. All processes of a case are prepared first and
 must agree on the numbers; then they are timed in turn, round after round, so that a machine that
 is busy for a while disturbs all of them alike. The table shows medians over the rounds. It is
-also written to build/bench.json, and drawn to build/bench.png where matplotlib is installed.
+also written to build/bench.txt and bench.json, and drawn to bench.png there where matplotlib
+is installed.
 
 A peer may live in another interpreter: ``--peer torch=/path/to/python``, or several of them,
 separated like a PATH, in the environment variable BENCH_PEERS.
@@ -45,6 +46,7 @@ class Found(NamedTuple):
     rounds: list[float]
     facts: dict[str, Any]
     why: str = ""
+    version: str = ""
 
     @property
     def seconds(self) -> float:
@@ -84,7 +86,8 @@ class Worker:
     def close(self) -> Found:
         self.process.communicate()
         error = self.told.get("error", "")
-        return Found(self.line, self.rounds, self.told.get("facts", {}), error)
+        version = self.told.get("version", "")
+        return Found(self.line, self.rounds, self.told.get("facts", {}), error, version)
 
 
 def run(
@@ -185,14 +188,14 @@ def table(case: Case, lines: list[Found]) -> str:
             continue
         times, bar, met = judged(found, lines[0])
         mark = {True: "met", False: "missed", None: ""}[met]
-        row = f"{label}{shown(found.seconds):>9}{times:>11}{bar:>11} {mark:7}{remark(found)}"
+        row = f"{label}{shown(found.seconds):>9}{times:>10}{bar:>11} {mark:7}{remark(found)}"
         rows.append(row.rstrip())
     if case.spread is not None and all(found.rounds for found in lines):
         nodes = [found.node for found in lines]
         spread = max(nodes) / min(nodes)
         mark = "met" if spread <= case.spread else "missed"
         bar = f"≤ {case.spread:g} ×"
-        rows.append(f"  {'largest ÷ smallest per node':29}{ratio(spread):>11}{bar:>11} {mark}")
+        rows.append(f"  {'largest ÷ smallest per node':29}{ratio(spread):>10}{bar:>11} {mark}")
     return "\n".join(rows) + "\n"
 
 
@@ -203,8 +206,7 @@ def remark(found: Found) -> str:
     if "bytes" in facts:
         words.append(f"{facts['bytes'] / facts['nodes']:.0f} B")
     if "nodes" in facts:
-        node = found.node * 1e9
-        words.append(f"{node:.{0 if node >= 100 else 1}f} ns/node")
+        words.append(f"{shown(found.node)}/node")
     return " ".join(filter(None, words))
 
 
@@ -233,6 +235,14 @@ def machine() -> str:
             model = line.split(":", 1)[1].strip()
             break
     return f"Python {platform.python_version()}, {model}, {os.cpu_count()} cores"
+
+
+def versions(results: dict[str, list[Found]]) -> str:
+    """Every side that ran, with its version."""
+    seen = {f.line.side: f.version for lines in results.values() for f in lines if f.version}
+    return ", ".join(
+        f"{'tinygrad_edu' if side == 'ours' else side} {version}" for side, version in seen.items()
+    )
 
 
 def draw(results: dict[str, list[Found]], path: Path) -> bool:
@@ -279,21 +289,29 @@ def main(arguments: list[str] | None = None) -> None:
     others = [peer for peer in os.environ.get("BENCH_PEERS", "").split(os.pathsep) if peer]
     pythons = installed([*others, *options.peer])
     rounds = options.rounds or (3 if options.quick else 7)
-    print(f"{machine()}; medians of {rounds} rounds\n")
-    results = {}
+    seconds = 0.05 if options.quick else 0.3
+    results: dict[str, list[Found]] = {}
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(f"{text}\n")
+        print(text, flush=True)
+
+    tell(f"{machine()}; medians of {rounds} rounds\n")
     for name in options.case or CASES:
-        results[name] = run(
-            CASES[name], pythons, rounds, 0.05 if options.quick else 0.3, options.tiny
-        )
-        print(table(CASES[name], results[name]), flush=True)
+        results[name] = run(CASES[name], pythons, rounds, seconds, options.tiny)
+        tell(table(CASES[name], results[name]))
+    tell(versions(results))
     options.out.mkdir(exist_ok=True)
     data = {
         "machine": machine(),
+        "versions": versions(results),
         "cases": {name: record(CASES[name], lines) for name, lines in results.items()},
     }
+    (options.out / "bench.txt").write_text("".join(told), encoding="utf-8")
     (options.out / "bench.json").write_text(json.dumps(data, indent=1) + "\n")
     drawn = draw(results, options.out / "bench.png")
-    print(f"Written: {options.out / 'bench.json'}{' and bench.png' if drawn else ''}.")
+    print(f"Written to {options.out}: bench.txt, bench.json{', bench.png' if drawn else ''}.")
 
 
 if __name__ == "__main__":

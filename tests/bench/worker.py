@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from importlib import import_module
+from importlib import import_module, metadata
 from statistics import median
 
 
@@ -40,7 +40,8 @@ def main(side: str, case: str, size: str) -> None:
     except Exception as error:
         tell(error=f"{type(error).__name__}: {error}")
         raise
-    tell(answer=answer, facts=work.facts)
+    version = metadata.version("tinygrad-edu" if side == "ours" else side)
+    tell(answer=answer, facts=work.facts, version=version)
     for line in sys.stdin:
         tell(seconds=measured(work.step, float(line)))
 
