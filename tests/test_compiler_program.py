@@ -218,6 +218,7 @@ def test_a_busy_program_goes_over_to_faster_executors(monkeypatch):
     if "native" not in EXECUTORS:
         pytest.skip("llvmlite is not installed")
     monkeypatch.setattr(running, "WARM", 1000)
+    monkeypatch.setattr(running, "HOT", 5000)
     program, _ = perceptron()
     rows = np.random.default_rng(0).normal(size=(50, 3))
     first = program.value_and_grad(rows)

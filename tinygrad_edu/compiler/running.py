@@ -1,11 +1,11 @@
 """Which executor runs a program: Python at once, then something faster if it is worth it.
 
-    python ──1 million instructions──▶ machine ──in the background──▶ native
+    python ──1 million instructions──▶ machine ──100 million──▶ native
 
 Python needs no preparation. The virtual machine needs llvmlite and is prepared once per
-process. Native code is compiled per program, while the machine goes on answering; a long
-program stays with the machine. Every executor gives the same results, so the choice shows in
-the time only.
+process. Native code is compiled per program, by a thread of its own while the machine goes on
+answering; a long program stays with the machine. Every executor gives the same results, so the
+choice shows in the time only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ __all__ = ["EXECUTORS", "Runner"]
 WARM: Final = 1_000_000
 """Instructions × lanes after which a program deserves more than Python: about 50 ms of it."""
 
+HOT: Final = 100_000_000
+"""Instructions × lanes after which it deserves machine code of its own: about 0.1 s of the
+virtual machine, while compiling takes 0.2 s per thousand instructions."""
+
 LONG: Final = 20_000
-"""Instructions from which a program is not compiled but left to the virtual machine."""
+"""Instructions from which a program is not compiled but left to the virtual machine. Python
+waits at its end for a compilation that has begun: it can't be stopped, and must not be cut off."""
 
 CHUNK: Final = 4096
 """Lanes that are summed in one go. A larger batch is summed chunk by chunk, in order and by
@@ -67,24 +72,24 @@ class Runner:
         self.calls = self.lanes = 0
         self._size = len(code.ops)
         self._lock = threading.Lock()
-        self._warm = inf  # the lanes after which a faster executor is due
+        self._due = inf  # the lanes after which a faster executor is
         if executor != "auto":
             self.why = "it was asked for"
             self._kernel = self._load(executor)
             return
         self.why = "it answers at once"
         if self._size > LONG:
-            self._go_to_machine("the program is too long for Python")
+            self._faster("the program is too long for Python")
         else:
-            self._warm = WARM / max(1, self._size)
+            self._due = WARM / max(1, self._size)
         if not self.seconds:
             self._kernel = self._load("python")
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         self.calls += 1
         self.lanes += n or 1
-        if self.lanes > self._warm:
-            self._warm_up()
+        if self.lanes > self._due:
+            self._promote()
         if n <= CHUNK:
             self._kernel(n, batch, shared, each, total, once)
         else:
@@ -103,15 +108,19 @@ class Runner:
         self.executor = executor
         return kernel
 
-    def _warm_up(self) -> None:
-        """Go over to the virtual machine, and begin to compile."""
+    def _promote(self) -> None:
+        """Go over to the virtual machine, or begin to compile."""
         with self._lock:
-            if self._warm == inf:
-                return
-            self._warm = inf
-            self._go_to_machine(f"{self.lanes:,} lanes were run")
+            if self.lanes <= self._due:
+                return  # another thread was here first
+            self._due = inf
+            if self.executor == "python":
+                self._faster(f"{self.lanes:,} lanes were run")
+            else:
+                name = "tinygrad_edu compiles"
+                threading.Thread(target=self._compile, name=name, daemon=False).start()
 
-    def _go_to_machine(self, why: str) -> None:
+    def _faster(self, why: str) -> None:
         try:
             self._kernel = self._load("machine")
         except MissingExtra as error:
@@ -120,8 +129,7 @@ class Runner:
             return
         self.why = why
         if self._size <= LONG:
-            name = "tinygrad_edu compiles"
-            threading.Thread(target=self._compile, name=name, daemon=True).start()
+            self._due = HOT / max(1, self._size)
 
     def _compile(self) -> None:
         self._kernel = self._load("native")
