@@ -210,6 +210,9 @@ def test_different_constants_are_no_different_shapes_but_other_expressions_are()
     x = Value(0.5, name="x")
     groups = tg.explain(tg.sum([x * 2.0, x * 3.0, tg.sin(x) * 2.0, x**3, x**4]), x).data()["groups"]
     assert sorted(group["count"] for group in groups) == [1, 2, 2]
+    y = Value(2.0, name="y")
+    groups = tg.explain(tg.sum([x * y, x * tg.sin(y), x * tg.cos(y)]), x).data()["groups"]
+    assert {group["formula"] for group in groups} == {"y", "sin(y)", "cos(y)"}
 
 
 def test_both_places_of_an_operation_are_shapes_of_their_own():
@@ -463,6 +466,45 @@ def random_terms(draw: st.DrawFn) -> Term:
             args[1] = Term.number(float(draw(st.integers(-3, 3))))
         made.append(applied(op, args))
     return made[-1]
+
+
+A, B, C = (Term.named(Math(n, n), x) for n, x in (("a", 2.0), ("b", 3.0), ("c", 5.0)))
+
+
+@pytest.mark.parametrize(
+    ("term", "text", "tex"),
+    [
+        (A - (B - C), "a − (b − c)", r"a - \left(b - c\right)"),
+        (A - B - C, "a − b − c", "a - b - c"),
+        (A + (B + C), "a + (b + c)", r"a + \left(b + c\right)"),
+        (A * (B + C), "a·(b + c)", r"a \cdot \left(b + c\right)"),
+        (A / (B * C), "a/(b·c)", r"\frac{a}{b \cdot c}"),
+        (A / (B / C), "a/(b/c)", r"\frac{a}{\frac{b}{c}}"),
+        ((A + B) / C, "(a + b)/c", r"\frac{a + b}{c}"),
+        (-(A + B), "−(a + b)", r"-\left(a + b\right)"),
+        (ops.square(-A), "(−a)²", r"{\left(-a\right)}^{2}"),
+        (-ops.square(A), "−a²", r"-{a}^{2}"),
+        ((A**B) ** C, "(a^b)^c", r"{\left({a}^{b}\right)}^{c}"),
+        (A**-2.0, "a⁻²", r"{a}^{-2}"),
+        (A * -B, "a·(−b)", r"a \cdot \left(-b\right)"),
+        (A + -B, "a + (−b)", r"a + \left(-b\right)"),
+        (A * -2.5, "a·(-2.5)", r"a \cdot \left(-2.5\right)"),
+        (ops.exp(A + B) * C, "exp(a + b)·c", r"e^{a + b} \cdot c"),
+        (ops.sqrt(A) * ops.sqrt(A + B), "√a·√(a + b)", r"\sqrt{a} \cdot \sqrt{a + b}"),
+        (ops.tanh(A - B) ** 3.0, "tanh(a − b)³",
+         r"{\left(\tanh\left(a - b\right)\right)}^{3}"),
+        (ops.sum([A, -B, C]) * 2.0, "(a + (−b) + c)·2",
+         r"\left(a + \left(-b\right) + c\right) \cdot 2"),
+        (A * 1.0 + 0.0 * B, "a", "a"),
+        (A * 1e-9, "a·1e-09", r"a \cdot 1 \times 10^{-9}"),
+        (1.0 / 3.0 + A * 0.5, "0.333333 + a·0.5", r"0.333333 + a \cdot 0.5"),
+        (Term.number(1.0) / 3.0, "1/3", r"\frac{1}{3}"),
+        (Term.number(1.0) / 4.0, "0.25", "0.25"),
+        (Term.number(math.inf) * A, "inf·a", r"\infty \cdot a"),
+    ],
+)  # fmt: skip
+def test_formulas_in_print(term, text, tex):
+    assert term.math() == (text, tex)
 
 
 @given(random_terms())

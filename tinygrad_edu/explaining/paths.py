@@ -127,10 +127,10 @@ class Paths:
         for node in reversed(nodes[self.target + 1 :]):
             if node.id in reached:
                 for position, arg in enumerate(node.args):
-                    if arg in leading and node.partials[position] is None:
-                        found.append(Step(node.id, position, arg, 0.0))
-                    elif arg in leading:
+                    if node.partials[position] is not None:
                         reached.add(arg)
+                    elif arg in leading:
+                        found.append(Step(node.id, position, arg, 0.0))
         return found
 
     # ── Shapes ────────────────────────────────────────────────────────────────────────────

@@ -32,15 +32,12 @@ class _Story:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.lines = _lines(graph)
-        self.formulas = Formulas(graph, (graph.root.id,), apart=self.lines)
+        lines = _with_lines(graph)
+        self.formulas = Formulas(graph, (graph.root.id,), apart=lines)
         self.alike = _alike(graph)
-        self.like_others = {
-            scope for scopes in self.alike.values() for scope in scopes if scope not in self.alike
-        }
-        self.told = [
-            id for id in sorted(self.lines) if top(graph.nodes[id]) not in self.like_others
-        ]
+        self.samples = {scope for scopes in self.alike.values() for scope in scopes}
+        others = self.samples - self.alike.keys()
+        self.told = [id for id in sorted(lines) if top(graph.nodes[id]) not in others]
 
     def explanation(self) -> Explanation:
         root = self.graph.root
@@ -71,8 +68,8 @@ class _Story:
         leaves = [
             node
             for node in self.graph.nodes
-            if node.op is None and top(node) not in self.like_others | self.alike.keys()
-            and (node.name or node.role != "constant") and (node.id in used)
+            if node.op is None and node.id in used and top(node) not in self.samples
+            and (node.name or node.role != "constant")
         ]  # fmt: skip
         if not leaves:
             return [] if self.told else [Prose(("It was given, not computed.",))]
@@ -111,9 +108,11 @@ class _Story:
         """The same lines for every sample, as rows of numbers."""
         scopes = self.alike[scope]
         members = _members(self.graph, scopes)
-        places = [k for k, node in enumerate(members[scope]) if node.id in set(ids) or (
-            node.op is None and node.name)]  # fmt: skip
-        heads = {k: self.formulas.symbol((members[scope][k].id,)) for k in places}
+        first, lines = members[scope], set(ids)
+        places = [
+            k for k, node in enumerate(first) if node.id in lines or (node.op is None and node.name)
+        ]
+        heads = {k: self.formulas.symbol((first[k].id,)) for k in places}
         cells = {k: [numeral(members[s][k].data) for s in scopes[:ROWS]] for k in places}
         wide = max(columns(short(s, 24)) for s in scopes[:ROWS]) + 4
         while places:  # the first ones are the least interesting
@@ -122,13 +121,13 @@ class _Story:
             )
             if wide + width <= WIDTH:
                 break
-            unnamed = [k for k in places if not members[scope][k].name]
+            unnamed = [k for k in places if not first[k].name]
             places.remove(unnamed[0] if unnamed[:-1] else places[0])
         rows: tuple[tuple[Piece, ...], ...] = tuple(
             (short(s, 24), *(cells[k][row] for k in places)) for row, s in enumerate(scopes[:ROWS])
         )
-        said = f"The same for {pattern(scope).replace('#', '').strip()}s:" if rows else ""
-        blocks: list[Block] = [Prose((said or "The same for the others:",))]
+        kind = short(pattern(scope).replace("#", "").strip())
+        blocks: list[Block] = [Prose((f"The same for all {kind}s:",))]
         head: tuple[Piece, ...] = ("", *(heads[k] for k in places))
         blocks.append(Table("l" + "r" * len(places), head, rows))
         if len(scopes) > ROWS:
@@ -153,7 +152,7 @@ def top(node: Node) -> str:
     return (node.scope or "").partition("/")[0]
 
 
-def _lines(graph: Graph) -> set[int]:
+def _with_lines(graph: Graph) -> set[int]:
     """The ids of those operations that have a line of their own.
 
     They have a name, are used more than once or in another scope, or else the line that uses
