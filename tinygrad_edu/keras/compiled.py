@@ -31,7 +31,7 @@ from ..nn.names import Named
 from ..nn.optimizers import Optimizer
 from ..value import Value
 from .data import Pairs
-from .engines import Engine, Table, TrainingEngine
+from .engines import Engine, Table, Task, TrainingEngine
 
 T = TypeVar("T", "Forward", "Evaluation", "Training")
 SPARSE = {"sparse_categorical_crossentropy": "categorical_crossentropy"}
@@ -363,8 +363,15 @@ class Training(_OfBatches):
             )
         return flat.code
 
-    def run(self, rows: Table, batches: Sequence[Sequence[int]]) -> list[list[float]]:
+    def run(
+        self, rows: Table, batches: Sequence[Sequence[int]], task: Task | None = None
+    ) -> list[list[float]]:
         """Take a step for each batch of rows: model and optimiser are changed.
+
+        Args:
+            rows: the numbers of each sample.
+            batches: the places in ``rows`` that each step takes.
+            task: the whole training that this is part of, if that is known.
 
         Returns:
             The record of each step: its loss, then the sums that `note` takes.
@@ -372,7 +379,7 @@ class Training(_OfBatches):
         rates = self._rates(len(batches))
         if self.streams:
             rows, batches = self._drawn(rows, batches)
-        state, records = self._engine.train(rows, batches, self._load(), rates)
+        state, records = self._engine.train(rows, batches, self._load(), rates, task)
         self._store(state)
         return records
 

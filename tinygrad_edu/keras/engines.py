@@ -18,15 +18,28 @@ from itertools import accumulate, chain
 from math import inf
 from threading import Lock, Thread
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..compiler import Code, python
 
 Rows = Sequence[Sequence[float]]
 Batches = Sequence[Sequence[int]]
 
+LANES = 8
+"""From so many samples on, the fast kernels add several at once."""
+
+EXACT = {
+    "identity", "add", "sub", "mul", "div", "neg", "square", "reciprocal", "sum", "abs", "sqrt",
+    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "where", "unless_nan",
+    "maximum", "minimum", "relu", "step", "sign", "floor", "ceil",
+}  # fmt: skip
+"""Primitives that IEEE 754 defines to the last bit."""
+
+MUCH = 1_000_000
+"""Instructions × lanes from which a task is not for Python: about 50 ms of it."""
+
 WARM = 0.003
-"""Seconds of Python after which a program is worth machine code."""
+"""Seconds of Python after which machine code is prepared."""
 
 HOT = 2.0
 """Seconds of the virtual machine after which it is worth code of its own."""
@@ -68,8 +81,8 @@ class Engine:
         self, rows: Rows, shared: Sequence[float]
     ) -> tuple[list[list[float]], list[float], list[float]]:
         """The results of each row, their totals over the rows, and those wanted once."""
-        fast, (kernel,) = self._runs.prepared()
-        code, n = kernel.code, len(rows)
+        (code,), n = self._runs.codes, len(rows)
+        fast, (kernel,) = self._runs.prepared(n, 20.0 * n * len(code.ops))
         counts = len(code.total), len(code.once)
         start = perf_counter()
         results: tuple[Any, ...]
@@ -87,6 +100,14 @@ class Engine:
         return results
 
 
+class Task(NamedTuple):
+    """How much is asked for: samples and steps of an epoch, and epochs."""
+
+    samples: int
+    steps: int
+    epochs: int
+
+
 class TrainingEngine:
     """A step and an update, run for as many batches as they are given; see `loops`."""
 
@@ -94,14 +115,14 @@ class TrainingEngine:
         self._runs = _Runs([step, update], jit)
         self._pace = 1e-7  # seconds per instruction of a lane, as measured last
 
+    def _work(self, samples: int, steps: int) -> int:
+        """Instructions × lanes of so many samples in so many steps."""
+        step, update = self._runs.codes
+        return samples * (len(step.ops) + 10) + steps * (len(update.ops) + 50)
+
     def at_once(self, samples: int, steps: int) -> int:
         """How many epochs of so many samples and steps take about `PIECE` seconds."""
         return max(1, int(PIECE / (self._work(samples, steps) * self._pace)))
-
-    def _work(self, samples: int, steps: int) -> int:
-        """Instructions × lanes; beginning a step is worth some, too."""
-        step, update = self._runs.codes
-        return samples * (len(step.ops) + 10) + steps * (len(update.ops) + 50)
 
     def train(
         self,
@@ -109,6 +130,7 @@ class TrainingEngine:
         batches: Batches,
         state: Sequence[float],
         rates: Rows,
+        task: Task | None,
     ) -> tuple[list[float], list[list[float]]]:
         """The state after these batches, and the record of each.
 
@@ -119,12 +141,17 @@ class TrainingEngine:
             batches: which rows each step takes.
             state: as the program for the update reads it.
             rates: the learning rate of each step, as a list of one.
+            task: the whole training that this is part of; if that is not known, a thousand
+                times this.
         """
         state, records = list(state), list[list[float]]()
-        work = self._work(sum(map(len, batches)), len(batches)) / len(batches)
+        lanes, samples = max(map(len, batches)), sum(map(len, batches))
+        task = task or Task(samples, len(batches), 1000)
+        planned = self._work(task.samples, task.steps) * task.epochs
+        work = self._work(samples, len(batches)) / len(batches)
         while len(records) < len(batches):
             i, size = len(records), max(1, int(PIECE / (work * self._pace)))
-            fast, (step, update) = self._runs.prepared()
+            fast, (step, update) = self._runs.prepared(lanes, planned)
             start = perf_counter()
             run, table = (_quickly, rows.array) if fast else (_plainly, rows)
             until = i + size
@@ -139,45 +166,67 @@ class TrainingEngine:
 class _Runs:
     """Some programs and the kernels that run them now.
 
+    Which kernels run must never depend on the clock where that would show in a result. Single
+    samples come out the same to the bit, and so do fewer than `LANES` of them if all that is
+    computed is `EXACT`: there the faster kernels take over whenever they are ready. Otherwise
+    sums are taken in another order, or exp is another one; then the size of the task decides,
+    which is the same in every run.
+
     Args:
         codes: the programs.
         jit: "auto", or True for machine code at once, or False for none.
 
     Attributes:
-        seconds: what the present executor has taken so far.
+        seconds: what the present kernels have taken so far.
     """
 
     def __init__(self, codes: Sequence[Code], jit: bool | str) -> None:
         self.codes, self.jit, self.seconds = codes, jit, 0.0
+        self.fast = ""  # which executor the fast kernels are from
+        self._kernels: dict[bool, tuple[Any, ...]] = {}
         self._long = any(len(code.ops) > LONG for code in codes)
-        self._now: tuple[str, tuple[Any, ...]] | None = None
-        self._asked = {"python"}
+        self._alike = LANES if EXACT.issuperset(*(code.ops for code in codes if code.inputs)) else 2
+        self._asked: set[str] = set()
 
-    def prepared(self) -> tuple[bool, tuple[Any, ...]]:
-        """Whether the kernels are fast ones, which take arrays, and the kernels."""
-        if self._now is None:
-            if self.jit is True or (self.jit and self._long and _installed()):
-                self._load("machine")
-            else:
-                self._now = "python", tuple(map(python.load, self.codes))
-        assert self._now is not None
-        executor, kernels = self._now
-        after, enough = _AFTER.get(executor, ("", inf))
-        if self.seconds > enough and self.jit and after not in self._asked:
+    def prepared(self, lanes: int, planned: float) -> tuple[bool, tuple[Any, ...]]:
+        """Whether the kernels are fast ones, which take arrays, and the kernels.
+
+        Args:
+            lanes: how many samples the largest batch has.
+            planned: the instructions × lanes of the whole task.
+        """
+        fast = self.jit is True or (bool(self.jit) and self._is_due(lanes, planned))
+        if fast and not self.fast:
+            self._load("machine")
+        if not fast and not self._kernels:
+            self._kernels[False] = tuple(map(python.load, self.codes))
+        if self.jit:
+            self._look_ahead()
+        return fast, self._kernels[fast]
+
+    def _is_due(self, lanes: int, planned: float) -> bool:
+        if lanes < self._alike and not self._long:
+            return bool(self.fast)
+        return (self._long or planned > MUCH) and _installed()
+
+    def _look_ahead(self) -> None:
+        """Prepare the next executor in the background, if it is worth that."""
+        after, enough = _AFTER.get(self.fast, ("", inf))
+        if self.seconds > enough and after not in self._asked:
             self._asked.add(after)
             if _installed() and not (after == "native" and self._long):
                 import numpy  # noqa: F401 (here: others look at it while it is half imported)
 
                 Thread(target=self._load, args=[after], name=NAME, daemon=True).start()
-        return executor != "python", kernels
 
     def _load(self, executor: str) -> None:
         with _LOADING:  # one after the other: what all kernels share is made by the first
             load = import_module(f"..compiler.{executor}", __package__).load
-            self._now, self.seconds = (executor, tuple(map(load, self.codes))), 0.0
+            self._kernels[True] = tuple(map(load, self.codes))
+            self.fast, self.seconds = executor, 0.0
 
 
-_AFTER = {"python": ("machine", WARM), "machine": ("native", HOT)}
+_AFTER = {"": ("machine", WARM), "machine": ("native", HOT)}
 _LOADING = Lock()
 
 

@@ -28,7 +28,7 @@ from .callbacks import CallbackList, History, Progress
 from .compiled import Evaluation, Forward, Programs, Training
 from .data import Pairs, Stream, batches, is_stream, pairs, samples, split
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
-from .engines import Table
+from .engines import Table, Task
 from .seeding import fresh
 
 T = TypeVar("T", Forward, Evaluation, Training)
@@ -203,6 +203,7 @@ class Trainer(Module):
             verbose=verbose, epochs=epochs, steps=steps,
         )  # fmt: skip
         told.on_train_begin()
+        task = None if data is None else Task(len(data), steps or 1, epochs)
         by_batch = data is None or any(map(told.hears, _OF_BATCHES))
         by_epoch = by_batch or validation is not None or any(map(told.hears, _OF_EPOCHS))
         epoch, limit, known, rows = initial_epoch, epochs, None, Table()
@@ -212,7 +213,7 @@ class Trainer(Module):
                 told.on_epoch_begin(epoch)
                 replay = None if by_batch or data is None else self._replay(data)
                 if replay is None or data is None:
-                    logs = {name: [x] for name, x in self._epoch(feed(), told).items()}
+                    logs = {name: [x] for name, x in self._epoch(feed(), told, task).items()}
                     if not logs:
                         break  # a generator that had nothing left
                 else:
@@ -220,7 +221,7 @@ class Trainer(Module):
                         count = min(limit, epochs - epoch, replay.at_once(len(data), steps or 1))
                     if replay is not known:
                         known, rows = replay, replay.rows(data)
-                    logs = self._replayed(replay, rows, orders(count))
+                    logs = self._replayed(replay, rows, orders(count), task)
                 if validation is not None and isfinite(logs["loss"][0]):
                     found = self._test(validation, told, batch_size)
                     logs.update({f"val_{name}": [number] for name, number in found.items()})
@@ -253,12 +254,16 @@ class Trainer(Module):
         return self.history
 
     def _replayed(
-        self, replay: Training, rows: Table, orders: Sequence[Sequence[Sequence[int]]]
+        self,
+        replay: Training,
+        rows: Table,
+        orders: Sequence[Sequence[Sequence[int]]],
+        task: Task | None,
     ) -> dict[str, list[float]]:
         """Some epochs by a program: what `_epoch` tells of each, a list per name."""
         metrics = self.metrics.values()
         steps = [batch for order in orders for batch in order]
-        records = iter(replay.run(rows, steps))
+        records = iter(replay.run(rows, steps, task))
         logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
         for order in orders:
             loss_sum, seen = 0.0, 0
@@ -275,7 +280,9 @@ class Trainer(Module):
                 logs[name].append(metric.result())
         return logs
 
-    def _epoch(self, feed: Iterable[Pairs], told: CallbackList) -> dict[str, float]:
+    def _epoch(
+        self, feed: Iterable[Pairs], told: CallbackList, task: Task | None = None
+    ) -> dict[str, float]:
         """One pass over all samples. The loss it tells is the mean over them, each batch's
         before its step, as Keras tells it."""
         self.train()
@@ -285,7 +292,7 @@ class Trainer(Module):
         logs: dict[str, float] = {}
         for step, batch in enumerate(feed):
             told.on_train_batch_begin(step)
-            loss_sum += self._step(batch) * len(batch)
+            loss_sum += self._step(batch, task) * len(batch)
             seen += len(batch)
             logs = {"loss": loss_sum / seen, **self._results()}
             told.on_train_batch_end(step, logs)
@@ -294,11 +301,11 @@ class Trainer(Module):
         self.eval()
         return logs
 
-    def _step(self, batch: Pairs) -> float:
+    def _step(self, batch: Pairs, task: Task | None = None) -> float:
         """One step of the optimiser; the loss before it."""
         replay = self._replay(batch)
         if replay is not None:
-            ((loss, *sums),) = replay.run(replay.rows(batch), [range(len(batch))])
+            ((loss, *sums),) = replay.run(replay.rows(batch), [range(len(batch))], task)
             replay.note(sums, len(batch), self.metrics.values())
             return loss
         optimizer, loss_of = self._ready()
