@@ -6,6 +6,7 @@ import gc
 import itertools
 import math
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +256,29 @@ def test_eight_threads(executor):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_what_is_made_once_is_made_once_in_threads_too():
+    made, barrier = [], threading.Barrier(8)
+
+    @llvm.once
+    def make(x):
+        made.append(x)
+        time.sleep(0.01)
+        return object()
+
+    def work(found):
+        barrier.wait()
+        found.append(make(1))
+
+    found: list[object] = []
+    threads = [threading.Thread(target=work, args=(found,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [1]
+    assert len(set(map(id, found))) == 1
 
 
 @EXECUTORS

@@ -15,9 +15,9 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
-from .llvm import Real, Whole
+from .llvm import Real
 
-LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # 33 digits: a whole number times it is exact
+LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # 33 bits: k times it is exact
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 MAGIC = 1.5 * 2.0**52  # adding it leaves no room for a fraction: it rounds to a whole number
 MAGIC_BITS = 0x4338000000000000
@@ -41,22 +41,20 @@ def copysign(magnitude: Real | float, sign: Real) -> Real:
     return sign.f.intrinsic("copysign", sign.f.real(magnitude), sign)
 
 
-def _rounded(x: Real) -> tuple[Real, Whole]:
-    """x as the nearest whole number, twice: as a double and in the low bits of an integer."""
-    shifted = x + MAGIC
-    return shifted - MAGIC, shifted.bits()
+def _rounded(x: Real) -> Real:
+    """x as a whole number."""
+    return (x + MAGIC) - MAGIC
 
 
-def _two_to(k: Whole) -> Real:
-    """2^k for −1023 < k < 1024, given in the low bits."""
-    return ((k + 1023) << 52).real()
+def _two_to(k: Real) -> Real:
+    """2^k for a whole −1023 < k < 1024: k, put among the bits of the exponent."""
+    return (((k + MAGIC).bits() + 1023) << 52).real()
 
 
 def _scaled(x: Real, k: Real) -> Real:
     """x·2^k in two steps, as 2^k itself may be no double; rounds once where it underflows."""
-    half, half_bits = _rounded(k * 0.5)
-    _, rest_bits = _rounded(k - half)
-    return x * _two_to(half_bits) * _two_to(rest_bits)
+    half = _rounded(k * 0.5)
+    return x * _two_to(half) * _two_to(k - half)
 
 
 def _clamped(x: Real, low: float, high: float) -> Real:
@@ -69,7 +67,7 @@ _EXP = [1.0 / math.factorial(i) for i in range(2, 14)]
 
 def _cut(x: Real) -> tuple[Real, Real]:
     """x = k·ln 2 + r: gives k and e^r − 1."""
-    k, _ = _rounded(x * (1.0 / math.log(2.0)))
+    k = _rounded(x * (1.0 / math.log(2.0)))
     high, low = x - k * LN2_HIGH, k * LN2_LOW
     r = high - low
     lost = (high - r) - low  # what rounding took from r
@@ -85,8 +83,7 @@ def exp(x: Real) -> Real:
 def _expm1(x: Real) -> Real:
     """(1 − 2^−k + e^r − 1)·2^k: exact in the first difference, so nothing cancels."""
     k, p = _cut(_clamped(x, -60.0, 710.0))
-    _, minus_k = _rounded(_clamped(-k, -60.0, 1000.0))
-    return _scaled((1.0 - _two_to(minus_k)) + p, k)
+    return _scaled((1.0 - _two_to(_clamped(-k, -60.0, 100.0))) + p, k)
 
 
 def expm1(x: Real) -> Real:
@@ -175,7 +172,8 @@ _TANH_A, _TANH_B = _lambert(8)
 def tanh(x: Real) -> Real:
     """1 − 2/(e^2a + 1) for a = |x|; near 0, where that cancels, Lambert's fraction."""
     a, z = absolute(x), x * x
-    far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0)
+    k, p = _cut(_clamped(2.0 * a, 0.0, 40.0))
+    far = 1.0 - 2.0 / ((1.0 + p) * _two_to(k) + 1.0)
     near = x - x * (z * polynomial(z, _TANH_A) / polynomial(z, _TANH_B))
     return copysign((a < 0.55).where(near, far), x)
 
