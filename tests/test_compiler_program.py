@@ -18,6 +18,7 @@ from test_compiler import EXECUTORS, every_executor, floats, same
 import tinygrad_edu as tg
 from tinygrad_edu import Program, Value
 from tinygrad_edu.compiler import Code, program, python, running
+from tinygrad_edu.compiler.arrays import Lists
 from tinygrad_edu.compiler.running import CHUNK, Runner
 from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotANumber
 from tinygrad_edu.testing import strategies
@@ -82,7 +83,7 @@ def test_the_gradient_goes_where_it_is_wanted():
 
 def test_without_numpy_lists_come_out(monkeypatch):
     expected = perceptron(executor="python")[0].value_and_grad(ROWS)
-    monkeypatch.setattr(program, "_numpy", lambda: None)
+    monkeypatch.setattr(program, "arrays", Lists)
     found, _ = perceptron(executor="python")
     value, gradient = found.value_and_grad(ROWS)
     assert type(gradient) is list
@@ -92,8 +93,12 @@ def test_without_numpy_lists_come_out(monkeypatch):
     assert several.values([[3.0], [4.0]]) == [[3.0, 6.0], [4.0, 8.0]]
     regular = tg.compile(x + (w := Value(2.0)) ** 2, inputs=[x], parameters=[w], executor="python")
     assert regular.value_and_grad([[1.0], [3.0]]) == (6.0, [4.0])
-    with pytest.raises(BadArgument, match="one row per sample"):
+    with pytest.raises(BadArgument, match=r"one row per sample.*a row of 2 numbers"):
         found.value([[1.0, 2.0]])
+    with pytest.raises(BadArgument, match=r"per parameter, 3\. Received: 1"):
+        found.value(ROWS, [1.0])
+    hessian = tg.jit(tg.hessian(lambda v: v[0] ** 2 + v[1]), executor="python")
+    assert hessian([1.0, 2.0]) == [[2.0, 0.0], [0.0, 0.0]]
 
 
 @every_executor

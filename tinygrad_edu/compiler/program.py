@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from ..errors import BadArgument, NotANumber, StaleGraph, unknown_name
 from ..graph import tape
 from ..modes import entering
-from ..ops import add, identity, number
+from ..ops import add, identity
 from ..ops import sum as sum_row
 from ..value import Number, Value, replay
 from . import python, storage
+from .arrays import arrays
 from .code import Code
 from .lowering import Lowering
 from .running import Runner
@@ -267,14 +268,13 @@ class Program:
         once per batch)."""
         if self.code.once and not self.code.total:
             raise BadArgument("Nothing in this program depends on a sample. Ask for its value.")
-        n, rows, shared = self._given(batch, theta)
-        runner = self._runner("each")
-        width, np = len(runner.code.each), _numpy()
-        each: Any = [[0.0] * width for _ in range(n)] if np is None else np.empty((n, width))
-        runner(n, rows, shared, each, _none(np), _none(np))
+        found = arrays()
+        runner, rows = self._runner("each"), self._rows(batch)
+        each = found.empty_table(len(rows), len(runner.code.each))
+        runner(len(rows), rows, self._shared(theta), each, found.nothing, found.nothing)
         if self.code.total:
-            return [x for (x,) in each] if np is None else each[:, 0]
-        return self._among_constants(each, n) if self._constants else each
+            return found.column(each)
+        return found.spread(each, *self._template) if self._constants else each
 
     @cached_property
     def _constants(self) -> dict[int, float]:
@@ -293,99 +293,52 @@ class Program:
 
     @cached_property
     def _template(self) -> tuple[Any, Any]:
-        """A row of results that lacks what is computed, and where that goes."""
+        """A row of results that lacks what is computed, and the places where that goes."""
         row = [self._constants.get(place, 0.0) for place in range(len(self.code.each))]
-        np = _numpy()
-        return (
-            (row, self._computed) if np is None else (np.array(row), np.array(self._computed, int))
-        )
-
-    def _among_constants(self, each: Any, n: int) -> Any:
-        """All results, given those that were computed."""
-        row, places = self._template
-        if not isinstance(each, list):
-            found = _numpy().empty((n, len(row)))
-            found[:] = row
-            found[:, places] = each
-            return found
-        rows = [list(row) for _ in range(n)]
-        for whole, computed in zip(rows, each):
-            for place, x in zip(places, computed):
-                whole[place] = x
-        return rows
+        return arrays().template(row, self._computed)  # type: ignore[no-any-return]
 
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> Any:
         """The totals over the lanes, reduced, and what counts once."""
         if self.code.each:
             raise BadArgument("This program has several results. Ask for its values(batch).")
-        n, rows, shared = self._given(batch, theta)
-        runner = self._runner(wanted)
-        code, np = runner.code, _numpy()
-        if np is None:
-            total: Any = [0.0] * len(code.total)
-            once: Any = [0.0] * len(code.once)
-        else:
-            total = np.empty(len(code.total)) if code.total else _empty()
-            once = np.empty(len(code.once)) if code.once else _empty()
-        runner(n, rows, shared, _none(np), total, once)
+        found, runner = arrays(), self._runner(wanted)
+        code, rows = runner.code, self._rows(batch)
+        n = len(rows)
+        total = found.empty(len(code.total)) if code.total else found.nothing
+        once = found.empty(len(code.once)) if code.once else found.nothing
+        runner(n, rows, self._shared(theta), found.nothing, total, once)
         if not code.total:
             return once
-        if self.reduce == "mean" and n != 1:
+        if n != 1 and self.reduce == "mean":
             if n == 0:
                 raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
-            total = [x / n for x in total] if np is None else np.divide(total, n, total)
-        if not code.once:
-            return total
-        if np is None:
-            return [x + y for x, y in zip(total, once)]
-        with np.errstate(all="ignore"):  # inf − inf is nan, without a word
-            return np.add(total, once, total)
+            total = found.divided(total, n)
+        return found.added(total, once) if code.once else total
 
-    def _given(self, batch: Any, theta: Any) -> tuple[int, Any, Any]:
-        """How many samples, and the arguments as a kernel takes them."""
-        width, np = len(self.inputs), _numpy()
-        if np is None:
-            rows = [[number(x) for x in row] for row in batch]
-            if any(len(row) != width for row in rows):
-                raise self._misshapen(f"rows of {sorted(set(map(len, rows)))} numbers")
-            n = len(rows)
-        else:
-            rows = batch
-            if (
-                type(rows) is not np.ndarray
-                or rows.dtype != np.float64
-                or not rows.flags.c_contiguous
-            ):
-                rows = np.ascontiguousarray(batch, dtype=np.float64)
-                if rows.ndim == 1 and rows.size == 0:
-                    rows = rows.reshape(0, width)
-            if rows.ndim != 2 or rows.shape[1] != width:
-                raise self._misshapen(f"an array of shape {rows.shape}")
-            n = rows.shape[0]
+    def _rows(self, batch: Any) -> Any:
+        try:
+            return arrays().table_of(batch, len(self.inputs))
+        except BadArgument as error:
+            raise BadArgument(
+                f"A batch has one row per sample and {len(self.inputs)} columns "
+                f"({', '.join(name or '?' for name in self.inputs)}). Received: {error}."
+            ) from None
+
+    def _shared(self, theta: Any) -> Any:
+        """What all lanes have in common: theta, and the captured numbers of today."""
         count = len(self.parameters)
         if theta is None:
             theta = [value._data for value in self.parameters]
-        elif len(theta) != count:
+        try:
+            numbers = arrays().numbers_of(theta, count)
+        except BadArgument as error:
             raise BadArgument(
-                f"theta has one number per parameter, {count}. Received: {len(theta)}."
-            )
-        if self.captured:
-            theta = [*theta, *(value._data for value in self.captured)]
-        if np is None:
-            return n, rows, [number(x) for x in theta]
-        if (
-            type(theta) is not np.ndarray
-            or theta.dtype != np.float64
-            or not theta.flags.c_contiguous
-        ):
-            theta = np.ascontiguousarray(theta, dtype=np.float64)
-        return n, rows, theta
-
-    def _misshapen(self, received: str) -> BadArgument:
-        return BadArgument(
-            f"A batch has one row per sample and {len(self.inputs)} columns "
-            f"({', '.join(name or '?' for name in self.inputs)}). Received: {received}."
-        )
+                f"theta has one number per parameter, {count}. Received: {error}."
+            ) from None
+        if not self.captured:
+            return numbers
+        captured = [value._data for value in self.captured]
+        return arrays().numbers_of([*numbers, *captured], count + len(captured))
 
     def _runner(self, wanted: str) -> Runner:
         """What runs the whole program ("all"), or the part of it that a call needs."""
@@ -494,24 +447,3 @@ class Program:
             f"<Program of {len(self.code.ops):,} instructions, {len(self.inputs)} inputs, "
             f"{len(self.parameters)} parameters>"
         )
-
-
-def _none(np: Any) -> Any:
-    return [] if np is None else _empty()
-
-
-@cache
-def _empty() -> Any:
-    import numpy
-
-    return numpy.empty(0)
-
-
-@cache
-def _numpy() -> Any:
-    """NumPy, None where it is not installed."""
-    try:
-        import numpy
-    except ImportError:
-        return None
-    return numpy

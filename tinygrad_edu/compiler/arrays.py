@@ -1,0 +1,127 @@
+"""The numbers that go into a program and come out: NumPy's arrays, or lists where it is missing.
+
+Both classes do the same, so that who runs a program need not know which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from ..errors import BadArgument
+from ..ops import number
+
+__all__ = ["Arrays", "Lists", "arrays"]
+
+
+class Lists:
+    """Lists of floats, and lists of such for tables."""
+
+    def __init__(self) -> None:
+        self.nothing: Any = ()
+
+    def table_of(self, batch: Any, width: int) -> Any:
+        """A batch as a table of that many columns."""
+        rows = [[number(x) for x in row] for row in batch]
+        for row in rows:
+            if len(row) != width:
+                raise BadArgument(f"a row of {len(row)} numbers")
+        return rows
+
+    def numbers_of(self, numbers: Any, count: int) -> Any:
+        """That many numbers, from whatever holds them."""
+        if len(numbers) != count:
+            raise BadArgument(f"{len(numbers)}")
+        return [number(x) for x in numbers]
+
+    def empty(self, count: int) -> Any:
+        return [0.0] * count
+
+    def empty_table(self, n: int, width: int) -> Any:
+        return [[0.0] * width for _ in range(n)]
+
+    def divided(self, numbers: Any, by: int) -> Any:
+        return [x / by for x in numbers]
+
+    def added(self, one: Any, other: Any) -> Any:
+        return [x + y for x, y in zip(one, other)]
+
+    def column(self, table: Any) -> Any:
+        """The only column of a table."""
+        return [x for (x,) in table]
+
+    def template(self, row: Sequence[float], places: Sequence[int]) -> tuple[Any, Any]:
+        """What `spread` takes, made once for many calls."""
+        return row, places
+
+    def spread(self, table: Any, row: Any, places: Any) -> Any:
+        """Each row of the table put into these places of a longer row."""
+        rows = [list(row) for _ in table]
+        for longer, numbers in zip(rows, table):
+            for place, x in zip(places, numbers):
+                longer[place] = x
+        return rows
+
+
+class Arrays:
+    """Arrays of float64. What is one already, and has no gaps, is taken as it is."""
+
+    def __init__(self) -> None:
+        import numpy
+
+        self._np = numpy
+        self._kind, self._float = numpy.ndarray, numpy.dtype(numpy.float64)
+        self.empty = numpy.empty
+        self.nothing = numpy.empty(0)
+
+    def _contiguous(self, x: Any) -> Any:
+        if type(x) is self._kind and x.dtype is self._float and x.flags.c_contiguous:
+            return x
+        return self._np.ascontiguousarray(x, dtype=self._float)
+
+    def table_of(self, batch: Any, width: int) -> Any:
+        table = self._contiguous(batch)
+        if table.ndim != 2 or table.shape[1] != width:
+            if table.shape == (0,):  # no rows, so none is too short
+                return table.reshape(0, width)
+            raise BadArgument(f"an array of shape {table.shape}")
+        return table
+
+    def numbers_of(self, numbers: Any, count: int) -> Any:
+        found = self._contiguous(numbers)
+        if found.shape != (count,):
+            raise BadArgument(f"{len(found)}" if found.ndim == 1 else f"shape {found.shape}")
+        return found
+
+    def empty_table(self, n: int, width: int) -> Any:
+        return self.empty((n, width))
+
+    def divided(self, numbers: Any, by: int) -> Any:
+        numbers /= float(by)
+        return numbers
+
+    def added(self, one: Any, other: Any) -> Any:
+        with self._np.errstate(all="ignore"):  # inf − inf is nan, without a word
+            return one + other
+
+    def column(self, table: Any) -> Any:
+        return table[:, 0]
+
+    def template(self, row: Sequence[float], places: Sequence[int]) -> tuple[Any, Any]:
+        return self._np.array(row), self._np.array(places, int)
+
+    def spread(self, table: Any, row: Any, places: Any) -> Any:
+        rows = self.empty((len(table), len(row)))
+        rows[:] = row
+        rows[:, places] = table
+        return rows
+
+
+@cache
+def arrays() -> Any:
+    """Arrays if NumPy is installed, else lists."""
+    try:
+        return Arrays()
+    except ImportError:
+        return Lists()
