@@ -184,20 +184,21 @@ class Lowering:
 
     def _partials(self, node: Value, live: set[Value]) -> list[Any]:
         """The partials of a node for the arguments that matter, None for the others."""
-        slots, operands = self.slots, node.args
-        if node.op is None:
+        op, operands, slots = node.op, node.args, self.slots
+        if op is None:
             return []
-        constants = tuple([_bits(arg) if type(arg) is float else None for arg in operands])
-        asked = tuple([wanted(arg) and arg in live for arg in operands])
+        asked = tuple([type(arg) is not float and arg in live and wanted(arg) for arg in operands])
         if True not in asked:
             return []
-        template = _partials_template(node.op, operands, constants, asked)
-        if not template.steps and int not in map(type, template.outs):
-            return template.outs
-        args = [slots[arg] for arg in operands if type(arg) is not float]
-        return self._writer.paste(template, [slots[node], *args])
+        constants = None
+        if float in map(type, operands):
+            constants = tuple([_bits(arg) if type(arg) is float else None for arg in operands])
+        template = _templates.get((op, constants, asked))
+        if template is None:
+            template = _partials_template(op, operands, constants, asked)
+        places = [slots[node], *[slots[arg] for arg in operands if type(arg) is not float]]
+        return self._writer.paste(template, places)
 
-    @uncollected()
     def code(
         self, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
     ) -> Code:
@@ -504,20 +505,15 @@ def _template(op: Op, count: int) -> Template:
     return made
 
 
-def _partials_template(
-    op: Op, operands: Sequence[Any], constants: tuple[Any, ...], asked: tuple[bool, ...]
-) -> Template:
+def _partials_template(op: Op, operands: Sequence[Any], constants: Any, asked: Any) -> Template:
     """The partials asked for, of the result and those operands that are no plain numbers.
 
     Plain numbers are part of the template, as a partial may depend on them: x² has another
     slope than x to any power.
     """
-    key = op, constants, asked
-    made = _templates.get(key)
-    if made is None:
-        numbers = [x if type(x) is float else None for x in operands]
-        made = _traced(op, lambda out, *args: op.locals(out, args, asked), [None, *numbers])
-        _templates[key] = made
+    numbers = [x if type(x) is float else None for x in operands]
+    made = _traced(op, lambda out, *args: op.locals(out, args, asked), [None, *numbers])
+    _templates[op, constants, asked] = made
     return made
 
 
