@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
-from math import inf, prod
+from math import prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,7 +25,7 @@ from ..graph import tape
 from ..modes import entering
 from ..nn.layers import Sample, ShapedLayer
 from ..nn.losses import Loss, class_index
-from ..nn.metrics import Metric, metric
+from ..nn.metrics import METRICS, Metric
 from ..nn.module import Module
 from ..nn.names import Named
 from ..nn.optimizers import Optimizer
@@ -126,38 +126,17 @@ def targets(loss: Loss, data: Pairs, outputs: int) -> list[list[float]]:
     return [[1.0 if i == right else 0.0 for i in range(outputs)] for right in found]
 
 
-def _recordable(found: Metric, sparse: bool, widths: tuple[int, int]) -> Callable[..., Any] | None:
+def _recordable(found: Metric, sparse: bool, target: int, outputs: int) -> Any:
     """The function of a metric that is a mean over samples, None if Python must compute it."""
     if type(found) is not Metric or not found.built_in:
         return None
     name = found.name
-    if sparse:
-        if name == "accuracy":
-            name = "categorical_accuracy"
-        name = name.removeprefix("sparse_")
-        if not name.startswith("categorical"):
-            return None  # it would see the one-hot numbers and not the class
-        return metric(name).function
-    return (
-        None
-        if name.startswith("sparse") or (name == "accuracy" and widths[0] != widths[1])
-        else found.function
-    )
-
-
-def reduced(loss: Loss, total: Any, count: Any, weight: Any) -> Any:
-    """Σ wᵢLᵢ made the loss of a batch, as `Loss.reduced` does; on numbers or Values.
-
-    Args:
-        total: Σ wᵢLᵢ.
-        count: how many samples.
-        weight: Σ wᵢ, None if there are no weights.
-    """
-    if loss.reduction == "sum":
-        return total
-    if loss.reduction == "mean_with_sample_weight" and weight is not None:
-        return total / ops.where(ops.equal(weight, 0.0), inf, weight)
-    return total / count
+    if sparse:  # and so the target is one-hot numbers here
+        name = "sparse_categorical_accuracy" if name == "accuracy" else name
+        return METRICS[name.removeprefix("sparse_")] if name.startswith("sparse_") else None
+    if name.startswith("sparse_") or (name == "accuracy" and target != outputs):
+        return None
+    return found.function
 
 
 def _with(penalties: Sequence[Any], loss: Any) -> Any:
@@ -182,7 +161,7 @@ def _with_loss(model: Any, widths: tuple[int, int, int], weighted: bool, trainin
     weight = Value(1.0) if weighted else 1.0
     sums: list[Any] = [weight] if weighted else []
     for found in model.metrics.values():
-        function = _recordable(found, sparse, (target, outputs))
+        function = _recordable(found, sparse, target, outputs)
         if function is None:
             raise OnlyPython(found.name)
         sums.append(weight * function(y, recorded.outputs, **found.settings))
@@ -292,7 +271,7 @@ class Evaluation(_OfBatches):
         _, (total, *sums), penalties = self._run(self.rows(data), _numbers(self.held))
         self.note(sums, len(data), metrics)
         weight = sums[0] if self.weighted else None
-        loss: float = _with(penalties, reduced(self.loss, total, float(len(data)), weight))
+        loss: float = _with(penalties, self.loss.of_sum(total, float(len(data)), weight))
         return loss
 
 
@@ -302,6 +281,15 @@ class Training(_OfBatches):
     The state that the steps change is one list of numbers: the weights that are trained, all
     others that the layers read, what the optimiser remembers of each weight, how many steps
     were taken, and the last gradients. The record of a step holds its loss and its sums.
+
+    Args:
+        model: compiled, with its optimiser bound.
+        target: how many numbers a target has.
+        weighted: whether samples have weights.
+
+    Raises:
+        OnlyPython: if loss or metrics see whole batches.
+        TracingError: if something looks at numbers.
     """
 
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
@@ -336,25 +324,25 @@ class Training(_OfBatches):
     def _update(self, sums: int, penalties: int, pulled: Sequence[int]) -> Code:
         """One step of the optimiser, given the sums over the batch."""
         count = len(self.weights)
-        weights, held, before = _fresh(count), _fresh(len(self.held)), _fresh(count)
+        weights, held, last = _fresh(count), _fresh(len(self.held)), _fresh(count)
         memory = [dict(zip(self.names, _fresh(len(self.names)))) for _ in range(count)]
         total, told, slopes = Value(0.5), _fresh(sums), _fresh(count)
         fines, pulls = _fresh(penalties), _fresh(len(pulled))
         t, rate, n = _fresh(3)
         weight = told[0] if self.weighted else None
         with _tracing():
-            gradients = [reduced(self.loss, slope, n, weight) for slope in slopes]
+            gradients = [self.loss.of_sum(slope, n, weight) for slope in slopes]
             for i, pull in zip(pulled, pulls):
                 gradients[i] = gradients[i] + pull
             updates = self.optimizer.applied(weights, gradients, rate, t + 1.0, memory)
-            loss = _with(fines, reduced(self.loss, total, n, weight))
+            loss = _with(fines, self.loss.of_sum(total, n, weight))
             after = [
                 *(update.after for update in updates), *held,
                 *(update.memory[name] for update in updates for name in self.names),
                 t + 1.0, *gradients,
             ]  # fmt: skip
         state = [*weights, *held, *(kept[name] for kept in memory for name in self.names), t]
-        shared = [*state, *before, total, *told, *slopes, *fines, *pulls, rate, n]
+        shared = [*state, *last, total, *told, *slopes, *fines, *pulls, rate, n]
         flat = flatten([], shared, once=[*after, loss, *told])
         if flat.captured:
             raise NotTraceable(
@@ -537,21 +525,21 @@ def fingerprint(model: Any) -> list[Any]:
     while waiting:
         x = waiting.pop()
         kind = type(x)
-        if kind in _PLAIN or kind is Value:
+        if kind is Value or kind in _PLAIN:
             found.append(x)
-        elif kind in (list, tuple):
+        elif id(x) in seen:
+            found.append(id(x))
+        elif kind in (list, tuple, dict):
+            seen.add(id(x))
             found.append(len(x))
             waiting.extend(x)
-        elif kind is dict:
-            found += [len(x), *x]
-            waiting.extend(x.values())
+            waiting.extend(x.values() if kind is dict else ())
         elif not isinstance(x, Random):
+            seen.add(id(x))
             found.append(x)
-            if isinstance(x, (Module, Named, Optimizer)) and id(x) not in seen:
-                seen.add(id(x))
-                skipped = next(
-                    (names for base, names in _CHANGING.items() if isinstance(x, base)), ()
-                )
+            if isinstance(x, (Module, Named, Optimizer)):
+                changing = [names for base, names in _CHANGING.items() if isinstance(x, base)]
+                skipped = set().union(*changing)
                 waiting.extend(v for name, v in vars(x).items() if name not in skipped)
     return found
 

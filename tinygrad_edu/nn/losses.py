@@ -507,16 +507,32 @@ class Loss(Compared):
                     f"can't be weighted. Return a list with one number per sample."
                 )
             return losses
-        divisor = float(len(losses))
+        weight = None
         if sample_weight is not None:
             weights = weights_of(sample_weight, len(losses))
             losses = [loss * weight for loss, weight in zip(losses, weights)]
-            if self.reduction == "mean_with_sample_weight":
-                divisor = ops.sum(weights) or inf  # Keras's 0 for no weight at all
+            weight = ops.sum(weights)
         if self.reduction == "none":
             return losses
         total = losses[0] if len(losses) == 1 else ops.sum(losses)
-        return total if self.reduction == "sum" or divisor == 1.0 else total / divisor
+        return self.of_sum(total, float(len(losses)), weight)
+
+    def of_sum(self, total: Any, count: Any, weight: Any = None) -> Any:
+        """The loss of a batch from sums over its samples, as numbers or Values.
+
+        Args:
+            total: Σ wᵢ·Lᵢ.
+            count: how many samples there are.
+            weight: Σ wᵢ, None if there are no weights.
+
+        >>> Loss("mse").of_sum(3.0, 2.0), Loss("mse", reduction="sum").of_sum(3.0, 2.0)
+        (1.5, 3.0)
+        """
+        if self.reduction == "sum" or (type(count) is float and count == 1.0 and weight is None):
+            return total
+        if self.reduction == "mean_with_sample_weight" and weight is not None:
+            return total / ops.where(ops.equal(weight, 0.0), inf, weight)  # Keras's 0 for none
+        return total / count
 
     def config(self) -> dict[str, Any]:
         """All that there is to save; see `Named.config`."""
