@@ -537,6 +537,19 @@ def test_simplified_formulas_mean_the_same(term):
         balanced(shorter.math().tex)
 
 
+def test_what_sympy_shortens_and_what_is_not_believed():
+    pytest.importorskip("sympy")
+    shorter = simplifying.simplified(A * -2.0 + A * -3.0)
+    assert shorter is not None
+    assert shorter.math().text == "−5·a"
+    thirds = simplifying.simplified(A * 2.0 * (B * C + A) / 3.0)
+    assert thirds is not None
+    assert thirds.math().text == "2·a·(a + b·c)/3"
+    zero = Term.named(Math("z", "z"), 0.0)
+    assert simplifying.simplified(zero / zero) is None  # sympy says 1, but it is nan here
+    assert simplifying.simplified(sum([ops.sin(A)] * 100, A)) is None  # too large to try
+
+
 @given(strategies.graphs(max_steps=6))
 def test_the_formulas_of_a_gradient_give_its_number(example):
     leaves = example.leaves()
@@ -596,6 +609,8 @@ def test_a_rule_that_cannot_be_traced_is_a_symbol():
         (step, _) = e.data()["groups"][0]["paths"][0]["steps"][::-1]
         assert step["local"] == math.cos(0.5)
         assert "0.877583" in str(e)
+        sly = ops.op("math_only", math.sin, [lambda out, x: x * (2.0 if type(x) is float else 5.0)])
+        assert "5·x" not in str(tg.explain(sly(x), x))  # the formula would not be what it does
         many = tg.explain(tg.sum([row(x * i) for i in (1.0, 2.0)]), x)
         assert "∂math_only/∂x" in str(many)
         balanced(many.latex())
@@ -649,15 +664,36 @@ def well_formed(e: Explanation) -> None:
     json.dumps(e.data())
 
 
+ATTACKS = [
+    r"\input{/etc/passwd}", "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>",
+    "$$", "a|b", "x" * 10_000, r"}\end{align*}", "**bold**", "[a](javascript:b)", "&lt;b&gt;",
+    "ŷ", "θ₂", "w_1", "家", "\x1b[31m", r"\left(", "<!--", "a\nb", "l'Hôpital", "½", "%",
+    "e\u0301", "\u200b", "100% of {a_b} ~ #1 & $2^3", "`code`", "{{x}}",
+]  # fmt: skip
 NASTY = st.one_of(
     st.text(max_size=20),
     st.text("\\{}$&#%_^~<>|`*[]\"'\n\r\t\x00\x1b\u202e\ud800 ab", max_size=30),
-    st.sampled_from([
-        r"\input{/etc/passwd}", "</script><script>alert(1)</script>", "$$", "a|b", "x" * 10_000,
-        r"}\end{align*}", "**bold**", "[a](javascript:b)", "&lt;b&gt;", "ŷ", "θ₂", "w_1", "家",
-        "\x1b[31m", r"\left(", "<!--", "a\nb", "l'Hôpital", "½", "%", "e\u0301", "\u200b",
-    ]),
-)  # fmt: skip
+    st.sampled_from(ATTACKS),
+)
+
+
+@pytest.mark.parametrize("name", ATTACKS, ids=range(len(ATTACKS)))
+def test_no_attack_breaks_out(name):
+    a, b = Value(0.5, name=name), Value(2.0, name="b")
+    with tg.scope(name.replace("/", " ") + " 1"):
+        c = a * b + tg.log(a - 0.5)
+        c.name = name
+    with tg.scope(name.replace("/", " ") + " 2"):
+        d = a * b + tg.log(a - 0.5)
+        d.name = name
+    rule = nn.Adam([a])
+    for e in (
+        tg.explain(c + d, a),
+        tg.explain(c + d),
+        tg.compare(c, a),
+        tg.explain_update(rule, a),
+    ):
+        well_formed(e)
 
 
 @given(NASTY, NASTY, NASTY)
