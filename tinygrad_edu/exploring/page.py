@@ -31,6 +31,7 @@ SCRIPT: Final = (
     "landscape", "table", "predict", "controls",
 )  # fmt: skip
 MOST_CHARACTERS: Final = 20  # of a name that is a formula
+MOST_NUMBERS: Final = 60_000  # weights of all epochs together, 11 bytes each
 MOST_NODES: Final = 20_000  # the page's own arithmetic stays below a second
 
 
@@ -196,6 +197,7 @@ def document(
     """The whole page as HTML."""
     applied = [(node.op, len(node.args)) for node in graph.nodes if node.op is not None]
     rows, opaque = javascript.rows(applied)
+    kept = thinned(len(epochs), len(parameters))
     data = {
         **columns(graph, live=not opaque),
         "opaque": opaque,
@@ -203,8 +205,8 @@ def document(
         "parameters": parameters,
         "samples": samples(graph),
         "rate": rate,
-        "epochs": len(epochs),
-        "weights": packed(x for epoch in epochs for x in epoch),
+        "epochs": kept,
+        "weights": packed(x for epoch in kept for x in epochs[epoch]),
     }
     scenes = stages.scenes(graph, [sample["scope"] for sample in data["samples"]])
     pictures = [f'<div class="picture">{scene.stage.svg}</div>' for scene in scenes]
@@ -224,6 +226,17 @@ def document(
         name, _, after = piece.partition("}}")
         pieces += [parts[name], after]
     return "".join(pieces)
+
+
+def thinned(epochs: int, weights: int) -> list[int]:
+    """Which epochs the page keeps: all, or of many weights every k-th and the last.
+
+    >>> thinned(4, 2), len(thinned(100_000, 10)) <= MOST_NUMBERS / 10
+    ([0, 1, 2, 3], True)
+    """
+    most = max(2, MOST_NUMBERS // max(1, weights) - 1)
+    kept = list(range(0, epochs, -(-epochs // most) or 1))
+    return kept if not epochs or kept[-1] == epochs - 1 else [*kept, epochs - 1]
 
 
 def _file(name: str) -> str:
@@ -267,33 +280,39 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
 
 
 def labels(graph: Graph) -> list[str]:
-    """What to call each node in a sentence: its name, else what it computes, in names.
+    """What to call each node in a sentence: its name, else what it computes, in names; the sign
+    of its operation where that is too long, and of the result of everything "result".
 
     >>> w, y = Value(1.0, name="w"), Value(2.0, name="y")
-    >>> labels(snapshot((w * 3.0 - y) ** 2))
-    ['w', 'y', '3', 'w × 3', 'w × 3 − y', '(w × 3 − y)²']
+    >>> labels(snapshot((w * 3.0 - y) ** 2 + w))
+    ['w', 'y', '3', 'w × 3', 'w × 3 − y', '(w × 3 − y)²', 'result']
     """
-    found: list[formulas.Formula] = []
+    found: list[formulas.Formula | None] = []  # None: only the sign is left
+
+    def called(id: int) -> formulas.Formula:
+        return found[id] or formulas.Formula(symbol(graph.nodes[id]))
+
     for node in graph.nodes:
-        args = [found[arg] for arg in node.args]
         if named(node):
-            made = formulas.Formula(short(named(node)))
+            made: formulas.Formula | None = formulas.Formula(short(named(node)))
+        elif node.id == graph.root.id:
+            made = formulas.Formula("result")
         elif node.op is None:
             constant = node.role == "constant"
             made = formulas.of_number(node.data) if constant else formulas.Formula("number")
-        elif len(args) > 3 and node.op.name == "sum":
-            alike = len({arg.text for arg in args}) == 1 and args[0].text != symbol(
-                graph.nodes[node.args[0]]
-            )
-            made = formulas.Formula(f"Σ {args[0].within(3)}" if alike else "Σ")
+        elif len(node.args) > 3 and node.op.name == "sum":
+            one = {called(arg).text for arg in node.args}
+            alike = len(one) == 1 and found[node.args[0]] is not None
+            made = formulas.Formula(f"Σ {called(node.args[0]).within(3)}" if alike else "Σ")
+        elif None in [found[arg] for arg in node.args]:
+            made = None
         else:
-            made = formulas.written(node.op, args)
-        if len(made.text) > MOST_CHARACTERS and not named(node):
-            made = formulas.Formula(symbol(node))
+            made = formulas.written(node.op, [called(arg) for arg in node.args])
+            made = made if len(made.text) <= MOST_CHARACTERS else None
         if named(node) and node.op is TABLE["identity"] and not named(graph.nodes[node.args[0]]):
             found[node.args[0]] = made  # what is passed on unchanged is called as its copy
         found.append(made)
-    return [formula.text for formula in found]
+    return [called(node.id).text for node in graph.nodes]
 
 
 def _pattern(graph: Graph, node: Node) -> tuple[Any, tuple[float | None, ...]]:

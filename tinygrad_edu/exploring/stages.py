@@ -11,6 +11,7 @@ from ..drawing.words import plural
 from ..graph import Graph
 
 CARDS: Final = 300  # of the picture of the whole; a larger graph is folded
+SPAN: Final = 3000  # columns that all lines cross together: more, and the layout takes minutes
 OPENED: Final = 120  # cards of one sample; more, and it is not drawn alone
 SAMPLES: Final = 8  # so many samples are drawn alone,
 TOGETHER: Final = 480  # if they have no more cards together
@@ -29,7 +30,11 @@ class Scene(NamedTuple):
 def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
     """The pictures of a graph: of each sample if there are several, and of the whole."""
     found: list[Scene] = []
-    whole = view(graph, CARDS)
+    limit = CARDS
+    whole = view(graph, limit)
+    while span(whole) > SPAN and limit > 30:
+        limit //= 2
+        whole = view(graph, limit)
     if len(scopes) > 1:
         all_open = view(graph, len(graph.nodes))
         for scope in scopes[:SAMPLES]:
@@ -51,6 +56,20 @@ def _scene(graph: Graph, seen: View, label: str, note: str, number: int) -> Scen
     frames = [graph, wide(graph)]
     stage = Stage(frames, seen._replace(notes=[]), prefix=f"s{number}-", legend=False)
     return Scene(label, note, stage, seen.cards)
+
+
+def span(seen: View) -> int:
+    """How many columns the lines of a view cross, all together.
+
+    >>> from tinygrad_edu import Value, snapshot
+    >>> w = Value(2.0, "w")
+    >>> span(view(snapshot((w + 1.0) * w), 10))  # 1 for each line, 2 for the one from w to ×
+    5
+    """
+    column: dict[str, int] = dict.fromkeys((card.id for card in seen.cards), 0)
+    for link in seen.links:  # in the order of their heads: every tail has its column by then
+        column[link.head] = max(column[link.head], column[link.tail] + 1)
+    return sum(column[link.head] - column[link.tail] for link in seen.links)
 
 
 def wide(graph: Graph) -> Graph:

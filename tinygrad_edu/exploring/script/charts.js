@@ -96,31 +96,34 @@ function showCurve() {
   const values = all.map(([, value]) => value);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const log = low > 0 && high / low > 50;
-  const x = scale(0, state.run.length - 1, BOX.left, BOX.right);
+  const x = scale(0, epochName(state.run.length - 1), BOX.left, BOX.right);
   const y = scale(log ? low : Math.min(0, low), high, BOX.bottom, BOX.top, log);
   const here =
     Number.isFinite(now) && (!log || now > 0)
-      ? [x(state.epoch), Math.max(BOX.top, Math.min(BOX.bottom, y(now)))]
+      ? [x(epochName(state.epoch)), Math.max(BOX.top, Math.min(BOX.bottom, y(now)))]
       : null;
   const picture = chart(
     x,
     y,
     "epoch",
     log ? `${loss}, on a logarithmic scale` : loss,
-    `The loss falls from ${spelled(all[0][1])} to ${spelled(all.at(-1)[1])} in ${plural(state.run.length - 1, "epoch")}; now ${spelled(now)}.`.replace(
+    `The loss falls from ${spelled(all[0][1])} to ${spelled(all.at(-1)[1])} in ${plural(epochName(state.run.length - 1), "epoch")}; now ${spelled(now)}.`.replace(
       "falls",
       all.at(-1)[1] < all[0][1] ? "falls" : "goes",
     ),
     h("polyline", {
       class: "curve",
-      points: points(all.map(([epoch, value]) => [x(epoch), y(value)])),
+      points: points(all.map(([epoch, value]) => [x(epochName(epoch)), y(value)])),
     }),
     here
       ? h("line", { class: "here", x1: here[0], x2: here[0], y1: BOX.top, y2: BOX.bottom })
       : null,
     here ? h("circle", { class: "dot", cx: here[0], cy: here[1], r: 6 }) : null,
   );
-  picture.addEventListener("click", (event) => goTo(Math.round(x.inverse(pointed(event)[0]))));
+  picture.addEventListener("click", (event) => {
+    const share = x.inverse(pointed(event)[0]) / epochName(state.run.length - 1);
+    goTo(Math.round(share * (state.run.length - 1)));
+  });
   $("curve").replaceChildren(picture);
 }
 

@@ -8,6 +8,7 @@ function show() {
   showCurve();
   showLine();
   showBowl();
+  $("views").hidden = ["line-card", "curve-card", "bowl-card"].every((id) => $(id).hidden);
   showTable();
   showControls();
   setText($("said"), sentence());
@@ -151,27 +152,16 @@ function start() {
   show();
 }
 
-/** The formulas of what has a name, from the result back: those of the first sample stand for all. */
+/** The formulas of what has a name, from the result back; the first sample stands for all. */
 function formulas() {
   const plain = (id) => DATA.name[id] || !isOperation(id) || label(id) !== DATA.symbol[id];
-  return DATA.op
-    .map((_, id) => id)
-    .reverse()
-    .filter(
-      (id) =>
-        isOperation(id) && SAMPLE[id] < 1 && (DATA.name[id] || DATA.label[id] !== DATA.symbol[id]),
-    )
-    .filter(
-      (id) =>
-        DATA.args[id].every(plain) &&
-        computed(id) &&
-        computed(id)[0] !== label(id) &&
-        DATA.op[id] !== "identity",
-    )
+  const ids = DATA.op.map((_, id) => id).reverse();
+  const texts = ids
+    .map((id) => (DATA.op[id] === "identity" ? DATA.args[id][0] : id)) // whose copy has the name
+    .filter((id) => isOperation(id) && SAMPLE[id] < 1 && DATA.args[id].every(plain) && computed(id))
     .map((id) => `${label(id)} = ${computed(id)[0]}`)
-    .filter((text, n, all) => all.indexOf(text) === n && text.length < 60)
-    .slice(0, 4)
-    .join(",  ");
+    .filter((text) => text.length < 60 && text.split(" = ")[0] !== text.split(" = ")[1]);
+  return [...new Set(texts)].slice(0, 4).join(",  ");
 }
 
 /** What the kinds of cards are, with the names of the first of each. */

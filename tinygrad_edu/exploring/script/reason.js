@@ -2,6 +2,7 @@
 
 const MOST_TERMS = 24;
 const MOST_PATHS = 64;
+const MOST_LINKS = 9; // of a path that is written out
 
 /** How many ways lead from each node to the root. */
 const WAYS = (() => {
@@ -305,11 +306,11 @@ function localReasons(uses) {
 
 /** The paths all the way to the root as a table, if they are few and all of one kind. */
 function pathTable(id) {
-  if (HEIGHT[id] < 2 || WAYS[id] > MOST_PATHS) return null;
+  if (HEIGHT[id] < 2 || HEIGHT[id] > 2 * MOST_LINKS || WAYS[id] > MOST_PATHS) return null;
   const paths = pathsFrom(id).map((path) => path.filter(({ to }) => DATA.op[to] !== "identity"));
   const kindOf = (path) =>
     path.map(({ to, at }) => `${ALIKE[to]} ${SAMPLE[to] < 0 ? "" : at}`).join();
-  if (new Set(paths.map(kindOf)).size !== 1 || paths[0].length > 9) return null;
+  if (new Set(paths.map(kindOf)).size !== 1 || paths[0].length > MOST_LINKS) return null;
   const [first] = paths;
   const from = (path, i) => (i ? path[i - 1].to : id);
   const product = (path) => path.reduceRight((sofar, use) => sofar * local(use), 1);

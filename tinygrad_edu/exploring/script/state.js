@@ -11,7 +11,7 @@ function unpacked(text) {
 const TRAINING = (() => {
   const now = Float64Array.from(PARAMETERS, (id) => RECORDED[id]);
   const all = unpacked(DATA.weights);
-  const epochs = Array.from({ length: LIVE ? DATA.epochs : 0 }, (_, i) =>
+  const epochs = Array.from({ length: LIVE ? DATA.epochs.length : 0 }, (_, i) =>
     all.slice(i * PARAMETERS.length, (i + 1) * PARAMETERS.length),
   );
   return epochs.length ? epochs : [now];
@@ -69,6 +69,9 @@ const hidden = (id) => state.asked >= 0 && id === state.asked;
 function recompute() {
   state.numbers = backward(forward(state.parameters));
 }
+
+/** The number of an epoch: of a long training with many weights not all of them are kept. */
+const epochName = (n) => (state.run === TRAINING && DATA.epochs.length ? DATA.epochs[n] : n);
 
 /** Go to an epoch of the run. */
 function goTo(epoch) {

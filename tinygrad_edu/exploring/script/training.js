@@ -20,7 +20,7 @@ function showTraining() {
   $("epoch").max = last;
   $("epoch").value = state.epoch;
   $("epoch-said").textContent =
-    `${state.epoch} of ${last}, ${loss} ${spelled(state.numbers.values[ROOT])}`;
+    `${epochName(state.epoch)} of ${epochName(last)}, ${loss} ${spelled(state.numbers.values[ROOT])}`;
   $("epoch").setAttribute("aria-valuetext", $("epoch-said").textContent);
   for (const [slot, parts] of sliders) {
     parts.row.hidden = slot >= MOST_SLIDERS && PARAMETERS[slot] !== state.selected;
@@ -38,7 +38,7 @@ function showTraining() {
   $("update").replaceChildren(
     ...(LIVE && PARAMETERS.length
       ? [
-          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × ∂${loss}/∂θ`),
+          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × ${d(loss, "θ")}`),
           ...updates,
         ]
       : []),

@@ -41,7 +41,11 @@ const HOME = (() => {
     return scopes.size === 1 ? [...scopes][0] : "";
   });
 })();
-const called = (id) => (place(id) ? `${label(id)} of ${place(id)}` : label(id));
+/** A node in full: its label, where it stands, and where there are many of its sign, its number. */
+function called(id) {
+  const bare = isOperation(id) && !DATA.name[id] && label(id) === DATA.symbol[id] && SAMPLE[id] < 0;
+  return label(id) + (bare ? ` no. ${id}` : "") + (place(id) ? ` of ${place(id)}` : "");
+}
 /** The name of a derivative, in a line of text. */
 const d = (of, by) => `∂${grasped(of)}/∂${grasped(by)}`;
 /** The same as a fraction that stands. */
@@ -70,12 +74,16 @@ function outermost(name) {
 const gradientOf = (id) => d(loss, label(id));
 const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-/** A formula with its slots filled; `fill(i)` for argument i, `out` for the result. */
+/**
+ * A formula with its slots filled: `fill(i, alone)` for argument i, where alone tells that it
+ * stands in parentheses of its own; `out` for the result.
+ */
 function filled(formula, fill, out) {
   return [...formula]
-    .map((char) => {
+    .map((char, n, all) => {
       const slot = char.codePointAt(0) - 0xe000;
-      return slot === 0xff ? out : slot >= 0 && slot < 0xff ? fill(slot) : char;
+      const alone = all[n - 1] === "(" && all[n + 1] === ")";
+      return slot === 0xff ? out : slot >= 0 && slot < 0xff ? fill(slot, alone) : char;
     })
     .join("");
 }
@@ -93,7 +101,11 @@ function computed(id) {
     ];
   }
   const hold = /^[\ue000-\ue0fe +−]*$/.test(formula) ? heldAsFactor : grasped; // in a sum products hold
-  const names = filled(formula, (i) => hold(label(args[i])), label(id));
+  const names = filled(
+    formula,
+    (i, alone) => (alone ? label : (arg) => hold(label(arg)))(args[i]),
+    label(id),
+  );
   return [
     names,
     filled(
