@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tinygrad_edu.compiler import native
 from tinygrad_edu.compiler.code import Code
 from tinygrad_edu.compiler.vectors import VECTORS
+from tinygrad_edu.ieee import power
 
 BOUND = 2.0
 
@@ -20,12 +21,10 @@ BOUND = 2.0
 DOMAINS = {
     "exp": (-745.2, 709.78), "expm1": (-745.2, 709.78), "log": (0.0, math.inf),
     "log1p": (-1.0, math.inf), "sinh": (-710.47, 710.47), "cosh": (-710.47, 710.47),
-    "tanh": (-math.inf, math.inf),
+    "tanh": (-math.inf, math.inf), "sin": (-math.inf, math.inf), "cos": (-math.inf, math.inf),
 }  # fmt: skip
 
-KERNELS = {
-    name: native.load(Code(1, 0, (), (name,), ((0,),), each=(1,))) for name in sorted(VECTORS)
-}
+KERNELS = {name: native.load(Code(1, 0, (), (name,), ((0,),), each=(1,))) for name in DOMAINS}
 
 
 def computed(name: str, xs: np.ndarray) -> np.ndarray:
@@ -37,7 +36,7 @@ def computed(name: str, xs: np.ndarray) -> np.ndarray:
 
 def ulps(name: str, x: float, y: float) -> float:
     """How far y is from the function's true value at x, in units of its last place."""
-    with mpmath.workprec(1200 if name in ("expm1", "log1p", "sinh", "tanh") else 140):
+    with mpmath.workprec(1200 if name in ("expm1", "log1p", "sinh", "tanh", "sin", "cos") else 140):
         true = getattr(mpmath, name)(mpmath.mpf(x))
         return float(abs(mpmath.mpf(y) - true) / math.ulp(float(true)))
 
@@ -62,23 +61,24 @@ def points(rng: np.random.Generator, count: int) -> np.ndarray:
         math.sqrt(0.5) + rng.uniform(-1e-3, 1e-3, count),  # where log takes another exponent
         rng.integers(-1075, 1025, count) * math.log(2.0) / 2.0,  # and exp another power of 2
         rng.uniform(-745.1, -708.0, count),  # subnormal results of exp
+        rng.integers(-70_000, 70_000, count) * (math.pi / 2.0),  # where sin or cos is nearly 0
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("name", DOMAINS)
 def test_two_units_in_the_last_place(name):
     error, at = worst(name, points(np.random.default_rng(0), 200))
     assert error <= BOUND, at
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("name", DOMAINS)
 def test_two_units_in_the_last_place_everywhere(name):
     error, at = worst(name, points(np.random.default_rng(1), 20_000))
     assert error <= BOUND, at
 
 
-@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("name", DOMAINS)
 @given(x=st.floats(allow_nan=False, allow_infinity=False))
 def test_any_double(name, x):
     low, high = DOMAINS[name]
@@ -96,8 +96,43 @@ def test_what_is_subnormal_is_not_flushed():
     assert computed("exp", np.array([-745.0, -744.0])).tolist() == [5e-324, 1e-323]
 
 
-@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("name", DOMAINS)
 def test_the_same_in_every_lane(name):
     xs = np.repeat(points(np.random.default_rng(2), 3), 16)
     rows = computed(name, xs).reshape(-1, 16)
     assert np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape), equal_nan=True)
+
+
+def test_every_vector_function_is_tested():
+    assert DOMAINS.keys() | {"pow"} == VECTORS.keys()
+
+
+EXPONENTS = [
+    -3.0,
+    -2.0,
+    -1.0,
+    -0.5,
+    0.0,
+    0.5,
+    1.0,
+    1.5,
+    2.0,
+    3.0,
+    4.0,
+    5.0,
+    1e300,
+    math.inf,
+    math.nan,
+]
+
+
+def test_powers():
+    kernel = native.load(Code(2, 0, (), ("pow",), ((0, 1),), each=(2,)))
+    xs = points(np.random.default_rng(3), 20)
+    rows = np.array([(x, y) for x in xs for y in EXPONENTS])
+    each = np.empty(len(rows))
+    kernel(len(rows), rows, (), each, (), ())
+    for (x, y), got in zip(rows.tolist(), each.tolist()):
+        expected = power(x, y)
+        same = got == expected or (got != got and expected != expected)
+        assert same or abs(got - expected) <= 2.0 * math.ulp(expected), (x, y, got, expected)

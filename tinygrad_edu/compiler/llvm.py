@@ -66,6 +66,7 @@ class Function:
         self.result = result
         self.lanes = lanes
         self.flags = FAST if fastmath else ""
+        self.entry: list[str] = []
         self.lines: list[str] = []
         self.declared: set[str] = set()
         self.count = 0
@@ -132,6 +133,13 @@ class Function:
         call = f"call{self.flags} {of} @llvm.{name}.{suffix}({shown})"
         return Real(self, self.value(call), args[0].lanes)
 
+    def kept(self, x: Real) -> str:
+        """A place of the function's own, which holds x."""
+        place = f"%kept{len(self.entry)}"
+        self.entry.append(f"  {place} = alloca {kind('double', x.lanes)}")
+        self.store(x, place, 0)
+        return place
+
     @contextmanager
     def exactly(self) -> Iterator[None]:
         """Inside, arithmetic takes no liberties."""
@@ -186,7 +194,7 @@ class Function:
         """The whole function."""
         of = self.result.rpartition(" ")[0] or self.result
         head = f"define {of} @{self.name}({self.parameters}) {{"
-        return "\n".join([head, "entry:", *self.lines, f"  ret {self.result}", "}"])
+        return "\n".join([head, "entry:", *self.entry, *self.lines, f"  ret {self.result}", "}"])
 
 
 class Loop:
@@ -354,6 +362,15 @@ class Truth(_Name):
         line = f"or {kind('i1', self.lanes)} {self.name}, {other.name}"
         return Truth(self.f, self.f.value(line), self.lanes)
 
+    def everywhere(self) -> Truth:
+        """Whether it holds in every lane of a row."""
+        bits = self.f.value(f"bitcast {kind('i1', self.lanes)} {self.name} to i{self.lanes}")
+        return Truth(self.f, self.f.value(f"icmp eq i{self.lanes} {bits}, -1"), 1)
+
+    def __invert__(self) -> Truth:
+        line = f"xor {kind('i1', self.lanes)} {self.name}, {repeated('i1', 'true', self.lanes)}"
+        return Truth(self.f, self.f.value(line), self.lanes)
+
     def where(self, x: Real | float, y: Real | float) -> Real:
         """x where the condition holds, y elsewhere."""
         x, y = self.f.real(x), self.f.real(y)
@@ -467,6 +484,17 @@ def library() -> ctypes.CDLL:
 def c_address(name: str) -> int:
     """Where a function of the C library begins."""
     return ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
+
+
+def c(name: str, *args: Real) -> Real:
+    """A function of the C library, lane after lane."""
+    f, lanes, address = args[0].f, args[0].lanes, c_address(name)
+    if lanes == 1:
+        return f.call(address, *args)
+    result = args[0]
+    for i in range(lanes):
+        result = result.with_lane(i, f.call(address, *[x.lane(i) for x in args]))
+    return result
 
 
 def _target_machine(level: int) -> Any:

@@ -14,21 +14,10 @@ import math
 from collections.abc import Callable
 from functools import partial, reduce
 
-from .llvm import Real, Truth, c_address
+from .llvm import Real, Truth, c
 from .vectors import VECTORS, absolute, copysign
 
 __all__ = ["FORMULAS", "FUNCTIONS", "compute"]
-
-
-def c(name: str, *args: Real) -> Real:
-    """A function of the C library, lane after lane."""
-    f, lanes, address = args[0].f, args[0].lanes, c_address(name)
-    if lanes == 1:
-        return f.call(address, *args)
-    result = args[0]
-    for i in range(lanes):
-        result = result.with_lane(i, f.call(address, *[x.lane(i) for x in args]))
-    return result
 
 
 # ── Formulas that are too long to be written out at every use ─────────────────────────────

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
-from .llvm import Real
+from .llvm import Real, Truth, c
 
 LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # 33 bits: k times it is exact
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
@@ -178,8 +178,66 @@ def tanh(x: Real) -> Real:
     return copysign((a < 0.55).where(near, far), x)
 
 
-VECTORS: dict[str, Callable[[Real], Real]] = {
-    "exp": exp, "expm1": expm1, "log": log, "log1p": log1p,
-    "sinh": sinh, "cosh": cosh, "tanh": tanh,
+def _or_library(fine: Truth, quick: Real, name: str, *args: Real) -> Real:
+    """What was quick where it is fine; in the other lanes, which are rare, the C library's."""
+    f = quick.f
+    result = f.kept(quick)
+    with f.when(~fine.everywhere()):
+        f.store(fine.where(quick, c(name, *args)), result, 0)
+    return f.load(result, 0, quick.lanes)
+
+
+# π/2 in three parts: a whole number below 2²⁰ times one of the first two is exact
+_QUARTER = [
+    float.fromhex(x) for x in ("0x1.921fb544p+0", "0x1.0b4611a6p-34", "0x1.3198a2e037073p-69")
+]
+_FAR = 1e5
+# (sin r − r)/r³ and (cos r − 1 + r²/2)/r⁴ in z = r², to the last digit for |r| ≤ π/4
+_SIN = [(-1.0) ** i / math.factorial(2 * i + 1) for i in range(1, 9)]
+_COS = [(-1.0) ** i / math.factorial(2 * i) for i in range(2, 9)]
+
+
+def _circular(x: Real, quarters: int) -> Real:
+    """sin(x + quarters·π/2), for |x| < 10⁵."""
+    k = _rounded(x * (2.0 / math.pi))
+    first, second = x - k * _QUARTER[0], k * _QUARTER[1]
+    r = first - second
+    back = first - r
+    lost = ((first - (r + back)) + (back - second)) - k * _QUARTER[2]
+    r, lost = r + lost, (r - (r + lost)) + lost
+    z = r * r
+    sine = r + (r * z * polynomial(z, _SIN) + (lost - 0.5 * z * lost))
+    rest = 1.0 - 0.5 * z
+    cosine = rest + (((1.0 - rest) - 0.5 * z) + (z * z * polynomial(z, _COS) - r * lost))
+    quarter = (k + MAGIC).bits() + quarters
+    result = (quarter & 1).compare("eq", 0).where(sine, cosine)
+    return (quarter & 2).compare("eq", 0).where(result, -result)
+
+
+def sin(x: Real) -> Real:
+    near = absolute(x) < _FAR
+    result = (absolute(x) < 1e-8).where(x, _circular(x, 0))
+    return _or_library(near, result, "sin", x)
+
+
+def cos(x: Real) -> Real:
+    return _or_library(absolute(x) < _FAR, _circular(x, 1), "cos", x)
+
+
+def pow(x: Real, y: Real) -> Real:
+    """Products for the exponents that are written most; √x and 1/x round as they should."""
+    x2 = x * x
+    powers = {2.0: x2, 3.0: x2 * x, 4.0: x2 * x2, -1.0: 1.0 / x, 1.0: x}
+    root = y.equals(0.5) & (x > 0.0)
+    result, fine = root.where(x.f.intrinsic("sqrt", x), x), root
+    for exponent, power in powers.items():
+        asked = y.equals(exponent)
+        result, fine = asked.where(power, result), fine | asked
+    return _or_library(fine, result, "pow", x, y)
+
+
+VECTORS: dict[str, Callable[..., Real]] = {
+    "exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "pow": pow,
+    "sin": sin, "cos": cos, "sinh": sinh, "cosh": cosh, "tanh": tanh,
 }  # fmt: skip
 """The functions that rows of samples have of their own, by the name of the primitive."""
