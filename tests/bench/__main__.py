@@ -24,6 +24,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any, NamedTuple
 
 from .cases import CASES, INSTALL, Case, Line
@@ -240,9 +241,8 @@ def machine() -> str:
 def versions(results: dict[str, list[Found]]) -> str:
     """Every side that ran, with its version."""
     seen = {f.line.side: f.version for lines in results.values() for f in lines if f.version}
-    return ", ".join(
-        f"{'tinygrad_edu' if side == 'ours' else side} {version}" for side, version in seen.items()
-    )
+    named = [f"{'tinygrad_edu' if s == 'ours' else s} {version}" for s, version in seen.items()]
+    return fill(", ".join(named), 80)
 
 
 def draw(results: dict[str, list[Found]], path: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from itertools import chain
@@ -15,7 +14,7 @@ import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu import Value, nn
 from tinygrad_edu.compiler import flatten
-from tinygrad_edu.compiler.running import Runner
+from tinygrad_edu.compiler.running import LONG, Runner
 
 from .. import problems as p
 from .. import transformer as scalars
@@ -28,13 +27,11 @@ def values_in(node: Value) -> list[Value]:
 
 def settled(program, step) -> str:
     """Call a program until it has gone over to the executor that it stays with."""
+    last = "native" if program.report().instructions <= LONG else "machine"
     end = time.perf_counter() + 60.0
-    while time.perf_counter() < end:
-        step()
-        executor = program.report().executor
-        compiling = any("compiles" in thread.name for thread in threading.enumerate())
-        if executor == "native" or (executor == "machine" and not compiling):
-            break
+    while program.report().executor != last and time.perf_counter() < end:
+        for _ in range(100):
+            step()
     return program.report().executor
 
 
