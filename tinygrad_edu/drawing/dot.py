@@ -153,6 +153,7 @@ class _Writer:
             fontcolor=theme["muted"], fontname="Helvetica", fontsize=11, label=self.legend(),
             labeljust="l", labelloc="t", nodesep=0.22, ordering="in", outputorder="edgesfirst",
             pad=0.25, rankdir=self.style.direction, ranksep=0.42, splines="true",
+            remincross="false",  # a second search would turn what stands side by side round
         ) + "]"  # fmt: skip
         yield '\tnode [fontname="Helvetica" fontsize="11" penwidth="1.4"]'
         yield (
@@ -337,8 +338,8 @@ class _Writer:
             values["style"] = "dashed"
         values |= {"tooltip": told, "color": theme[colour], "penwidth": width}
         values["class"] = f"{name}{self.pale(link.id)}"
-        if link.tail in self.shared:
-            values["minlen"] = 2
+        if link.tail in self.shared or link.quiet:
+            values["minlen"] = 2  # where many lines fan out
         if link.head == "more":
             values["constraint"] = "false"  # what lies far away belongs to the left
         if self.place[link.tail] == self.place[link.head]:

@@ -23,10 +23,11 @@ Edge: TypeAlias = tuple[int, int, int]  # the argument's id, its position, the c
 Key: TypeAlias = int | tuple[str, ...]  # what a card stands for: a node, or several by a name
 
 DEEPEST: Final = 8  # boxes within boxes; deeper scopes share the innermost one
-LINKS_PER_CARD: Final = 2  # more, and no eye follows them
+LINKS_PER_CARD: Final = 3  # more, and no eye follows them
 DENSE: Final = 6  # lines out of a card and into another; between such cards they bear no text
 PARALLEL: Final = 6  # edges between the same two nodes; more are drawn as one link
-ALIKE: Final = 3  # leaves used alike; more become one card when a picture must be folded
+CROWD: Final = 3  # folded cards side by side in a box; the lines of more bear no text either
+ALIKE: Final = 2  # leaves used alike; more become one card when a picture must be folded
 SIBLINGS: Final = 12  # folded scopes of one kind; more become one card when it must be
 MORE: Final = ("", "more")  # the key of all that lies beyond the budget
 
@@ -293,7 +294,7 @@ class _Folding:
         if len(set(self.key)) - (MORE in self.key) > limit:
             return False
         pairs = {(self.key[arg.id], self.key[node.id]) for arg, _, node in self.graph.edges()}
-        return len(pairs) <= LINKS_PER_CARD * limit
+        return sum(tail != head for tail, head in pairs) <= LINKS_PER_CARD * limit
 
     # --- the cards and links that came out
 
@@ -364,13 +365,19 @@ class _Folding:
 
 
 def hushed(links: list[Link], cards: Iterable[Card]) -> list[Link]:
-    """The links without texts where many cards are tied to many; and all of them where many
-    folded cards share a box, which Graphviz would not keep in order between texts."""
+    """The links without texts where many cards are tied to many, and at folded cards that
+    stand side by side in a box: a neuron's lines are drawn straight instead."""
     out, into = Counter(link.tail for link in links), Counter(link.head for link in links)
-    beside = Counter(card.place for card in cards if card.kind == "folded" and card.place)
-    crowded = max(beside.values(), default=0) > DENSE
+    distance = distances(cards, links)
+    folded = {card.id: card.place for card in cards if card.kind == "folded" and card.place}
+    beside = Counter((place, distance[id]) for id, place in folded.items())
+    crowd = {id for id, place in folded.items() if beside[place, distance[id]] > CROWD}
     return [
-        link._replace(quiet=crowded or min(out[link.tail], into[link.head]) > DENSE)
+        link._replace(
+            quiet=min(out[link.tail], into[link.head]) > DENSE
+            or link.tail in crowd
+            or link.head in crowd
+        )
         for link in links
     ]
 
@@ -458,7 +465,7 @@ class Boxes:
         self.children: dict[Path, list[Path]] = {
             place: [(*place, name) for name in in_order(names)] for place, names in within.items()
         }
-        distance = distances(view)
+        distance = distances(view.cards, view.links)
         self.rows = self._rows(view, distance)
         self.chains = {place: _chains(cards, distance) for place, cards in self.cards.items()}
 
@@ -496,10 +503,10 @@ class Boxes:
         return rows
 
 
-def distances(view: View) -> dict[str, int]:
+def distances(cards: Iterable[Card], links: Sequence[Link]) -> dict[str, int]:
     """How many links each card is away from the root, at most."""
-    distance = {card.id: 0 for card in view.cards}
-    for link in reversed(view.links):
+    distance = {card.id: 0 for card in cards}
+    for link in reversed(links):
         distance[link.tail] = max(distance[link.tail], distance[link.head] + 1)
     return distance
 

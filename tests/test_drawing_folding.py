@@ -1,0 +1,402 @@
+"""Large graphs as pictures: what is folded, in which order it stands, and that it adds up."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_edu as tg
+from tinygrad_edu import Graph, Value, errors, nn, scope, snapshot
+from tinygrad_edu.drawing import draw
+from tinygrad_edu.drawing.parts import View, view
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def mlp(sizes: tuple[int, ...], samples: int) -> Value:
+    """The squared error of an MLP over some samples, as a reader would record it."""
+    model = nn.MLP(sizes[0], list(sizes[1:]), seed=1)
+    squares = []
+    for i in range(1, samples + 1):
+        with scope(f"sample {i}"):
+            xs = [Value(math.sin(i + j), f"x{j}", "input") for j in range(1, sizes[0] + 1)]
+            out: Any = model(xs)
+            out = out[0] if isinstance(out, list) else out
+            squares.append((out - Value(1.0, "y", "target")) ** 2)
+    loss = tg.sum(squares) / samples
+    loss.name = "loss"
+    return loss
+
+
+def texts(group: ElementTree.Element) -> list[str]:
+    return [(text.text or "").replace("\xa0", " ").strip() for text in group.iter(f"{SVG}text")]
+
+
+def drawn(drawing: tg.Drawing) -> tuple[dict[str, float], dict[str, float]]:
+    """Where boxes (by path) and cards (by id) begin, from the top."""
+    boxes, cards = {}, {}
+    for group in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}g"):
+        kind = group.get("class", "").split(" ")[0]
+        if kind in ("cluster", "node"):
+            top = min(float(text.attrib["y"]) for text in group.iter(f"{SVG}text"))
+            if kind == "node":
+                cards[group.attrib["id"]] = top
+            else:
+                boxes["".join(group.find(f"{SVG}title").itertext())] = top  # type: ignore[union-attr]
+    return boxes, cards
+
+
+@st.composite
+def scoped(pick: st.DrawFn) -> Value:
+    """A random graph with scopes within scopes, long sums, shared leaves and dead ends."""
+    pool = [
+        Value(pick(st.floats(-2, 2)), f"w{i}", "parameter") for i in range(pick(st.integers(1, 6)))
+    ]
+    for _ in range(pick(st.integers(1, 25))):
+        place = pick(st.sampled_from(["a", "a/b", "a/c 1", "c 1", "c 2", "c 3/a", None]))
+        picked = [pick(st.sampled_from(pool[-8:] + pool[:3])) for _ in range(3)]
+        make = pick(
+            st.sampled_from(
+                [
+                    lambda a, b, c: a + b + c,
+                    lambda a, b, c: tg.sum([a, b, c, a]),
+                    lambda a, b, c: a * b - 1.5,
+                    lambda a, b, c: tg.tanh(a),
+                    lambda a, b, c: tg.stop_gradient(a) * b,
+                ]
+            )
+        )
+        if place is None:
+            pool.append(make(*picked))
+        else:
+            with scope(place):
+                pool.append(make(*picked))
+    return pool[-1]
+
+
+# --- a picture is a quotient of the graph
+
+
+def check_adds_up(graph: Graph, seen: View) -> None:
+    owner = {node.id: card.id for card in seen.cards for node in card.nodes}
+    assert sum(len(card.nodes) for card in seen.cards) == len(graph.nodes) == len(owner)
+    crossing = Counter(
+        (arg.id, i, node.id) for arg, i, node in graph.edges() if owner[arg.id] != owner[node.id]
+    )
+    assert Counter(edge for link in seen.links for edge in link.edges) == crossing
+    assert len({card.id for card in seen.cards}) == len(seen.cards)
+    assert len({link.id for link in seen.links}) == len(seen.links)
+
+    brought: dict[str, float] = defaultdict(float)
+    for link in seen.links:
+        assert all((owner[a], owner[c]) == (link.tail, link.head) for a, _, c in link.edges)
+        brought[link.tail] += seen.flow(link) or 0.0
+    for card in seen.cards:
+        if not card.folded and card.id != owner[graph.root.id]:
+            assert math.isclose(
+                brought[card.id], card.outputs[0].adjoint, rel_tol=1e-9, abs_tol=1e-9
+            )
+
+
+@given(scoped(), st.integers(1, 30), st.sampled_from([(), ("a",), ("c *",), ("Σ",), ("*",)]))
+def test_every_node_and_every_edge_is_accounted_for(
+    root: Value, limit: int, unfold: tuple[str, ...]
+) -> None:
+    graph = snapshot(root)
+    seen = view(graph, limit, unfold=unfold)
+    check_adds_up(graph, seen)
+    assert sum(card.id != "more" for card in seen.cards) <= max(1, limit)
+
+
+@given(scoped(), st.integers(0, 4))
+def test_depth(root: Value, depth: int) -> None:
+    graph = snapshot(root)
+    seen = view(graph, 1000, depth=depth)
+    check_adds_up(graph, seen)
+    near = {seen.cards[-1].id}
+    for _ in range(depth):
+        near |= {link.tail for link in seen.links if link.head in near and link.head != "more"}
+    assert near >= {card.id for card in seen.cards} - {"more"}
+
+
+@settings(max_examples=10)
+@given(scoped(), st.integers(1, 12))
+def test_a_folded_picture_is_drawn_whole(root: Value, limit: int) -> None:
+    drawing = draw(root, limit=limit)
+    seen = view(snapshot(root), limit)
+    groups = {
+        group.attrib["id"]: group
+        for group in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}g")
+        if "id" in group.attrib
+    }
+    assert {card.id for card in seen.cards} | {link.id for link in seen.links} <= set(groups)
+    for link in seen.links:
+        if len(link.edges) > 1:
+            told = groups[link.id].find(f"{SVG}title")
+            assert told is not None
+            flow = seen.flow(link)
+            assert told.text == (
+                "no gradient flows here"
+                if flow is None
+                else f"{len(link.edges)} edges that bring {flow!r} of ∂"
+            )
+
+
+# --- sums
+
+
+def test_a_chain_of_plus_is_one_sum() -> None:
+    a, b, c, d = (Value(float(i), name) for i, name in enumerate("abcd", 1))
+    total = a + b + c + d
+    seen = view(snapshot(total), 80)
+    assert [(card.title, len(card.nodes)) for card in seen.cards if card.nodes[0].op] == [("Σ", 3)]
+    assert [seen.local(link.edges[0]) for link in seen.links] == [1.0] * 4
+    assert {link.head for link in seen.links} == {f"v{seen.graph.root.id}"}
+    assert "∂+/∂a = 1.0" in draw(total).source
+    assert sum(card.title == "+" for card in view(snapshot(total), 80, unfold=["Σ"]).cards) == 3
+    assert view(snapshot(a + b), 80).cards[-1].title == "+"
+    assert view(snapshot(tg.sum([a, b])), 80).cards[-1].title == "+"
+    assert view(snapshot(tg.sum([a, b, c])), 80).cards[-1].title == "Σ"
+
+
+def test_a_sum_that_is_named_or_used_or_elsewhere_stays() -> None:
+    a, b, c = Value(1.0), Value(2.0), Value(3.0)
+    named = a + b
+    named.name = "subtotal"
+    assert len(view(snapshot(named + c), 80).cards) == 5
+    used = a + b
+    assert len(view(snapshot((used + c) * used), 80).cards) == 6
+    with scope("here"):
+        inner = a + b
+    assert len(view(snapshot(inner + c), 80).cards) == 5
+
+
+# --- scopes
+
+
+def test_the_innermost_scopes_are_folded_first() -> None:
+    graph = snapshot(mlp((2, 16, 16, 1), 3))
+    for limit, kinds in ((3000, set()), (80, {"layer #"}), (20, {"sample #"})):
+        seen = view(graph, limit)
+        folded = {re.sub(r"\d+", "#", card.title) for card in seen.cards if card.kind == "folded"}
+        assert folded == kinds
+        check_adds_up(graph, seen)
+    sources = {limit: draw(graph, limit=limit).source for limit in (80, 20)}
+    assert "48 parameters" in sources[80]
+    assert "337 parameters" in sources[20]
+    assert "folded: 1,459 nodes of 1,462 into 4 cards" in sources[20]
+
+
+def test_parameters_of_one_folded_scope_go_into_it() -> None:
+    seen = view(snapshot(mlp((2, 3, 1), 1)), 25)
+    neurons = [card for card in seen.cards if card.title.startswith("neuron")]
+    assert [card.note for card in neurons] == ["7 nodes, 3 parameters"] * 3 + [
+        "8 nodes, 4 parameters"
+    ]
+    assert not any(card.kind == "parameter" for card in seen.cards)
+
+
+def test_a_folded_card_shows_its_outputs_and_its_largest_gradient() -> None:
+    loss = mlp((2, 3, 1), 1)
+    seen = view(snapshot(loss), 25)
+    group = next(
+        group
+        for group in ElementTree.fromstring(draw(loss, limit=25).svg()).iter(f"{SVG}g")
+        if group.get("id") == next(card.id for card in seen.cards if card.title == "neuron 2")
+    )
+    card = next(card for card in seen.cards if card.title == "neuron 2")
+    (output,) = card.outputs
+    largest = max((node.adjoint for node in card.parameters), key=abs)
+    assert texts(group) == [
+        "neuron 2", "out", f"{output.data:.4g}", f"∂ {output.adjoint:+.4g}",
+        "largest ∂", f"∂ {largest:+.4g}", card.note,
+    ]  # fmt: skip
+
+
+def test_scopes_can_be_kept_open() -> None:
+    graph = snapshot(mlp((1, 1), 30))
+    closed = view(graph, 40)
+    assert sum(card.kind == "folded" for card in closed.cards) == 30
+    for pattern in ("sample 3", "sample 3*"):
+        seen = view(graph, 80, unfold=[pattern])
+        opened = {card.place for card in seen.cards if card.place}
+        assert ("sample 3",) in opened or ("sample 3", "layer 1") in opened
+        check_adds_up(graph, seen)
+    assert not any(card.folded for card in view(graph, 500).cards)
+
+
+def test_very_many_samples_are_told_by_the_first_and_the_last() -> None:
+    graph = snapshot(mlp((1, 1), 500))
+    seen = view(graph, 80)
+    titles = [card.title for card in seen.cards if card.kind == "folded"]
+    assert titles == [
+        *(f"sample {i}" for i in range(1, 7)), "sample 7 … sample 497",
+        "sample 498", "sample 499", "sample 500",
+    ]  # fmt: skip
+    check_adds_up(graph, seen)
+
+
+@pytest.mark.parametrize("name", ["<TABLE>", 'a"b\\N', "\x00\n", "<b>", "x" * 10_000, "…", "*["])
+def test_nasty_names_of_folded_scopes(name: str) -> None:
+    w = Value(2.0, "w")
+    with scope(name):
+        inner = tg.tanh(w * 2.0) * 3.0
+    drawing = draw(inner + w, limit=4, unfold=[name + "x"])
+    (card,) = [
+        group
+        for group in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}g")
+        if group.get("id", "").startswith("fold") and "node" in group.get("class", "")
+    ]
+    shown = texts(card)[0]
+    assert len(shown) <= 40
+    if len(name) < 40 and name.isprintable():
+        assert shown == name
+    assert len(drawing.source) < 20_000
+
+
+# --- order
+
+
+SHAPES = [(1, 1), (2, 1), (2, 2, 1), (2, 4, 1), (3, 3, 1), (1, 8, 1), (2, 3, 2, 1)]
+FEW = [((1, 1), 7), ((2, 1), 4), ((2, 2, 1), 3), ((2, 4, 1), 3), ((2, 4, 1), 5), ((1, 8, 1), 4)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "samples"),
+    FEW
+    + [
+        pytest.param(sizes, samples, marks=pytest.mark.thorough)
+        for sizes in SHAPES
+        for samples in range(1, 8)
+    ],
+)
+def test_samples_from_top_to_bottom(sizes: tuple[int, ...], samples: int) -> None:
+    boxes, _ = drawn(draw(mlp(sizes, samples), limit=1000))
+    top = [boxes[f"sample {i}"] for i in range(1, samples + 1)]
+    assert top == sorted(top)
+
+
+@pytest.mark.parametrize("sizes", [(2, 4, 1), (2, 8, 8, 1), (2, 16, 16, 1)])
+def test_folded_neurons_and_inputs_from_top_to_bottom(sizes: tuple[int, ...]) -> None:
+    drawing = draw(mlp(sizes, 1), limit=25 if len(sizes) == 3 else 200)
+    _, cards = drawn(drawing)
+    neurons: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for card in drawing._stage._view.cards:
+        if card.title.startswith("neuron"):
+            neurons[card.place].append(cards[card.id])
+    assert [len(tops) for tops in neurons.values()] == list(sizes[1:])
+    assert all(tops == sorted(tops) for tops in neurons.values())
+    inputs = [cards[f"v{node.id}"] for node in drawing.graph.nodes if node.role == "input"]
+    assert inputs == sorted(inputs)
+
+
+# --- options
+
+
+def test_what_is_shown() -> None:
+    loss = mlp((1, 1), 2)
+
+    def said(**options: Any) -> str:
+        return " ".join(texts(ElementTree.fromstring(draw(loss, **options).svg())))
+
+    assert "∂ = gradient" in said()
+    for show in (["data"], "data"):
+        assert "∂" not in said(show=show)
+    assert "∂ +1" in said(show=["grad"])
+    assert f" {loss.data:.4g} " not in said(show=["grad", "local"])
+    assert f" {loss.data:.4g} " in said(show=["data", "local"])
+    assert "on an edge" not in said(show=["data", "grad"])
+    assert f" {loss.data:.2g} " in said(digits=2)
+    assert f" {loss.data:.3f} " in said(digits=".3f")
+    assert len(draw(loss, show=[]).svg()) < len(draw(loss).svg())
+
+
+def test_from_top_to_bottom() -> None:
+    boxes, cards = drawn(draw(mlp((1, 1), 2), direction="TB"))
+    assert max(cards, key=cards.__getitem__) == max(cards, key=lambda id: int(id[1:]))
+    assert boxes["sample 1"] == boxes["sample 2"]
+
+
+def test_highlighted_paths() -> None:
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    left, right = tg.tanh(a), tg.tanh(b)
+    root = left * right + a
+    for wanted in (a, "a", [a], ["a", a]):
+        drawing = draw(root, highlight=wanted)
+        pale = drawing._stage._view.pale
+        assert pale == {"v1", "v3", "v1-v3-0", "v3-v4-1"}
+        for group in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}g"):
+            if group.get("class", "").split(" ")[0] in ("node", "edge"):
+                assert ("opacity" in group.attrib) == (group.attrib["id"] in pale)
+        assert '"#D9DCE2"' not in draw(root).source
+    assert draw(root, highlight=root)._stage._view.pale >= {"v0", "v1"}
+    with pytest.raises(errors.NameUnknown, match="'c'"):
+        draw(root, highlight="c")
+    for wrong in (Value(2.0), 3.0, [None]):
+        with pytest.raises(errors.GraphError, match="highlighted"):
+            draw(root, highlight=wrong)
+
+
+def test_options_that_make_no_sense() -> None:
+    x = Value(1.0)
+    for name, wrong in (("theme", "drak"), ("direction", "left"), ("show", "number")):
+        with pytest.raises(errors.NameUnknown, match=name if name != "show" else "part of a card"):
+            draw(x, **{name: wrong})  # type: ignore[arg-type]
+    for name, wrong in (("digits", 0), ("digits", "x"), ("digits", True), ("depth", -1),
+                        ("unfold", [3]), ("show", [None])):  # fmt: skip
+        with pytest.raises(errors.BadArgument, match=name):
+            draw(x, **{name: wrong})  # type: ignore[arg-type]
+
+
+def test_a_picture_that_follows_the_reader() -> None:
+    svg = draw(mlp((1, 1), 1), theme="auto").svg()
+    assert "prefers-color-scheme:dark" in svg
+    assert 'class="tg-picture tg-auto"' in svg
+    assert "<style>" not in draw(mlp((1, 1), 1), theme="dark").svg()
+    assert "#FFFFFF" in draw(mlp((1, 1), 1), theme="auto").source
+
+
+def test_gradients_are_graphs_that_can_be_drawn() -> None:
+    w = Value(0.5, "w", "parameter")
+    (first,) = tg.gradients(tg.tanh(w * 3.0) * w, [w])
+    (second,) = tg.gradients(first, [w])
+    for root in (first, second):
+        seen = view(snapshot(root), 80)
+        check_adds_up(snapshot(root), seen)
+        assert "w = 0.5\n∂" in draw(root).svg()
+    graph = snapshot(first)
+    leaf = next(node for node in graph.nodes if node.name == "w")
+    assert leaf.adjoint == pytest.approx(second.data)
+
+
+# --- scale
+
+LARGE = """
+import resource
+from test_drawing_folding import mlp
+import tinygrad_edu as tg
+loss = mlp((2, 16, 16, 1), 270)
+drawing = tg.draw(loss)
+svg = drawing.svg()
+print(len(drawing.graph.nodes), len(svg), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.thorough
+def test_a_hundred_thousand_nodes() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True, cwd="tests"
+    )
+    nodes, size, memory = map(int, done.stdout.split())
+    assert nodes > 100_000
+    assert size < 200_000
+    assert memory < 1_000_000  # kB
