@@ -290,6 +290,17 @@ def test_large_batches_do_not_depend_on_the_cores(executor, cores, monkeypatch):
     running._pool.cache_clear()
 
 
+def test_large_batches_of_lists(monkeypatch):
+    program_of_arrays, _ = perceptron(executor="python")
+    rows = [[0.001 * i, -0.002 * i, 0.5] for i in range(2 * CHUNK + 1)]
+    expected = program_of_arrays.value_and_grad(rows)
+    each = program_of_arrays.values(rows)
+    monkeypatch.setattr(program, "arrays", Lists)
+    program_of_lists, _ = perceptron(executor="python")
+    assert program_of_lists.value_and_grad(rows) == (expected[0], list(expected[1]))
+    assert program_of_lists.values(rows) == list(each)
+
+
 @every_executor
 def test_eight_threads_at_once(executor):
     np = pytest.importorskip("numpy")

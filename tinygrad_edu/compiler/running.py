@@ -153,7 +153,8 @@ class Runner:
             for part in totals:
                 whole += float(part[i])  # NumPy's own numbers would warn of inf − inf
             total[i] = whole
-        once[:] = onces[0]
+        if code.once:
+            once[:] = onces[0]
 
 
 @cache  # once per process
