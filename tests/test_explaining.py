@@ -3,7 +3,6 @@ numbers, names that try to break out, and what a reader is told."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
@@ -23,7 +22,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Explanation, Value, nn, ops
 from tinygrad_edu.errors import BadArgument, GraphError, StaleGraph
 from tinygrad_edu.explaining import simplifying
-from tinygrad_edu.explaining.document import columns
+from tinygrad_edu.explaining.document import _broken, columns
 from tinygrad_edu.explaining.paths import MANY, Path, Paths
 from tinygrad_edu.explaining.symbols import Term, close, partial
 from tinygrad_edu.explaining.words import Math, counted, tex_name
@@ -189,8 +188,13 @@ def test_thousands_of_paths_of_one_shape_are_one_group():
             losses.append((model([i / 5.0, 1.0]) - 1.0) ** 2)
     loss = tg.sum(losses)
     w = model.parameters()[0]
-    (group,) = tg.explain(loss, w).data()["groups"]
+    e = tg.explain(loss, w)
+    (group,) = e.data()["groups"]
     assert group["count"] == 5 * 6 * 6
+    rest = group["sum"] - math.fsum(path["product"] for path in group["paths"])
+    told = re.search(r"170 more paths +(\S+)", str(e))
+    assert told is not None
+    assert float(told[1]) == pytest.approx(rest, rel=1e-5)
     assert group["sum"] == pytest.approx(tg.gradients(loss, [w])[0].data)
     labels = [path["label"] for path in group["paths"]]
     assert len(set(labels)) == len(labels) == 10
@@ -657,10 +661,8 @@ def well_formed(e: Explanation) -> None:
     escaped(latex)
     assert not re.search(r"<[A-Za-z/!?]", markdown)
     assert not re.search(r"(?<!\\)\\(input|write|def|catcode|href|include)\b", latex)
-    rows = [line for line in markdown.splitlines() if line.startswith("| ")]
-    for row, rule in itertools.pairwise(rows):
-        if re.fullmatch(r"\|( :?-+:? \|)+", rule):
-            assert len(re.findall(r"(?<!\\)\|", row)) == rule.count("|")
+    for block in re.findall(r"(?:^\| .*\n)+", markdown, re.M):
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}) == 1
     json.dumps(e.data())
 
 
@@ -775,6 +777,11 @@ def test_long_sums_are_broken():
     long = tg.explain((tg.sum([w * Value(1.0, name=f"number_{i}") for i in range(9)])) ** 2, w)
     assert r"&\quad" in long.latex()
     well_formed(long)
+    inner = " + ".join(["x"] * 60)
+    lines = _broken(rf"a + \left({inner}\right) \cdot \frac{{{inner}}}{{2}} + b + c")
+    assert len(lines) == 3
+    for line in lines:
+        balanced(line)
 
 
 def test_the_same_in_every_process():
@@ -813,6 +820,14 @@ def test_the_story_of_the_post():
     assert [line["name"] for line in lines] == ["ŷ", None, "loss"]
     assert lines[-1]["value"] == loss.data
     assert "It was given, not computed." in str(tg.explain(Value(1.0)))
+
+
+def test_what_is_used_twice_has_a_line():
+    x = Value(0.5, name="x")
+    y = x * x
+    text = str(tg.explain(y + tg.sin(y)))
+    assert "  v1 = x·x = 0.5·0.5 = 0.25\n" in text
+    assert "L = v1 + sin(v1) = 0.25 + sin(0.25) = " in text
 
 
 def test_a_long_story_is_cut():
@@ -883,6 +898,11 @@ def test_the_formulas_of_every_rule_give_its_numbers(name, extra):
             names[key] = x
             formula = readable(formulas[f"{key}ₜ"])
             assert by_text(formula, {**names, "clip": ops.clip}) == pytest.approx(x, rel=1e-9)
+        if "decayed w" in formulas:
+            decayed = by_text(
+                formulas["decayed w"], {**names, "w": told.before, "λ": rule.weight_decay}
+            )
+            assert decayed == pytest.approx(told.decayed, rel=1e-12)
         after = by_text(readable(formulas["new w"]), {**names, "clip": ops.clip})
         assert after == pytest.approx(told.after, rel=1e-9)
         rule.step()
@@ -890,7 +910,7 @@ def test_the_formulas_of_every_rule_give_its_numbers(name, extra):
 
 def readable(formula: str) -> str:
     """Subscripts as Python names have them."""
-    formula = formula.replace("ₜ₋₁", "_old").replace("ₜ", "")
+    formula = formula.replace("decayed w", "w").replace("ₜ₋₁", "_old").replace("ₜ", "")
     return formula.translate(str.maketrans("₁₂", "12"))
 
 
@@ -907,8 +927,14 @@ def test_a_rule_of_a_users():
         def update(self, w, g, rate, t, old):
             return w - rate * math.copysign(1.0, g), {}
 
+    @dataclass(eq=False, repr=False)
+    class Sly(nn.Optimizer):
+        def update(self, w, g, rate, t, old):
+            return w - rate * (2.0 if type(g) is float else 3.0), {}
+
     w = Value(1.0, name="w")
     (w * w).backward()
+    assert tg.explain_update(Sly([w], 0.25), w).data()["formulas"] is None
     assert "new w = w − α\n" in str(tg.explain_update(Signs([w], 0.25), w))
     e = tg.explain_update(Untraceable([w], 0.25), w)
     assert "can't be written as a formula" in str(e)

@@ -79,7 +79,9 @@ def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> list[list[M
     """The rule's formulas: left side, symbols, numbers, result. None if it can't be traced."""
     step = optimizer.iterations + 1
     rate = _symbol("α", numbers.learning_rate)
-    w_old, g = Term.named(weight, numbers.decayed), _symbol("g", numbers.clipped)
+    decay = optimizer.settings().get("weight_decay")
+    w_old = Term.named(_new(weight, "decayed") if decay else weight, numbers.decayed)
+    g = _symbol("g", numbers.clipped)
     t = _symbol("t", float(step))
     (memory,) = [m for p, m in zip(optimizer.parameters, optimizer.memory) if p is w]
     old = {
@@ -92,7 +94,7 @@ def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> list[list[M
             object.__setattr__(rule, key, _symbol(_GREEK.get(key, key), x))
     try:
         after, kept = rule.update(w_old, g, rate, t, dict(old))
-    except (TypeError, ValueError, ArithmeticError, AttributeError):
+    except Exception:  # a user's rule may do anything that only floats can
         return None
     new = {**kept, "after": after}
     wanted = {**numbers.memory, "after": numbers.after}
@@ -102,7 +104,6 @@ def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> list[list[M
         if not close(term.values[0], wanted[key]):
             return None  # it looked at numbers in a way that a formula can't show
     lines = [_gradient(weight, numbers)]
-    decay = optimizer.settings().get("weight_decay")
     if decay:
         before, by = Term.named(weight, numbers.before), _symbol("λ", decay)
         lines.append(_line(_new(weight, "decayed"), before - before * by * rate, {}))
