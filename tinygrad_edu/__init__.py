@@ -113,7 +113,9 @@ if TYPE_CHECKING:
     from .compiler import jit as jit
     from .compiler import vmap as vmap
     from .drawing import Drawing as Drawing
+    from .drawing import Film as Film
     from .drawing import draw as draw
+    from .drawing import film as film
     from .drawing import plots as plots
     from .drawing import tree as tree
     from .explaining import Explanation as Explanation
@@ -146,12 +148,14 @@ Value.explain = _explained  # type: ignore[method-assign]
 # Where the names live whose rooms are opened late: the module, and what of it (None: itself).
 _LATE: dict[str, tuple[str, str | None]] = {
     "Drawing": (".drawing", "Drawing"),
+    "Film": (".drawing", "Film"),
     "Explanation": (".explaining", "Explanation"),
     "Page": (".exploring", "Page"),
     "Program": (".compiler", "Program"),
     "compare": (".explaining", "compare"),
     "compile": (".compiler", "compile"),
     "draw": (".drawing", "draw"),
+    "film": (".drawing", "film"),
     "explain": (".explaining", "explain"),
     "explain_update": (".explaining", "explain_update"),
     "explore": (".exploring", "explore"),
@@ -183,6 +187,7 @@ __all__ = [
     "TABLE",
     "Drawing",
     "Explanation",
+    "Film",
     "Graph",
     "Op",
     "Page",
@@ -218,6 +223,7 @@ __all__ = [
     "explain_update",
     "explore",
     "expm1",
+    "film",
     "floor",
     "floordiv",
     "gelu",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_model", "set_random_seed"]
 
+_OF_DRAW = (
+    "depth", "digits", "direction", "highlight", "limit", "show", "theme", "title", "unfold",
+)  # fmt: skip
 _OF_KERAS = (
     "dpi", "expand_nested", "layer_range", "rankdir", "show_dtype", "show_layer_activations",
     "show_layer_names", "show_shapes", "show_trainable",
@@ -29,7 +32,7 @@ def plot_model(
     to_file: str | os.PathLike[str] | None = "model.png",
     x: Any = None,
     y: Any = None,
-    **of_keras: Any,
+    **options: Any,
 ) -> Drawing:
     """A picture of all numbers in a model: how they become its loss, or its output.
 
@@ -38,10 +41,12 @@ def plot_model(
         to_file: where to save it, as .png, .svg, .pdf or .dot; None for nowhere.
         x, y: draw the loss of these samples, with every gradient; for that the model is
             compiled. Without them, the outputs for one sample of ones are drawn.
-        **of_keras: what Keras's function takes is taken here, too, and changes nothing:
-            shapes, names and activations are always shown.
+        **options: those of `tinygrad_edu.draw`: limit, unfold, highlight, theme and so on.
+            What Keras's function takes is taken here, too: ``rankdir`` is the direction, the
+            others change nothing, for shapes, names and activations are always shown.
 
     Raises:
+        NameUnknown: for an option that there is not.
         GraphError: if the model is not built, or depends on no number at all.
         BadArgument: for x without y, or y without x; or an ending that is no picture's.
         DrawingError: if there is no layout engine, or the file can't be written.
@@ -54,17 +59,22 @@ def plot_model(
     >>> picture = plot_model(model, None, [1, 2], [10, 20])
     >>> picture.graph.nodes[-1].name
     'loss'
+    >>> 'rankdir="TB"' in plot_model(model, None, rankdir="TB", theme="dark").source
+    True
     """
-    for name in of_keras:
-        if name not in _OF_KERAS:
-            raise unknown_name("argument of plot_model", name, ["to_file", "x", "y", *_OF_KERAS])
+    for name in options:
+        if name not in (*_OF_DRAW, *_OF_KERAS):
+            known = ["to_file", "x", "y", *_OF_DRAW, *_OF_KERAS]
+            raise unknown_name("argument of plot_model", name, known)
+    drawn = {"title": str(model.name), "direction": options.get("rankdir", "LR")}
+    drawn |= {name: option for name, option in options.items() if name in _OF_DRAW}
     if (x is None) is not (y is None):
         raise BadArgument(
             f"A loss is drawn of inputs and targets together. "
             f"Received: {'y without x' if x is None else 'x without y'}."
         )
     root = _outputs(model) if x is None else model.loss_graph(x, y)
-    picture = draw(root, title=str(model.name))
+    picture = draw(root, **drawn)
     if to_file is not None:
         picture.save(to_file)
     return picture
