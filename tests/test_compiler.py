@@ -269,6 +269,7 @@ def instructions(f: Callable[..., Any], count: int = 2) -> tuple[str, ...]:
         (lambda x, y: tg.neg(tg.neg(x)), ()),
         (lambda x, y: tg.identity(tg.stop_gradient(x)), ()),
         (lambda x, y: tg.sum([x]), ()),
+        (lambda x, y: -1.0 * x, ("neg",)),
         (lambda x, y: tg.squareplus(x, 4.0), None),
         (lambda x, y: x * y + x * y, ("mul", "add")),
         (lambda x, y: x * y + y * x, ("mul", "mul", "add")),  # nan · nan keeps the first

@@ -10,7 +10,7 @@ On the way three things are saved, and none of them changes a bit of a result:
 - constant folding: an instruction whose arguments are all constants is computed here, by the
   row itself;
 - common subexpressions: the same instruction with the same arguments is one slot;
-- what changes nothing: x × 1, x ÷ 1, x − 0, −(−x). Neither x + 0 (−0 + 0 is 0) nor x × 0
+- what changes nothing: x × 1, x ÷ 1, x − 0, −(−x); and x × −1 is −x. Neither x + 0 (−0 + 0 is 0) nor x × 0
   (inf × 0 is nan) nor x − x is among them.
 """
 
@@ -73,8 +73,7 @@ class Lowering:
     """A program in the making.
 
     Args:
-        inputs: the Values whose numbers differ from lane to lane. They need not be leaves:
-            nothing behind them is looked at.
+        inputs: the Values whose numbers differ from lane to lane.
         shared: the Values whose numbers all lanes have in common.
         roots: what is to be computed.
 
@@ -190,14 +189,11 @@ class Lowering:
         asked = tuple([type(arg) is not float and arg in live and wanted(arg) for arg in operands])
         if True not in asked:
             return []
-        constants = None
-        if float in map(type, operands):
-            constants = tuple([_bits(arg) if type(arg) is float else None for arg in operands])
-        template = _templates.get((op, constants, asked))
+        exponent = operands[1] if op is _POW and type(operands[1]) is float else None
+        template = _templates.get((op, asked, exponent))
         if template is None:
-            template = _partials_template(op, operands, constants, asked)
-        places = [slots[node], *[slots[arg] for arg in operands if type(arg) is not float]]
-        return self._writer.paste(template, places)
+            template = _partials_template(op, asked, exponent)
+        return self._writer.paste(template, [slots[node], *map(self.slot, operands)])
 
     def code(
         self, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
@@ -242,7 +238,7 @@ def _reachable(roots: Sequence[Value], known: Sequence[Value]) -> tuple[list[Val
 # Primitives whose result may be in a slot already, whatever the arguments are.
 _SAME = ("identity", "neg", "sum")
 
-_SUM = PRIMITIVES["sum"]
+_SUM, _POW = PRIMITIVES["sum"], PRIMITIVES["pow"]
 
 # Those of which nothing is saved, as long as no argument is a constant.
 _PLAIN = tuple(name for name in PRIMITIVES if name not in ("identity", "neg"))
@@ -339,13 +335,15 @@ class _Writer:
 
     def _folded(self, lower: str, args: tuple[int, ...]) -> int | None:
         """A slot that holds the result, since all the arguments are constants, or one of them
-        changes nothing."""
+        changes nothing, or only the sign."""
         numbers = [self.number(slot) for slot in args]
         if None not in numbers:
             return self.constant(PRIMITIVES[lower].compute(*numbers))  # type: ignore[arg-type]
         for position, neutral in _NEUTRAL.get(lower, ()):
             if _bits(numbers[position]) == neutral:
                 return args[1 - position]
+        if lower == "mul" and -1.0 in numbers:
+            return self.emit("neg", (args[1 - numbers.index(-1.0)],))
         return None
 
     def times(self, x: float, y: float) -> float:
@@ -449,14 +447,11 @@ for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs"):
     setattr(_Symbol, f"__r{_name}__", lambda x, y, row=_row: _Symbol.interpret(row, (y, x)))
 
 
-def _traced(op: Op, f: Callable[..., Sequence[Any]], constants: Sequence[Any]) -> Template:
-    """The template of a function, of symbols where ``constants`` has None."""
+def _traced(op: Op, f: Callable[..., Sequence[Any]], count: int) -> Template:
+    """The template of a function of so many symbols."""
     steps: list[Any] = []
-    count = sum(x is None for x in constants)
-    places = iter(range(count))
-    symbols = [_Symbol(next(places), steps, count) if x is None else x for x in constants]
     try:
-        outs = [_place(out) for out in f(*symbols)]
+        outs = [_place(out) for out in f(*(_Symbol(place, steps, count) for place in range(count)))]
     except (TypeError, ValueError) as error:
         if isinstance(error, NotTraceable):
             raise
@@ -500,20 +495,22 @@ def _template(op: Op, count: int) -> Template:
     if made is None:
         if op.opaque:
             raise _opaque(op)
-        made = _traced(op, lambda *args: [op.value(*args)], [None] * count)
+        made = _traced(op, lambda *args: [op.value(*args)], count)
         _templates[op, count] = made
     return made
 
 
-def _partials_template(op: Op, operands: Sequence[Any], constants: Any, asked: Any) -> Template:
-    """The partials asked for, of the result and those operands that are no plain numbers.
+def _partials_template(op: Op, asked: tuple[bool, ...], exponent: float | None) -> Template:
+    """The partials asked for, applied to a row's result and then its arguments.
 
-    Plain numbers are part of the template, as a partial may depend on them: x² has another
-    slope than x to any power.
+    The slope of a power looks whether its exponent is a plain number; that is part of it.
     """
-    numbers = [x if type(x) is float else None for x in operands]
-    made = _traced(op, lambda out, *args: op.locals(out, args, asked), [None, *numbers])
-    _templates[op, constants, asked] = made
+
+    def partials(out: Any, *args: Any) -> list[Any]:
+        return op.locals(out, args if exponent is None else (args[0], exponent), asked)
+
+    made = _traced(op, partials, 1 + len(asked))
+    _templates[op, asked, exponent] = made
     return made
 
 
