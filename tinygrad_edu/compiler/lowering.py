@@ -10,8 +10,8 @@ On the way three things are saved, and none of them changes a bit of a result:
 - constant folding: an instruction whose arguments are all constants is computed here, by the
   row itself;
 - common subexpressions: the same instruction with the same arguments is one slot;
-- what changes nothing: x × 1, x ÷ 1, x − 0, −(−x); and x × −1 is −x. Neither x + 0 (−0 + 0 is 0) nor x × 0
-  (inf × 0 is nan) nor x − x is among them.
+- what changes nothing: x × 1, x ÷ 1, x − 0, −(−x); and x × −1 is −x. Neither x + 0 (−0 + 0
+  is 0) nor x × 0 (inf × 0 is nan) nor x − x is among them.
 """
 
 from __future__ import annotations
