@@ -103,6 +103,7 @@ def test_sums_and_groups_against_enumeration(example):
     products = [exact(graph, path) for path in found]
     paths = Paths(graph, target)
     assert paths.sums.number == len(found)
+    assert paths.sums.live == sum(product != 0 for product in products)
     size = float(sum(map(abs, products)))
     bound = len(graph.nodes) * EPSILON * size
     assert abs(paths.sums.total - sum(products)) <= bound
@@ -175,7 +176,7 @@ def test_beyond_all_counting():
     y = x = Value(1.0)
     for _ in range(4000):
         y = y * 0.5 + y * 0.5
-    assert Paths(tg.snapshot(y), 0).sums == (MANY, 1.0, 1.0)
+    assert Paths(tg.snapshot(y), 0).sums == (MANY, 1.0, 1.0, MANY)
     assert "more than 1e+1000 paths" in str(tg.explain(y, x))
     assert json.loads(json.dumps(tg.explain(y, x).data()))["paths"] == MANY
 
@@ -313,6 +314,9 @@ def test_why_a_path_brings_nothing():
     x = Value(-2.0, name="x")
     text = str(tg.explain(tg.relu(x) * 3.0, x))
     assert "Nothing flows through relu(x): its local derivative, step(x), is 0." in text
+    text = str(tg.explain(tg.sum([tg.relu(x * i) for i in (-1.0, 1.0, 2.0, -3.0, 4.0)]), x))
+    assert "3 of them bring nothing: they pass a factor 0." in text
+    assert "Nothing flows" not in text
 
 
 def test_namesakes_get_primes():
@@ -338,10 +342,12 @@ def test_refusals():
 
 
 def test_ids_are_those_of_the_snapshot():
-    w = Value(1.0)
-    loss = sum((w * 2.0 + 1.0) for _ in range(3)) * w
+    doubled = Value(3.0) * 2.0 + 1.0
+    w = Value(1.5, name="w")
+    loss = sum((w * 2.0 + doubled) for _ in range(3)) * w
     nodes = {node.id: node for node in tg.snapshot(loss).nodes}
     found = tg.explain(loss, w).data()
+    assert nodes[found["by"]["id"]].name == "w"
     assert nodes[found["by"]["id"]].adjoint == found["adjoint"]
     for group in found["groups"]:
         for path in group["paths"]:
@@ -488,6 +494,7 @@ A, B, C = (Term.named(Math(n, n), x) for n, x in (("a", 2.0), ("b", 3.0), ("c", 
         (-(A + B), "−(a + b)", r"-\left(a + b\right)"),
         (ops.square(-A), "(−a)²", r"{\left(-a\right)}^{2}"),
         (-ops.square(A), "−a²", r"-{a}^{2}"),
+        (ops.square(ops.square(A)), "(a²)²", r"{\left({a}^{2}\right)}^{2}"),
         ((A**B) ** C, "(a^b)^c", r"{\left({a}^{b}\right)}^{c}"),
         (A**-2.0, "a⁻²", r"{a}^{-2}"),
         (A * -B, "a·(−b)", r"a \cdot \left(-b\right)"),
@@ -767,7 +774,7 @@ def test_what_a_notebook_shows():
     e = tg.explain(loss, b)
     bundle = e._repr_mimebundle_()
     assert bundle["text/plain"] == str(e) == repr(e)
-    assert bundle["text/latex"] == e.latex()
+    assert bundle["text/markdown"] == e.markdown()
     assert "$$\n\\begin{aligned}" in bundle["text/markdown"]
     assert "| sample 3 | $0.333333$ |" in bundle["text/markdown"]
 

@@ -69,7 +69,14 @@ class Explanation:
         self._data = data
 
     def data(self) -> dict[str, Any]:
-        """The content as dicts and lists of numbers and texts, which JSON can hold."""
+        """The content as dicts and lists of numbers and texts, which JSON can hold.
+
+        Its "kind" is "gradient", with "adjoint", the number of "paths", their "sum", and
+        "groups" of them with their formulas and biggest paths; or "value", with "lines"; or
+        "update", with the numbers in their order and "formulas"; or "comparison", with
+        "nudges" and "kinks". The births of nan and inf are "births". Nodes have the ids that
+        `tg.snapshot` gives them.
+        """
         return self._data
 
     def latex(self) -> str:
@@ -90,12 +97,11 @@ class Explanation:
         return str(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows."""
-        return {
-            "text/markdown": self.markdown(),
-            "text/latex": self.latex(),
-            "text/plain": str(self),
-        }
+        """What a notebook shows: Markdown, in which MathJax or KaTeX sets the formulas.
+
+        No text/latex: notebooks that prefer it set formulas only, and no titles and tables.
+        """
+        return {"text/markdown": self.markdown(), "text/plain": str(self)}
 
 
 # ── A terminal ────────────────────────────────────────────────────────────────────────────

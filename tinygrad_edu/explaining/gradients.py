@@ -14,7 +14,7 @@ from .formulas import Formulas
 from .paths import SHOWN, Group, Path, Paths, Step
 from .simplifying import simplified
 from .symbols import LARGEST, Term, product
-from .words import MANY, Math, columns, numeral, plural, short
+from .words import MANY, Math, columns, counted, numeral, plural, short
 
 ROWS: Final = 10  # paths of a group that have a row each
 READ: Final = 50  # paths of a group that its formula is read from
@@ -50,6 +50,7 @@ class _Gradient:
             "by": identity(self.node),
             "adjoint": self.node.adjoint,
             "paths": sums.number,
+            "paths_without_zero": sums.live,
             "sum": sums.total,
             "sum_of_magnitudes": sums.size,
             "groups": [],
@@ -108,6 +109,9 @@ class _Gradient:
         else:
             self.say(*say, f" of {len(groups):,} shapes. What a path brings is the product of "
                      "the local derivatives on it; the gradient is the sum.")  # fmt: skip
+        if 0 < sums.live < sums.number:
+            dead = sums.number - sums.live
+            self.say(f"{counted(dead)} of them bring nothing: they pass a factor 0.")
         for number, group in enumerate(groups[:SHOWN], 1):
             self._tell_group(group, number, len(groups))
         if len(groups) > 1:
@@ -146,12 +150,14 @@ class _Gradient:
         self.say(f"Edge by edge{where}{meaning}:")
         formulas = self.formulas()
         self._tell_steps(paths[0], formulas)
-        if sums.size == 0.0:
+        if not sums.live:
             self._tell_zero(paths[0], sums.number, formulas)
         entry = {
             "count": sums.number,
             "sum": sums.total,
             "sum_of_magnitudes": sums.size,
+            "formula": None,
+            "latex": None,
             "paths": [self._data_of(path, label) for path, label in zip(paths[:ROWS], labels)],
         }
         self.data["groups"].append(entry)

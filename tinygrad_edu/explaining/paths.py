@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from ..graph import Graph, Node
+from ..graph import Graph
 from .words import MANY, pattern
 
 PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes
@@ -47,11 +47,13 @@ class Sums(NamedTuple):
         number: how many there are; `MANY` stands for so many or more.
         total: the sum of their products.
         size: the sum of the magnitudes of their products.
+        live: how many of them pass no factor 0.
     """
 
     number: int
     total: float
     size: float
+    live: int
 
     def plus(self, other: Sums, local: float) -> Sums:
         """With those paths added that go on from others along an edge."""
@@ -59,11 +61,12 @@ class Sums(NamedTuple):
             min(self.number + other.number, MANY),
             self.total + local * other.total,
             self.size + abs(local) * other.size,
+            min(self.live + other.live, MANY) if local != 0.0 else self.live,
         )
 
 
-NONE: Final = Sums(0, 0.0, 0.0)
-ONE: Final = Sums(1, 1.0, 1.0)
+NONE: Final = Sums(0, 0.0, 0.0, 0)
+ONE: Final = Sums(1, 1.0, 1.0, 1)
 
 
 class Group(NamedTuple):
@@ -84,7 +87,7 @@ class Paths:
     >>> x = Value(3.0)
     >>> paths = Paths(snapshot(x * x + x), 0)
     >>> paths.sums
-    Sums(number=3, total=7.0, size=7.0)
+    Sums(number=3, total=7.0, size=7.0, live=3)
     >>> [path.product for path in paths.biggest(2)]
     [3.0, 3.0]
     """
@@ -310,8 +313,3 @@ def _search(
         else:
             found.append(Path(product, tuple(_spelled(trail))))  # type: ignore[arg-type]
     return found
-
-
-def label(node: Node) -> str:
-    """What a node without a name is called, the same as in trees and tables: its id."""
-    return node.name or f"v{node.id}"

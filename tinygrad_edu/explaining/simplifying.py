@@ -59,9 +59,9 @@ def simplified(term: Term) -> Term | None:
         found = back.term(shortest)
     except NotImplementedError:  # it answered with something that is no row, like a case or zoo
         return None
-    places = max(map(abs, term.values), default=0.0)
+    size = max(map(abs, term.values))
     agrees = all(
-        close(x, y) or abs(x - y) <= 1e-9 * places for x, y in zip(found.values, term.values)
+        close(x, y) or abs(x - y) <= 1e-9 * size for x, y in zip(found.values, term.values)
     )
     return found if agrees and found.math() != term.math() else None
 

@@ -22,7 +22,6 @@ _UNFIT: Final = {
     **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " "),
 }
 _DIGITS: Final = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -111,11 +110,12 @@ def numeral(x: float) -> Math:
 
 
 def superscript(n: int) -> str:
+    """A whole number as an exponent.
+
+    >>> superscript(-12)
+    '⁻¹²'
+    """
     return str(n).translate(_SUPERSCRIPTS)
-
-
-def subscript(n: int) -> str:
-    return str(n).translate(_SUBSCRIPTS)
 
 
 # ── Names ─────────────────────────────────────────────────────────────────────────────────
