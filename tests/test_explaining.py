@@ -755,7 +755,12 @@ def test_every_output_is_well_formed():
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no pdflatex here")
 def test_the_latex_compiles(tmp_path):
-    body = "\n\n".join(e.latex() for e in everything())
+    every = everything()
+    for name in [*filter(str.isascii, ATTACKS), "ŷ", "θ₂", "½", "naïve Ω", "loss"]:
+        a = Value(0.5, name=name)
+        with tg.scope(name):
+            every += [tg.explain(tg.log(a * 2.0 - 1.0) * a, a), tg.explain(tg.log(a - 0.5) * a)]
+    body = "\n\n".join(e.latex() for e in every)
     (tmp_path / "all.tex").write_text(
         r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{amsmath}\begin{document}"
         + body

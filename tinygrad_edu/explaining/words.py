@@ -184,9 +184,14 @@ _IN_MATH: Final = {
 
 
 def _upright(name: str) -> str:
-    return "".join(
-        _IN_MATH.get(char, char) if char.isascii() else rf"\text{{{char}}}" for char in name
-    )
+    written = []
+    for char in name:
+        command = "" if char.isascii() else _greek(char)
+        if command:
+            written.append(f"{command}{{}}")
+        else:
+            written.append(_IN_MATH.get(char, char) if char.isascii() else rf"\text{{{char}}}")
+    return "".join(written)
 
 
 _IN_TEX: Final = {
