@@ -87,7 +87,8 @@ class Neuron(Module):
         Raises:
             BadArgument: if there are more or fewer.
         """
-        xs: Any = [x] if isinstance(x, Value) or is_real(x) else x
+        alone = not isinstance(x, list) and (isinstance(x, Value) or is_real(x))
+        xs: Any = [x] if alone else x
         if len(xs) != len(self.w):
             raise BadArgument(
                 f"This neuron takes {len(self.w)} inputs. Received: {len(xs)}. "
