@@ -375,6 +375,8 @@ def test_the_rows_answer_until_the_text_is_compiled(monkeypatch):
     assert kernel._by_text is not None
     assert [(y, *slopes) for y, slopes in found] == [(math.log(3.0) + 4.0, 4.0)] * 5
     assert program.value([[0.0], [1.0]]) == -math.inf  # where Python's log would raise
+    sums = tg.compile(x * 1.0, inputs=[x], reduce="sum", executor="python")
+    assert same([sums.value([[-0.0]]), sums.value([])], [-0.0, 0.0])
 
 
 # ── Large programs ────────────────────────────────────────────────────────────────────────

@@ -290,6 +290,14 @@ def test_large_batches_do_not_depend_on_the_cores(executor, cores, monkeypatch):
     running._pool.cache_clear()
 
 
+def test_chunks_are_added_in_their_order():
+    x = Value(1.0)
+    program = tg.compile(x * 1.0, inputs=[x], reduce="sum", executor="python")
+    rows = [[0.0] for _ in range(3 * CHUNK)]
+    rows[0], rows[CHUNK], rows[2 * CHUNK] = [1e16], [-1e16], [1.0]
+    assert program.value(rows) == 1.0
+
+
 def test_large_batches_of_lists(monkeypatch):
     program_of_arrays, _ = perceptron(executor="python")
     rows = [[0.001 * i, -0.002 * i, 0.5] for i in range(2 * CHUNK + 1)]
@@ -421,6 +429,15 @@ def test_the_source_runs_as_it_stands():
     _, total, _ = space["run"](ROWS, [p.data for p in parameters])
     value, gradient = program.value_and_grad(ROWS)
     assert total == [value, *gradient]
+
+
+def test_names_are_read_as_python_reads_them():
+    x = Value(1.0, name="ﬁt")
+    y = tg.exp(x)
+    y.name = "e to the x"
+    text = tg.compile(y, inputs=[x]).source()
+    assert "for fit, in lanes" in text
+    assert "e_to_the_x = exp(fit)  # e to the x" in text
 
 
 HOSTILE = [

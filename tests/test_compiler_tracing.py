@@ -101,6 +101,8 @@ def test_nested_it_steps_aside():
     assert tg.jit(lambda x: cube(x) + cube(2.0 * x))(1.0) == 9.0
     assert tg.jit(tg.grad(tg.jit(tg.grad(cube))))(2.0) == 12.0
     assert cube.traces == 0
+    # the captured w is what the outer derivative is taken by
+    assert tg.grad(lambda w: tg.jit(lambda x: w * x.exp())(0.0))(3.0) == 1.0
     x = Value(2.0)
     cube(x).backward()
     assert x.grad == 12.0
