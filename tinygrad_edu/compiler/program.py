@@ -171,7 +171,15 @@ def _total(terms: list[Number]) -> Number | None:
 
 
 class Report(NamedTuple):
-    """How a program is run; printing it shows it line by line."""
+    """How a program is run; printing it shows it line by line.
+
+    Attributes:
+        instructions, inputs, parameters: how large the program is.
+        executor: what runs it now, and ``why``.
+        seconds: what preparing each executor took.
+        calls, lanes: how often it was run, and for how many samples in all.
+        bytes: the memory that a call works in.
+    """
 
     instructions: int
     inputs: int
@@ -191,7 +199,7 @@ class Report(NamedTuple):
             f"executor      {self.executor}: {self.why}\n"
             f"prepared in   {took}\n"
             f"run           {self.calls:,} times for {self.lanes:,} lanes\n"
-            f"memory        {self.bytes:,} bytes of numbers per lane and call"
+            f"memory        {self.bytes:,} bytes that a call works in"
         )
 
 
@@ -395,7 +403,7 @@ class Program:
             dict(runner.seconds),
             runner.calls,
             runner.lanes,
-            8 * self.code.slots,
+            runner.bytes,
         )
 
     # ── Elsewhere ──

@@ -95,6 +95,11 @@ class Runner:
         else:
             self._in_chunks(n, batch, shared, each, total, once)
 
+    @property
+    def bytes(self) -> int:
+        """The memory that a call works in."""
+        return int(getattr(self._kernel, "bytes", 8 * self.code.slots))
+
     def _load(self, executor: str) -> Any:
         start = perf_counter()
         try:
