@@ -381,7 +381,7 @@ class _Writer:
             )
             rows.append(f"{_TIGHT}<TR>{cell}</TR></TABLE>")
         for note in self.view.notes:
-            rows.append(_font(note, 10, theme["negative"], bold=True))
+            rows.append(_font(note, 10, theme["ink"], bold=True))
         if self.style.legend:
             rows.append(self.chips())
             if "local" in self.style.show and any(
