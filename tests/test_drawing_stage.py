@@ -199,3 +199,7 @@ def test_what_is_no_number_is_told_alike() -> None:
         shade(x, 0.0) for x in (math.nan, math.inf, -math.inf, None, 0.0)
     ]
     assert javascript("RULES") == RULES
+    near = [t * (1 + k * 2e-16) for t in RULES["thresholds"] for k in (-2, -1, 0, 1, 2)]
+    assert javascript(f"{near}.map((x) => shade(x, 1, RULES.thresholds))") == [
+        shade(x, 1.0) for x in near
+    ]

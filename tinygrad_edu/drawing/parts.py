@@ -313,7 +313,7 @@ class _Folding:
                 pairs[tail, head].append((arg.id, position, node.id))
         cards = {
             one: self.card(one, nodes, [node for node in nodes if node.id in used[one]])
-            for one, nodes in groups.items()
+            for one, nodes in sorted(groups.items(), key=lambda group: group[1][-1].id)
         }
         links: list[Link] = []
         for (tail, head), edges in pairs.items():
