@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Graph, Value, errors, nn, scope, snapshot
 from tinygrad_edu.drawing import draw
+from tinygrad_edu.drawing.dot import Slot
 from tinygrad_edu.drawing.parts import View, view
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -220,6 +221,15 @@ def test_a_folded_card_shows_its_outputs_and_its_largest_gradient() -> None:
         "neuron 2", "out", f"{output.data:.4g}", f"∂ {output.adjoint:+.4g}",
         "largest ∂", f"∂ {largest:+.4g}", card.note,
     ]  # fmt: skip
+
+
+def test_a_nan_is_not_hidden_among_folded_parameters() -> None:
+    slot = Slot("fold0-chip", "grad", (0, 1, 2))
+    leaf = snapshot(Value(1.0)).root
+    for order in ([1.0, math.nan, 3.0], [math.nan, 3.0, 1.0], [3.0, 1.0, math.nan]):
+        nodes = tuple(leaf._replace(id=i, adjoint=x) for i, x in enumerate(order))
+        assert math.isnan(slot.number(Graph(nodes)))
+    assert slot.number(Graph(tuple(leaf._replace(adjoint=x) for x in (1.0, -3.0, 2.0)))) == -3.0
 
 
 def test_scopes_can_be_kept_open() -> None:

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from copy import copy
 from functools import cached_property
+from math import isnan
 from typing import Final, NamedTuple
 
-from ..graph import Graph, Node
+from ..graph import Graph
 from .parts import Boxes, Card, Link, Path, Row, View, contents, path
 from .themes import FAINT, ROLES, Theme, mixed, shade, stroke
 from .words import (
@@ -42,7 +43,7 @@ OUTPUTS: Final = 3  # of a folded card, that are shown
 class Slot(NamedTuple):
     """A number on a card: its value ("data") or its gradient's chip ("grad").
 
-    Of several nodes it is the one of the largest magnitude.
+    Of several nodes it is the one of the largest magnitude, nan before all.
     """
 
     id: str
@@ -51,7 +52,8 @@ class Slot(NamedTuple):
 
     def number(self, graph: Graph) -> float:
         nodes = [graph.nodes[id] for id in self.nodes]
-        return max((n.data if self.what == "data" else n.adjoint for n in nodes), key=abs)
+        numbers = [node.data if self.what == "data" else node.adjoint for node in nodes]
+        return max(numbers, key=lambda x: (isnan(x), abs(x)))
 
     def text(self, graph: Graph, digits: Digits) -> str:
         x = self.number(graph)
@@ -79,7 +81,7 @@ class Style(NamedTuple):
     caption: str = ""
 
 
-def slots(card: Card, show: frozenset[str], root: Node) -> list[Slot]:
+def slots(card: Card, show: frozenset[str]) -> list[Slot]:
     """The numbers of a card, in the order in which they are written."""
     found = []
     for node in card.outputs[:OUTPUTS]:
@@ -261,9 +263,7 @@ class _Writer:
             head.append((short(card.title, 12), 15, sign))
         if named(node):
             head.append((short(named(node)), 12, ink))
-        cells = [
-            self.slot(slot, ink, bold=not head) for slot in slots(card, self.style.show, self.root)
-        ]
+        cells = [self.slot(slot, ink, bold=not head) for slot in slots(card, self.style.show)]
         rows = [[self.heading(head, 1)]] if head or not cells else []
         if cells:  # in a table of their own, so that a long name does not stretch them
             rows.append([f"<TD>{_NUMBERS}<TR>{''.join(cells)}</TR></TABLE></TD>"])
@@ -275,7 +275,7 @@ class _Writer:
         ink, muted = self.theme[f"{card.kind}-ink"], self.theme["muted"]
         rows: list[list[str]] = []
         lines: dict[str, list[str]] = defaultdict(list)
-        for slot in slots(card, self.style.show, self.root):
+        for slot in slots(card, self.style.show):
             lines[slot.id.rpartition("-")[0]].append(self.slot(slot, ink))
         names = {f"v{node.id}": short(named(node), 16) or "out" for node in card.outputs}
         width = 1 + max([len(cells) for cells in lines.values()], default=0)

@@ -133,8 +133,7 @@ class Stage:
         self._show = show
         self._title = title
         self._captions = captions
-        root = self.graph.root
-        self._slots = {card.id: slots(card, show, root) for card in view.cards}
+        self._slots = {card.id: slots(card, show) for card in view.cards}
         self.scale = scale(view, frames)
         self._style = Style(
             THEMES["light"], (self.scale["gradient"], self.scale["flow"]), title, digits,
@@ -213,7 +212,7 @@ class Stage:
 
         "data" is a value, its id that of the text. "grad" is a chip, its id that of the chip;
         "text" is the id of the text in it. Of several nodes it is the gradient of the largest
-        magnitude.
+        magnitude, nan before all.
         """
         return [
             {
