@@ -20,7 +20,17 @@ from typing import Any
 from ..errors import BadArgument, NotANumber
 from ..ops import is_real, number
 
-__all__ = ["Pairs", "Samples", "Stream", "batches", "is_stream", "pairs", "samples", "split"]
+__all__ = [
+    "Batched",
+    "Pairs",
+    "Samples",
+    "Stream",
+    "batches",
+    "is_stream",
+    "pairs",
+    "samples",
+    "split",
+]
 
 _DEEPEST = 8  # dimensions: a list that holds itself would be opened for ever
 
@@ -307,6 +317,57 @@ def is_stream(x: Any) -> bool:
 
 def _is_indexed(x: Any) -> bool:
     return hasattr(x, "__getitem__") and hasattr(x, "__len__")
+
+
+class Batched:
+    """Pairs that are gone through in batches, every epoch in a new order if that is wanted.
+
+    Args:
+        data: the pairs.
+        size: of a batch; the last one may be smaller.
+        random: shuffles them before each epoch. A single batch is left as it is: its sum has
+            no order.
+
+    Raises:
+        BadArgument: if the size is no whole number from 1.
+
+    >>> found = Batched(pairs([1, 2, 3], [10, 20, 30]), 2)
+    >>> found.steps, found.orders(2)
+    (2, [[[0, 1], [2]], [[0, 1], [2]]])
+    >>> [batch.y.rows for batch in found.epoch()]
+    [[[10.0], [20.0]], [[30.0]]]
+    """
+
+    exhausted = False
+
+    def __init__(self, data: Pairs, size: int | None = None, random: Random | None = None) -> None:
+        self.data, self._size = data, size
+        self._places = list(batches(len(data), size))
+        self._random = random if len(self._places) > 1 else None
+        self._program: Any = None
+        self._rows: Any = None
+
+    @property
+    def steps(self) -> int:
+        """How many batches make an epoch."""
+        return len(self._places)
+
+    def orders(self, epochs: int) -> list[list[list[int]]]:
+        """The places that each batch of the next epochs takes."""
+        if self._random is None:
+            return [self._places] * epochs
+        n = len(self.data)
+        return [list(batches(n, self._size, self._random)) for _ in range(epochs)]
+
+    def rows_for(self, program: Any) -> Any:
+        """The numbers of all samples as a program reads them, made once: ``program.rows(data)``."""
+        if self._program is not program:
+            self._program, self._rows = program, program.rows(self.data)
+        return self._rows
+
+    def epoch(self) -> Iterator[Pairs]:
+        """The batches of the next epoch."""
+        return map(self.data.take, self.orders(1)[0])
 
 
 class Stream:

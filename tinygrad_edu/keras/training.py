@@ -26,9 +26,9 @@ from ..trees import as_array, flatten
 from ..value import Value
 from .callbacks import CallbackList, History, Progress
 from .compiled import Evaluation, Forward, Programs, Training
-from .data import Pairs, Stream, batches, is_stream, pairs, samples, split
+from .data import Batched, Pairs, Stream, batches, is_stream, pairs, samples, split
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
-from .engines import Table, Task
+from .engines import Task
 from .seeding import fresh
 
 T = TypeVar("T", Forward, Evaluation, Training)
@@ -180,52 +180,40 @@ class Trainer(Module):
             source, validation = split(source, validation_split)
         optimizer, _ = self._ready()
         optimizer.bind(self._trainable())
-        data = source if isinstance(source, Pairs) else None
-        # Samples that fit into one batch are taken as they come: a sum has no order.
-        shuffled = shuffle and data is not None and len(data) > (batch_size or 32)
-
-        def orders(count: int) -> list[list[list[int]]]:
-            assert data is not None
-            random = self.random if shuffled else None
-            drawn = [
-                list(batches(len(data), batch_size, random))
-                for _ in range(count if shuffled else 1)
-            ]
-            return drawn if shuffled else drawn * count
-
-        def feed() -> Iterable[Pairs]:
-            return source.epoch() if isinstance(source, Stream) else map(source.take, orders(1)[0])
-
+        feed: Stream | Batched
+        if isinstance(source, Stream):
+            feed, task = source, None
+        else:
+            feed = Batched(source, batch_size, self.random if shuffle else None)
+            task = Task(len(source), feed.steps, epochs)
         self.history, self.stop_training = History(), False
-        steps = source.steps if isinstance(source, Stream) else _steps(len(source), batch_size)
         told = CallbackList(
             [callbacks, Progress(verbose), self.history], self,
-            verbose=verbose, epochs=epochs, steps=steps,
+            verbose=verbose, epochs=epochs, steps=feed.steps,
         )  # fmt: skip
         told.on_train_begin()
-        task = None if data is None else Task(len(data), steps or 1, epochs)
-        by_batch = data is None or any(map(told.hears, _OF_BATCHES))
+        by_batch = task is None or any(map(told.hears, _OF_BATCHES))
         by_epoch = by_batch or validation is not None or any(map(told.hears, _OF_EPOCHS))
-        epoch, limit, known, rows = initial_epoch, epochs, None, Table()
+        epoch, limit = initial_epoch, epochs
         while epoch < epochs and not self.stop_training:
             before, count = self._state(), 1
             try:
                 told.on_epoch_begin(epoch)
-                replay = None if by_batch or data is None else self._replay(data)
-                if replay is None or data is None:
-                    logs = {name: [x] for name, x in self._epoch(feed(), told, task).items()}
+                replay = None if by_batch else self._replay(source)
+                if replay is None or isinstance(feed, Stream):
+                    logs = {name: [x] for name, x in self._epoch(feed.epoch(), told, task).items()}
                     if not logs:
                         break  # a generator that had nothing left
                 else:
                     if not by_epoch:
-                        count = min(limit, epochs - epoch, replay.at_once(len(data), steps or 1))
-                    if replay is not known:
-                        known, rows = replay, replay.rows(data)
-                    logs = self._replayed(replay, rows, orders(count), task)
+                        count = min(
+                            limit, epochs - epoch, replay.at_once(len(feed.data), feed.steps)
+                        )
+                    logs = self._replayed(replay, feed, count, task)
                 if validation is not None and isfinite(logs["loss"][0]):
                     found = self._test(validation, told, batch_size)
                     logs.update({f"val_{name}": [number] for name, number in found.items()})
-                if isinstance(source, Stream) and source.exhausted:
+                if feed.exhausted:
                     self.stop_training = True  # and it has said so
             except BaseException as error:  # Ctrl-C too: what is whole stays, and nothing else
                 self._restore(before)
@@ -242,7 +230,7 @@ class Trainer(Module):
                     limit = finite
                     continue
                 told.on_train_end()
-                why = self._why_stopped(epoch, feed, before)
+                why = self._why_stopped(epoch, feed.epoch, before)
                 warnings.warn(why, Diverged, stacklevel=2)
                 return self.history
             if by_epoch:
@@ -254,16 +242,12 @@ class Trainer(Module):
         return self.history
 
     def _replayed(
-        self,
-        replay: Training,
-        rows: Table,
-        orders: Sequence[Sequence[Sequence[int]]],
-        task: Task | None,
+        self, replay: Training, feed: Batched, epochs: int, task: Task | None
     ) -> dict[str, list[float]]:
         """Some epochs by a program: what `_epoch` tells of each, a list per name."""
-        metrics = self.metrics.values()
-        steps = [batch for order in orders for batch in order]
-        records = iter(replay.run(rows, steps, task))
+        metrics, orders = self.metrics.values(), feed.orders(epochs)
+        batches = [batch for order in orders for batch in order]
+        records = iter(replay.run(feed.rows_for(replay), batches, task))
         logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
         for order in orders:
             loss_sum, seen = 0.0, 0
@@ -349,8 +333,9 @@ class Trainer(Module):
             )
         return found
 
-    def _replay(self, data: Pairs) -> Training | None:
+    def _replay(self, data: Pairs | Stream) -> Training | None:
         """Steps of the optimiser on such data as a program."""
+        assert isinstance(data, Pairs)
         return self._program(Training, data.y.width, data.weights is not None)
 
     def _with_penalties(self, loss: Any) -> Any:
@@ -665,11 +650,6 @@ def _named(numbers: Sequence[float], name: str, role: str) -> Sample:
 
 def _number(x: Any) -> float:
     return x.data if isinstance(x, Value) else number(x)
-
-
-def _steps(n: int, batch_size: int | None) -> int:
-    """How many batches an epoch has; a wrong size is told before anything is trained."""
-    return sum(1 for _ in batches(n, batch_size))
 
 
 def _whole(name: str, n: Any) -> None:
