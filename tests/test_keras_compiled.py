@@ -284,6 +284,8 @@ def test_much_work_is_for_machine_code_from_the_first_sample():
     model.fit(XS, YS, epochs=10**4, callbacks=hook, verbose=0)
     assert settled(model) == "machine"
     assert model.history.epoch == [0]
+    model.fit(XS, YS, epochs=1, verbose=0)  # a small task after the large one
+    assert model.optimizer.iterations == 2
 
 
 def test_what_is_exact():

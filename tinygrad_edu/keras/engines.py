@@ -48,6 +48,10 @@ LONG = 5000
 """Instructions from which a program is left to the virtual machine: Python reads so long a text
 slowly, and LLVM compiles it slowly."""
 
+PATIENCE = 0.02
+"""Seconds that a call leaves to a thread that prepares the virtual machine: both need Python's
+one lock, and whoever trains without a pause would keep it waiting for a second."""
+
 NAME = "tinygrad_edu prepares"
 """The name of threads that prepare machine code."""
 
@@ -187,6 +191,7 @@ class _Runs:
         self._long = any(len(code.ops) > LONG for code in codes)
         self._alike = LANES if EXACT.issuperset(*(code.ops for code in codes if code.inputs)) else 2
         self._asked: set[str] = set()
+        self._preparing: Thread | None = None
 
     def prepared(self, lanes: int, planned: float) -> tuple[bool, tuple[Any, ...]]:
         """Whether the kernels are fast ones, which take arrays, and the kernels.
@@ -195,10 +200,12 @@ class _Runs:
             lanes: how many samples the largest batch has.
             planned: the instructions × lanes of the whole task.
         """
+        if self._preparing is not None and not self.fast:
+            self._preparing.join(PATIENCE)
         fast = self.jit is True or (bool(self.jit) and self._is_due(lanes, planned))
         if fast and not self.fast:
             self._load("machine")
-        if not fast and not self._kernels:
+        if not fast and False not in self._kernels:
             self._kernels[False] = tuple(map(python.load, self.codes))
         if self.jit:
             self._look_ahead()
@@ -217,7 +224,10 @@ class _Runs:
             if _installed() and not (after == "native" and self._long):
                 import numpy  # noqa: F401 (here: others look at it while it is half imported)
 
-                Thread(target=self._load, args=[after], name=NAME, daemon=True).start()
+                thread = Thread(target=self._load, args=[after], name=NAME, daemon=True)
+                thread.start()
+                if after == "machine":
+                    self._preparing = thread
 
     def _load(self, executor: str) -> None:
         with _LOADING:  # one after the other: what all kernels share is made by the first
