@@ -321,14 +321,22 @@ def test_all_views_move_with_the_epoch(visit, post):
     page = visit(post[0])
 
     def views():
-        return [page.inner_html(f"#{id}") for id in ("line", "curve", "bowl", "reason", "update")]
+        return [
+            page.inner_html(f"#{id}")
+            for id in ("line", "curve", "slope", "bowl", "reason", "update")
+        ]
 
     before = views()
+    assert page.locator("#line circle.target").count() == 7
     page.focus("#epoch")
     page.keyboard.press("End")
     after = views()
     assert all(x != y for x, y in zip(before, after))
     assert page.inner_text("#epoch-said").startswith("40 of 40")
+    assert "b alone" in page.inner_text("#slope-name")
+    chosen(page, 0)
+    assert "w alone" in page.inner_text("#slope-name")
+    assert "∂loss/∂w" in page.inner_text("#slope")
     page.click("#bowl .chart")
     assert page.evaluate("state.run.length") == 1
     assert "your own" in page.inner_text("#where")
@@ -363,7 +371,7 @@ def test_a_gradient_is_asked_for_before_it_is_shown(visit, post):
     page = visit(post[0])
     ask(page, "b")
     assert page.locator("#s0-v1-grad").text_content() == "∂ ?"
-    for place in ("#reason", "#update", "#said", "#bowl", "#s0-v1-chip"):
+    for place in ("#reason", "#update", "#said", "#bowl", "#slope", "#s0-v1-chip"):
         assert "80000" not in page.inner_html(place), place
     assert "Right" in answer(page, "−80 000")
     assert page.locator("#s0-v1-grad").text_content() == "∂ -80000"

@@ -1,4 +1,4 @@
-// Charts: the loss over the epochs, the line through the points.
+// Charts: the loss over the epochs, the line through the points, the gradient as a slope.
 
 const WIDTH = 420;
 const HIGH = 300;
@@ -23,10 +23,11 @@ function scale(low, high, from, to, log = false) {
   const [a, b] = [f(low), f(high)];
   const place = (x) => from + ((f(x) - a) / (b - a)) * (to - from);
   const inverse = (p) => a + ((p - from) / (to - from)) * (b - a);
+  const limits = [low, high];
   const decades = ticks(a, b, 4)
     .filter(Number.isInteger)
     .map((n) => 10 ** n);
-  return Object.assign(place, { inverse, ticks: log ? decades : ticks(low, high) });
+  return Object.assign(place, { inverse, limits, ticks: log ? decades : ticks(low, high) });
 }
 
 /** The frame of a chart: axes, ticks and names; the rest is drawn into it. */
@@ -62,6 +63,13 @@ function chart(x, y, xName, yName, text, ...inside) {
     h("text", { class: "axis", x: 4, y: 12 }, yName),
   );
 }
+
+/** What is drawn within the axes only. */
+const inside = (...marks) => {
+  const [wide, high] = [BOX.right - BOX.left, BOX.bottom - BOX.top];
+  const frame = { x: BOX.left, y: BOX.top, width: wide, height: high };
+  return h("svg", { ...frame, viewBox: `${BOX.left} ${BOX.top} ${wide} ${high}` }, marks.flat());
+};
 
 const points = (pairs) => pairs.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join(" ");
 /** The place in the chart's own units where it was pointed at. */
@@ -163,9 +171,7 @@ function showLine() {
         .slice(0, 12)
         .map(([, target, out]) => slope(out - target))
         .join(", ")}.`,
-      h(
-        "g",
-        { class: "clip" },
+      inside(
         met
           .filter(([, , out]) => Number.isFinite(out))
           .map(([a, target, out]) =>
@@ -180,6 +186,54 @@ function showLine() {
         h("polyline", { class: "curve", points: points(curve) }),
         met.map(([a, target]) => h("circle", { class: "target", cx: x(a), cy: y(target), r: 5 })),
       ),
+    ),
+  );
+}
+
+/** The loss as one parameter alone changes: its gradient is the slope of this curve. */
+function showSlope() {
+  $("slope-card").hidden = !LIVE || !PARAMETERS.length;
+  if ($("slope-card").hidden) return;
+  if (SLOT.has(state.selected)) state.sloped = SLOT.get(state.selected);
+  const slot = state.sloped;
+  const id = PARAMETERS[slot];
+  const row = state.parameters.slice();
+  const [now, here, g] = [row[slot], state.numbers.values[ROOT], state.numbers.adjoint[id]];
+  const x = scale(...span(slot), BOX.left, BOX.right);
+  const count = Math.max(12, Math.min(80, Math.floor(4e5 / COUNT)));
+  const curve = Array.from({ length: count + 1 }, (_, i) => {
+    row[slot] = x.inverse(BOX.left + ((BOX.right - BOX.left) * i) / count);
+    return [row[slot], lossAt(row)];
+  }).filter(([, value]) => Number.isFinite(value));
+  const values = [...curve.map(([, value]) => value), ...(Number.isFinite(here) ? [here] : [])];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const y = scale(low - 0.15 * (high - low), high, BOX.bottom, BOX.top);
+  const tangent = x.limits.map((at) => [x(at), y(here + g * (at - now))]);
+  const known = gradientShown(id) && Number.isFinite(g) && Number.isFinite(here);
+  $("slope-name").textContent = `The loss as ${called(id)} alone changes`;
+  const picture = chart(
+    x,
+    y,
+    called(id),
+    loss,
+    `The loss as ${called(id)} alone changes. At ${spelled(now)} it is ${spelled(here)}${known ? `, and its slope there is the gradient, ${slope(g)}` : ""}.`,
+    inside(
+      h("polyline", {
+        class: "curve",
+        points: points(curve.map(([at, value]) => [x(at), y(value)])),
+      }),
+      known ? h("polyline", { class: `tangent ${sign(g)}`, points: points(tangent) }) : null,
+      Number.isFinite(here) ? h("circle", { class: "dot", cx: x(now), cy: y(here), r: 6 }) : null,
+    ),
+  );
+  $("slope").replaceChildren(
+    picture,
+    h(
+      "p",
+      { class: "hint" },
+      known
+        ? `The straight line touches the curve where we are. Its slope is ${gradientOf(id)} = ${slope(g)}.`
+        : "The slope of the curve where we are is the gradient.",
     ),
   );
 }

@@ -6,9 +6,12 @@ function show() {
   showReason();
   showTraining();
   showCurve();
+  showSlope();
   showLine();
   showBowl();
-  $("views").hidden = ["line-card", "curve-card", "bowl-card"].every((id) => $(id).hidden);
+  $("views").hidden = ["line-card", "curve-card", "slope-card", "bowl-card"].every(
+    (id) => $(id).hidden,
+  );
   showTable();
   showControls();
   setText($("said"), sentence());

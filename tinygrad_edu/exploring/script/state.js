@@ -24,6 +24,7 @@ const state = {
   rate: DATA.rate,
   step: 0,
   selected: ROOT,
+  sloped: 0, // the parameter whose slope is drawn: the last one chosen
   together: DATA.samples.length > 1,
   scene: 0,
   asked: -1, // the node whose gradient is to be predicted, and is hidden as long
