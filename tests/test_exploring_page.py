@@ -19,7 +19,15 @@ ARGUMENTS = [
     "--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-NEEDED = bool(os.environ.get("REQUIRE_BROWSER"))
+MISSING = ""
+try:
+    from playwright.sync_api import sync_playwright
+except ImportError:
+    MISSING = "the page is not tested: the Python package playwright is missing"
+if CHROMIUM is None:
+    MISSING = "the page is not tested: there is no chromium"
+if MISSING and not os.environ.get("REQUIRE_BROWSER"):
+    pytest.skip(MISSING, allow_module_level=True)
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -27,13 +35,8 @@ pytestmark = pytest.mark.xdist_group("browser")
 @pytest.fixture(scope="module")
 def browser():
     """One browser for all tests of this file."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    if CHROMIUM is None or sync_playwright is None:
-        why = "the page is not tested: it takes chromium and the Python package playwright"
-        pytest.fail(why) if NEEDED else pytest.skip(why)
+    if MISSING:
+        pytest.fail(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
