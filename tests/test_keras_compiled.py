@@ -92,7 +92,7 @@ RULES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "settings"), RULES, ids=str)
+@pytest.mark.parametrize(("name", "settings"), RULES, ids=lambda x: str(x).split(" at 0x")[0])
 def test_every_optimiser(name, settings):
     rule = OPTIMIZERS[name](**{"learning_rate": 0.02, **settings})
     eager, compiled = both(mlp, {"optimizer": rule, "loss": "mse"}, XS, YS)
