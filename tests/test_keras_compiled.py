@@ -753,3 +753,42 @@ def test_without_extras_the_results_are_the_same_and_a_notice_says_so(hidden, mo
     assert_same(eager, compiled)
     assert not settled(compiled)
     engines._installed.cache_clear()
+
+
+def test_asking_within_an_epoch_changes_nothing():
+    """Dropout rests while a callback predicts or evaluates, and goes on afterwards."""
+
+    class Curious(keras.callbacks.Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen.append(self.model.predict(XS[:2]) == self.model.predict(XS[:2]))
+            self.model.evaluate(XS[:2], YS[:2])
+
+    def make():
+        return mlp(layers.Dropout(0.4, seed=5), dense(1))
+
+    curious = Curious()
+    models = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS, callbacks=[curious])
+    assert_same(*models)
+    assert curious.seen
+    assert all(curious.seen)
+    undisturbed, _ = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS)
+    assert_same(undisturbed, models[0])
+
+
+def test_a_batch_without_gradient_is_a_step_too():
+    """Targets of all zeros have a loss that no weight matters to; momentum goes on."""
+    nothing = [[0.0, 0.0, 0.0]] * 3
+    loss = {
+        "optimizer": keras.optimizers.SGD(0.1, momentum=0.9),
+        "loss": "categorical_crossentropy",
+    }
+    for targets in (nothing, [*ONE_HOT[:2], *nothing]):
+        xs = XS[: len(targets)]
+        models = both(
+            lambda: mlp(dense(3, "softmax")), loss, xs, targets, batch_size=1, shuffle=False
+        )
+        assert_same(*models)
+        assert models[0].optimizer.iterations == 4 * len(targets)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
@@ -305,7 +306,7 @@ class Trainer(Module):
             value.backward()
             if layers is not None:
                 layers.pull(rows, outputs)
-            optimizer.step()
+        optimizer.step()  # also where no weight matters to these samples: momentum goes on
         self._measure(batch, outputs)
         return _number(value)
 
@@ -389,7 +390,7 @@ class Trainer(Module):
             if program is not None:
                 rows += program.outputs(xs)
             else:
-                with no_grad():
+                with self._in_use():
                     rows += [list(map(_number, self.forward(list(x)))) for x in xs]
             told.on_predict_batch_end(step, {"outputs": rows[-len(chosen) :]})
         told.on_predict_end()
@@ -438,7 +439,7 @@ class Trainer(Module):
                     value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
                 self._measure(batch, outputs)
             else:
-                with no_grad():
+                with self._in_use():
                     value, outputs = self._loss_of(batch)
                 self._measure(batch, outputs)
             loss_sum += _number(value) * len(batch)
@@ -447,6 +448,18 @@ class Trainer(Module):
             told.on_test_batch_end(step, logs)
         told.on_test_end(logs)
         return logs
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Within, nothing is recorded and no layer drops anything, also if a callback asks for
+        it in the middle of an epoch."""
+        was_training = self.training
+        self.eval()
+        try:
+            with no_grad():
+                yield
+        finally:
+            self.train(was_training)
 
     # ── Opened up ─────────────────────────────────────────────────────────────────────────
 
