@@ -380,3 +380,15 @@ def test_dropped_programs_leave_nothing(executor):
 @pytest.mark.thorough
 def test_ten_thousand_dropped_programs_leave_nothing(executor):
     assert grown(executor, 10_000) < 16_000_000
+
+
+@pytest.mark.parametrize("executor", [native, machine])
+def test_a_kernel_in_a_cycle_is_freed_in_order(executor):
+    """Python's collector finalises what is in a cycle in any order; LLVM wants the engine closed
+    before its context. A fault here ends the process."""
+    code = Code(2, 0, (), ("mul",), ((0, 1),), each=(2,), total=(2,))
+    for _ in range(30):
+        kernel = executor.load(code)
+        kernel.cycle = {"kernel": kernel}
+        del kernel
+        gc.collect()

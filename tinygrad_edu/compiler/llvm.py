@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, wraps
@@ -401,6 +402,9 @@ class MachineCode:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
+        # The engine must be closed before the context of its module. In a cycle of references
+        # Python's collector would finalise both in any order; what `finalize` holds is in none.
+        weakref.finalize(self, engine.close).atexit = False
 
     def address(self, name: str) -> int:
         """Where the function of that name begins."""
