@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import random
 import struct
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -491,3 +492,56 @@ def test_the_expressions_of_the_strategies_are_what_these_tests_think():
     assert ulps(1.0, math.nextafter(1.0, 2.0)) == 1
     assert ulps(0.0, -0.0) == math.inf
     assert power(2.0, 3.0) == quotient(16.0, 2.0)
+
+
+def test_programs_are_told_apart():
+    """By the type and fields of trees, and by what static arguments are, not what they equal."""
+
+    class Pair(NamedTuple):
+        a: Any
+        b: Any
+
+    def weigh(p):
+        flat, _ = tg.ravel(p.a)
+        return flat[0] + 10.0 * tg.sum(flat[1:]) + 100.0 * tg.ravel(p.b)[0][0]
+
+    jitted = tg.jit(weigh)
+    for pair in (Pair([1.0, 2.0], 3.0), Pair(1.0, [2.0, 3.0])):
+        assert jitted(pair) == tg.jit(weigh)(pair)
+    last = tg.jit(lambda d: list(d.values())[-1] * (2.0 if "b" in d else 3.0))
+    for d in (OrderedDict(a=1.0), OrderedDict(b=1.0), OrderedDict(a=1.0, b=5.0), {"b": 2.0}):
+        assert last(d) == list(d.values())[-1] * (2.0 if "b" in d else 3.0)
+    angle = tg.jit(lambda x, zero: tg.atan2(zero, x), static_argnums=1)
+    assert [angle(-1.0, 0.0), angle(-1.0, -0.0)] == [math.pi, -math.pi]
+    typed = tg.jit(lambda x, n: x * (1.0 if isinstance(n[0], int) else 2.0), static_argnums=1)
+    assert [typed(3.0, (2,)), typed(3.0, (2.0,))] == [3.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: [(x, x * 2.0), (x * 3.0, x * 4.0)],
+        lambda x: [[x, x * 2.0], [x * 3.0, x * 4.0], [x, x]],
+        lambda x: (x, [x * 2.0, x * 3.0]),
+        lambda x: {"a": [x], "b": (x, x * 2.0)},
+        lambda x: [],
+    ],
+)
+def test_results_over_arrays_have_the_axes_of_vmap(f):
+    np = pytest.importorskip("numpy")
+    samples = np.array([1.0, 2.0, 3.0])
+    eager, jitted = tg.vmap(f)(samples), tg.jit(tg.vmap(f))(samples)
+    flat = tg.ravel(eager)[0]
+    assert tg.ravel(jitted)[0] == flat
+    assert repr(jitted) == repr(eager)
+
+
+def test_sums_that_share_terms_are_taken_apart_once():
+    x, w = tg.Value(2.0), tg.Value(3.0)
+    a = x * w + w
+    for _ in range(40):
+        a = a + a
+    program = tg.compile(a, inputs=[x], parameters=[w], reduce="sum")
+    value, (slope,) = program.value_and_grad([[2.0], [5.0]])
+    assert value == 2.0**40 * (7.0 * 3.0 + 3.0)
+    assert slope == 2.0**40 * (7.0 + 1.0)

@@ -390,5 +390,5 @@ def test_a_kernel_in_a_cycle_is_freed_in_order(executor):
     for _ in range(30):
         kernel = executor.load(code)
         kernel.cycle = {"kernel": kernel}
-        del kernel
-        gc.collect()
+    del kernel
+    gc.collect()

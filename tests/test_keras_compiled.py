@@ -792,3 +792,13 @@ def test_a_batch_without_gradient_is_a_step_too():
         )
         assert_same(*models)
         assert models[0].optimizer.iterations == 4 * len(targets)
+
+
+def test_a_stop_at_the_begin_of_an_epoch():
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.stop_training = epoch == 2
+
+    models = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS, callbacks=[Stop()])
+    assert_same(*models)
+    assert models[0].optimizer.iterations == 2 * 3 + 1

@@ -145,17 +145,29 @@ def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number 
             _is_sum(node) and any(type(a) is float or a not in pure for a in node.args)
         ):
             pure.add(node)
+    uses = dict.fromkeys(nodes, 0.0)  # how often a term counts: sums may share it
+    uses[root] = 1.0
+    for node in reversed(nodes):
+        if node in varying and node not in pure:
+            for arg in node.args:
+                if type(arg) is not float:
+                    uses[arg] += uses[node]
     lanes: list[Number] = []
     regular: list[Number] = []
-    waiting: list[Any] = [root]
+    seen: set[Value] = set()
+    waiting: list[tuple[Any, float]] = [(root, 1.0)]
     while waiting:
-        term = waiting.pop()
-        if type(term) is float or term not in varying:
-            regular.append(term)
-        elif term in pure:
-            lanes.append(term)
-        else:
-            waiting.extend(reversed(term.args))
+        term, times = waiting.pop()
+        if type(term) is not float:
+            if term in seen:
+                continue
+            seen.add(term)
+            times = uses[term]
+            if term in varying and term not in pure:
+                waiting.extend((arg, times) for arg in reversed(term.args))
+                continue
+        kept = lanes if type(term) is not float and term in pure else regular
+        kept.append(term if times == 1.0 else term * times)
     return _total(lanes), _total(regular)
 
 

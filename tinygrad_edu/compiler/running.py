@@ -176,6 +176,10 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(len(_cores()), thread_name_prefix="tinygrad_edu lanes")
 
 
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def _cores() -> Any:
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)

@@ -140,8 +140,7 @@ class Jitted:
         row: list[Any] = []
         common: list[Any] = []
         shapes = [
-            (type(arg), arg) if kind is STATIC else _shape(arg, row)
-            for kind, arg in zip(kinds, args)
+            _static(arg) if kind is STATIC else _shape(arg, row) for kind, arg in zip(kinds, args)
         ]
         key = (*shapes, _shape(named, common))
         return _Call(self._f, key, kinds, args, named, [row], common, False)
@@ -217,7 +216,10 @@ class _Traced(NamedTuple):
             return self.like_output(_listed(each[0]))
         if isinstance(call.rows, list):
             return _stacked([self.like_output(row) for row in _listed(each)])
-        return _transposed(self.like_output([each[:, i] for i in range(each.shape[1])]))
+        columns = self.like_output([each[:, i] for i in range(each.shape[1])])
+        if _is_regular(columns):
+            return _transposed(columns)
+        return _as_arrays(_stacked([self.like_output(row) for row in each.tolist()]))
 
 
 def _listed(numbers: Any) -> Any:
@@ -230,18 +232,25 @@ def _shape(tree: Any, numbers: list[Any]) -> Any:
     if kind is float:
         numbers.append(tree)
         return None
-    if kind is list or kind is tuple:
+    if isinstance(tree, (list, tuple)):
         return (kind, *[_shape(child, numbers) for child in tree])
-    if kind is dict:
+    if isinstance(tree, dict):
         return (kind, *tree, *[_shape(child, numbers) for child in tree.values()])
     if isinstance(tree, Value):
         numbers.append(tree)
         return None
-    found, _ = flatten(tree)  # arrays, named tuples, numbers of other libraries
+    found, _ = flatten(tree)  # arrays, numbers of other libraries
     numbers += [x if isinstance(x, Value) else number(x) for x in found]
-    if len(found) == 1 and not getattr(tree, "shape", ()) and not isinstance(tree, tuple):
+    if not getattr(tree, "shape", ()):
         return None
-    return (kind, getattr(tree, "shape", len(found)))
+    return (kind, tree.shape)
+
+
+def _static(x: Any) -> Any:
+    """A key of a static argument, which keeps apart what == does not: 2 and 2.0, 0.0 and −0.0."""
+    if isinstance(x, tuple):
+        return (type(x), *map(_static, x))
+    return (type(x), x, repr(x) if isinstance(x, (float, complex)) else None)
 
 
 def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
@@ -369,7 +378,7 @@ class Vmapped:
         common: list[Any] = []
         rows: Any = [[]]
         shapes = [
-            (type(arg), arg) if kind is STATIC else _shape(arg, rows[0] if kind is OWN else common)
+            _static(arg) if kind is STATIC else _shape(arg, rows[0] if kind is OWN else common)
             for kind, arg in zip(kinds, first)
         ]
         arrays = _has_array(args, kinds)
@@ -481,6 +490,16 @@ def _as_arrays(tree: Any) -> Any:
         parts = [_as_arrays(part) for part in tree]
         return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
     return numpy.array(tree)
+
+
+def _is_regular(tree: Any, in_list: bool = False) -> bool:
+    """Whether a result is made of lists of numbers, in tuples and dicts but not around them."""
+    if isinstance(tree, (dict, tuple)):
+        parts = tree.values() if isinstance(tree, dict) else tree
+        return not in_list and all(map(_is_regular, parts))
+    return not isinstance(tree, list) or (
+        bool(tree) and all(_is_regular(part, in_list=True) for part in tree)
+    )
 
 
 def _transposed(tree: Any) -> Any:

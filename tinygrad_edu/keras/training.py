@@ -200,7 +200,8 @@ class Trainer(Module):
             before, count = self._state(), 1
             try:
                 told.on_epoch_begin(epoch)
-                replay = None if by_batch else self._replay(source)
+                stepwise = by_batch or self.stop_training  # a callback may stop it at the begin
+                replay = None if stepwise else self._replay(source)
                 if replay is None or isinstance(feed, Stream):
                     logs = {name: [x] for name, x in self._epoch(feed.epoch(), told, task).items()}
                     if not logs:
@@ -306,7 +307,8 @@ class Trainer(Module):
             value.backward()
             if layers is not None:
                 layers.pull(rows, outputs)
-        optimizer.step()  # also where no weight matters to these samples: momentum goes on
+        if optimizer.parameters:  # also if none of them matters to these samples: momentum goes on
+            optimizer.step()
         self._measure(batch, outputs)
         return _number(value)
 
