@@ -802,3 +802,15 @@ def test_a_stop_at_the_begin_of_an_epoch():
     models = both(mlp, {"optimizer": "adam", "loss": "mse"}, XS, YS, callbacks=[Stop()])
     assert_same(*models)
     assert models[0].optimizer.iterations == 2 * 3 + 1
+
+
+def test_a_batch_trained_within_an_epoch_leaves_it_training():
+    class Extra(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.train_on_batch(XS[:2], YS[:2])
+            assert self.model.training
+
+    def make():
+        return mlp(layers.Dropout(0.4, seed=5), dense(1))
+
+    assert_same(*both(make, {"optimizer": "sgd", "loss": "mse"}, XS, YS, callbacks=[Extra()]))

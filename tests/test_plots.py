@@ -232,8 +232,8 @@ def test_what_is_no_model_is_refused():
 # The bowl ---------------------------------------------------------------------------------
 
 
-def heights(monkeypatch, *args, **named):
-    """The grid that a bowl draws contours of, and its Axes."""
+def contoured(monkeypatch):
+    """The list that every grid comes into whose contours are filled from now on."""
     from matplotlib.axes import Axes
 
     seen = []
@@ -244,6 +244,12 @@ def heights(monkeypatch, *args, **named):
         return drawn(self, columns, rows, field, *rest, **more)
 
     monkeypatch.setattr(Axes, "contourf", contourf)
+    return seen
+
+
+def heights(monkeypatch, *args, **named):
+    """The grid that a bowl draws contours of, and its Axes."""
+    seen = contoured(monkeypatch)
     ax = plots.bowl(*args, **named)
     return ax, *seen[0]
 
@@ -350,16 +356,7 @@ CORNERS = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
 
 def fields(monkeypatch, *args, **named):
     """The leads of each class over the grid, as they are drawn, and the Axes."""
-    from matplotlib.axes import Axes
-
-    seen = []
-    drawn = Axes.contourf
-
-    def contourf(self, columns, rows, field, *rest, **more):
-        seen.append((list(columns), list(rows), field.tolist()))
-        return drawn(self, columns, rows, field, *rest, **more)
-
-    monkeypatch.setattr(Axes, "contourf", contourf)
+    seen = contoured(monkeypatch)
     return plots.regions(*args, **named), seen
 
 

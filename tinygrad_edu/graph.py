@@ -227,6 +227,24 @@ def snapshot(root: Value) -> Graph:
     )
 
 
+def ids(root: Value) -> dict[Value, int]:
+    """The id that `snapshot` gives to each Value; a plain number has one before its consumer.
+
+    >>> from tinygrad_edu import Value
+    >>> w = Value(2.0, name="w")
+    >>> root = w * 3.0
+    >>> ids(root)[w], ids(root)[root]
+    (0, 2)
+    """
+    found: dict[Value, int] = {}
+    count = 0
+    for value in tape(root):
+        count += sum(type(arg) is float for arg in value.args)
+        found[value] = count
+        count += 1
+    return found
+
+
 def depends_on(nodes: Sequence[Value], leaves: Sequence[Value]) -> set[Value]:
     """Those of the nodes of a tape that one of the leaves flows into, and the leaves.
 

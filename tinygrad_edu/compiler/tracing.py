@@ -463,10 +463,14 @@ def _item(tree: Any, i: int) -> Any:
     members = _members(tree)
     if members is None:
         return tree[i]
-    items = [_item(member, i) for member in members]
+    return _like(tree, [_item(member, i) for member in members])
+
+
+def _like(tree: Any, members: Sequence[Any]) -> Any:
+    """A dict or tuple as the given one, with other members."""
     if isinstance(tree, dict):
-        return dict(zip(tree, items))
-    return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)
+        return dict(zip(tree, members))
+    return type(tree)(*members) if hasattr(tree, "_fields") else tuple(members)
 
 
 def _stacked(results: Sequence[Any]) -> Any:
@@ -475,8 +479,7 @@ def _stacked(results: Sequence[Any]) -> Any:
     if isinstance(first, dict):
         return {key: _stacked([result[key] for result in results]) for key in first}
     if isinstance(first, tuple):
-        parts = [_stacked(part) for part in zip(*results)]
-        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+        return _like(first, [_stacked(part) for part in zip(*results)])
     return list(results)
 
 
@@ -484,19 +487,15 @@ def _as_arrays(tree: Any) -> Any:
     """The same with an array in the place of every list."""
     import numpy
 
-    if isinstance(tree, dict):
-        return {key: _as_arrays(part) for key, part in tree.items()}
-    if isinstance(tree, tuple):
-        parts = [_as_arrays(part) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
-    return numpy.array(tree)
+    members = _members(tree)
+    return numpy.array(tree) if members is None else _like(tree, list(map(_as_arrays, members)))
 
 
 def _is_regular(tree: Any, in_list: bool = False) -> bool:
     """Whether a result is made of lists of numbers, in tuples and dicts but not around them."""
-    if isinstance(tree, (dict, tuple)):
-        parts = tree.values() if isinstance(tree, dict) else tree
-        return not in_list and all(map(_is_regular, parts))
+    members = _members(tree)
+    if members is not None:
+        return not in_list and all(map(_is_regular, members))
     return not isinstance(tree, list) or (
         bool(tree) and all(_is_regular(part, in_list=True) for part in tree)
     )
@@ -506,11 +505,9 @@ def _transposed(tree: Any) -> Any:
     """A result whose numbers are columns, as arrays whose first axis are the samples."""
     import numpy
 
-    if isinstance(tree, dict):
-        return {key: _transposed(part) for key, part in tree.items()}
-    if isinstance(tree, tuple):
-        parts = [_transposed(part) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    members = _members(tree)
+    if members is not None:
+        return _like(tree, list(map(_transposed, members)))
     if isinstance(tree, list):
         return numpy.stack([_transposed(part) for part in tree], axis=1)
     return numpy.moveaxis(tree, -1, 0)

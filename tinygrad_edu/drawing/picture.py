@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..errors import BadArgument, DrawingError, GraphError, unknown_name
 from ..files import write_whole
-from ..graph import Graph, snapshot, tape
+from ..graph import Graph, ids, snapshot
 from .dot import SHOWN
 from .engines import render
 from .parts import view
@@ -18,9 +18,6 @@ from .stage import Stage
 from .text import tree
 from .themes import THEMES
 from .words import Digits, fit
-
-if TYPE_CHECKING:
-    from ..value import Value
 
 CARDS: Final = 80  # what an eye may still follow
 THEMED: Final = (*THEMES, "auto")
@@ -103,7 +100,7 @@ def draw(
 def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
     """The nodes of a graph that are meant by Values or by names."""
     wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-    by_value = {} if isinstance(x, Graph) else _numbered(x)
+    by_value = {} if isinstance(x, Graph) else ids(x)
     found: list[int] = []
     for one in wanted:
         if isinstance(one, str):
@@ -120,17 +117,6 @@ def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
                 f"a name of some; in a snapshot, a name. Received: {one!r}."
             )
     return tuple(found)
-
-
-def _numbered(root: Value) -> dict[Value, int]:
-    """The ids that a snapshot gives to Values: a plain number has one before its consumer."""
-    ids: dict[Value, int] = {}
-    count = 0
-    for value in tape(root):
-        count += sum(type(arg) is float for arg in value.args)
-        ids[value] = count
-        count += 1
-    return ids
 
 
 def _texts(option: str, given: Any) -> tuple[str, ...]:

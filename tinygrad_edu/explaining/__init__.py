@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import GraphError
-from ..graph import snapshot, tape
+from ..graph import ids, snapshot
 from ..value import Value
 from .comparing import comparison
 from .document import Explanation
@@ -155,11 +155,9 @@ def _position(loss: Value, w: Value) -> int:
         raise GraphError(
             f"A gradient is taken by a Value. Received: {w!r} (of type {type(w).__name__})."
         )
-    id = -1
-    for value in tape(loss):  # a plain number among the arguments has the id before its node's
-        id += 1 + sum(type(arg) is float for arg in value.args)
-        if value is w:
-            return id
+    id = ids(loss).get(w)
+    if id is not None:
+        return id
     raise GraphError(
         f"The result was not computed from this Value. Received: {w!r}. Was it made anew, or the "
         f"result computed before? Values are told apart by identity, not by name or number."

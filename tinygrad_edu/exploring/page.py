@@ -20,7 +20,7 @@ from ..drawing.stage import rules_js
 from ..drawing.words import clean, named, plural, short, symbol
 from ..errors import BadArgument, GraphError
 from ..files import write_whole
-from ..graph import Graph, Node, snapshot, tape
+from ..graph import Graph, Node, ids, snapshot, tape
 from ..keras.callbacks import WeightHistory
 from ..ops import TABLE, is_real, number
 from ..value import Value
@@ -91,8 +91,8 @@ def explore(
             f"A page can step through at most {MOST_NODES:,} values. Received: a graph of "
             f"{len(graph.nodes):,}. Explore the loss of fewer samples."
         )
-    ids = _ids(loss)
-    known = [ids.get(value) for value in moved]
+    id_of = ids(loss)
+    known = [id_of.get(value) for value in moved]
     rate = rate if learning_rate is None else _rate(learning_rate)
     heading = clean(title or f"{named(graph.root) or 'Result'}: every gradient, step by step")
     content = document(
@@ -153,17 +153,6 @@ def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], 
         )
     loss = x.loss_graph(*data)
     return loss, x.parameters(), x.optimizer.rate
-
-
-def _ids(root: Value) -> dict[Value, int]:
-    """The id that `snapshot` gives to each Value; plain numbers have ids of their own."""
-    ids: dict[Value, int] = {}
-    count = 0
-    for value in tape(root):
-        count += sum(type(arg) is float for arg in value.args)
-        ids[value] = count
-        count += 1
-    return ids
 
 
 def _rate(x: Any) -> float:

@@ -442,12 +442,11 @@ class Programs:
         return found
 
     def _attempt(self, model: Any, kind: Callable[..., T], about: tuple[Any, ...]) -> T | None:
-        was_training = model.training
-        model.train(kind is Training or about == (True,))
         try:
-            made: Any = kind(model, *about)
-            if custom(self._of) and _differ(made, kind(model, *about)):
-                raise NotTraceable("Recorded twice, it gave two different programs.")
+            with trained(model, kind is Training or about == (True,)):
+                made: Any = kind(model, *about)
+                if custom(self._of) and _differ(made, kind(model, *about)):
+                    raise NotTraceable("Recorded twice, it gave two different programs.")
         except OnlyPython:
             return None
         except TracingError as error:
@@ -458,12 +457,22 @@ class Programs:
         except Exception as error:
             self.why_not = f"It raised {type(error).__name__} while it was recorded: {error}."
             return None
-        finally:
-            model.train(was_training)
         return made  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Programs, ()  # of a copied model they are made anew
+
+
+@contextmanager
+def trained(model: Module, training: bool) -> Iterator[None]:
+    """Within, the layers know that they are trained, or used; then it is again as it was, since
+    a callback may ask for either in the middle of an epoch."""
+    was_training = model.training
+    model.train(training)
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def _differ(one: Any, other: Any) -> bool:

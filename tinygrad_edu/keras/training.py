@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
@@ -26,7 +25,7 @@ from ..ops import sum as total
 from ..trees import as_array, flatten
 from ..value import Value
 from .callbacks import CallbackList, History, Progress
-from .compiled import Evaluation, Forward, Programs, Training
+from .compiled import Evaluation, Forward, Programs, Training, trained
 from .data import Batched, Pairs, Stream, batches, is_stream, pairs, samples, split
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
@@ -357,11 +356,8 @@ class Trainer(Module):
         data = self._pairs(x, y, sample_weight)
         optimizer, _ = self._ready()
         optimizer.bind(self._trainable())
-        self.train()
-        try:
+        with trained(self, True):
             return self._step(data)
-        finally:
-            self.eval()
 
     # ── Using ─────────────────────────────────────────────────────────────────────────────
 
@@ -392,7 +388,7 @@ class Trainer(Module):
             if program is not None:
                 rows += program.outputs(xs)
             else:
-                with self._in_use():
+                with trained(self, False), no_grad():
                     rows += [list(map(_number, self.forward(list(x)))) for x in xs]
             told.on_predict_batch_end(step, {"outputs": rows[-len(chosen) :]})
         told.on_predict_end()
@@ -441,7 +437,7 @@ class Trainer(Module):
                     value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
                 self._measure(batch, outputs)
             else:
-                with self._in_use():
+                with trained(self, False), no_grad():
                     value, outputs = self._loss_of(batch)
                 self._measure(batch, outputs)
             loss_sum += _number(value) * len(batch)
@@ -450,18 +446,6 @@ class Trainer(Module):
             told.on_test_batch_end(step, logs)
         told.on_test_end(logs)
         return logs
-
-    @contextmanager
-    def _in_use(self) -> Iterator[None]:
-        """Within, nothing is recorded and no layer drops anything, also if a callback asks for
-        it in the middle of an epoch."""
-        was_training = self.training
-        self.eval()
-        try:
-            with no_grad():
-                yield
-        finally:
-            self.train(was_training)
 
     # ── Opened up ─────────────────────────────────────────────────────────────────────────
 
