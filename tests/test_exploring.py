@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Value, keras
 from tinygrad_edu.errors import BadArgument, GraphError
-from tinygrad_edu.exploring.page import document, embedded
+from tinygrad_edu.exploring.page import document, embedded, names
 
 FLATS, PRICES = (1, 2, 3, 4, 5, 6, 7), (10000, 20000, 30000, 40000, 50000, 60000, 70000)
 
@@ -166,6 +166,22 @@ def test_edges_of_graphs(tmp_path):
     opaque = data_of(tg.explore(mine(Value(2.0)), tmp_path / "page.html").html)
     assert opaque["opaque"] == ["only_python_does_this"]
     assert opaque["adjoint"] == [1.0, 1.0]
+
+
+def test_only_the_number_of_a_sample_is_left_out_of_a_name():
+    """The page says which sample it is; x₁ and x₂ of one sample, or w₁ of none, keep theirs."""
+    w = Value(0.5, "w₁", "parameter")
+    errors = []
+    for i in "₁₂":
+        with tg.scope(f"house {'₁₂'.index(i) + 1}"):
+            inputs = Value(1.0, "x₁", "input") + Value(2.0, "x₂", "input")
+            guess = w * inputs
+            guess.name = f"ŷ{i}"
+            errors.append(guess - Value(3.0, f"y{i}", "target"))
+    found = names(tg.snapshot(tg.sum(errors)))
+    assert [name for name in found if name] == ["w₁", *["x₁", "x₂", "ŷ", "y"] * 2]
+    # One sample alone has nothing to be told from.
+    assert names(tg.snapshot(errors[0]))[-2] == "y₁"
 
 
 def test_weights_travel_to_the_last_bit():

@@ -30,6 +30,8 @@ SCRIPT: Final = (
     "arithmetic", "graph", "compute", "state", "words", "picture", "reason", "training", "charts",
     "landscape", "table", "predict", "controls",
 )  # fmt: skip
+_SUBSCRIPTS: Final = "₀₁₂₃₄₅₆₇₈₉"
+_DIGITS: Final = str.maketrans(_SUBSCRIPTS, "0123456789")
 MOST_CHARACTERS: Final = 20  # of a name that is a formula
 MOST_NUMBERS: Final = 60_000  # weights of all epochs together, 11 bytes each
 MOST_NODES: Final = 20_000  # the page's own arithmetic stays below a second
@@ -248,7 +250,7 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
         "data": [spelled(n.data) for n in graph.nodes],
         "symbol": [symbol(n) for n in graph.nodes],
         "label": labels(graph),
-        "name": [named(n) for n in graph.nodes],
+        "name": names(graph),
         "role": [n.role or "" for n in graph.nodes],
         "scope": [
             scopes.setdefault("/".join(map(clean, boxes(n))), len(scopes)) for n in graph.nodes
@@ -268,6 +270,37 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
     return found
 
 
+def names(graph: Graph) -> list[str]:
+    """The name of each node, without the number of the sample that it stands in: the page says
+    which one that is, and ŷ₁ to ŷ₇ are one ŷ in a formula.
+
+    >>> from tinygrad_edu import scope
+    >>> w, errors = Value(1.0, name="w"), []
+    >>> for i in (1, 2):
+    ...     with scope(f"house {i}"):
+    ...         errors.append(w * 2.0 - Value(3.0, f"y{'₁₂'[i - 1]}", "target"))
+    >>> [name for name in names(snapshot(errors[0] * errors[1])) if name]
+    ['w', 'y', 'y']
+    """
+    number = {sample["scope"]: i for i, sample in enumerate(samples(graph), 1)}
+    split: list[tuple[str, str]] = []  # what stands before the subscript, and the subscript
+    places: dict[str, set[int]] = {}  # the samples that what stands before one is found in
+    kept: set[str] = set()  # of which the subscript tells something else
+    for node in graph.nodes:
+        base = named(node).rstrip(_SUBSCRIPTS)
+        index = named(node)[len(base) :]
+        split.append((base, index))
+        if index:
+            sample = number.get(boxes(node)[0], 0) if boxes(node) else 0
+            places.setdefault(base, set()).add(sample)
+            if not base or index.translate(_DIGITS) != str(sample):
+                kept.add(base)
+    return [
+        base if base not in kept and len(places.get(base, ())) > 1 else base + index
+        for base, index in split
+    ]
+
+
 def labels(graph: Graph) -> list[str]:
     """What to call each node in a sentence: its name, else what it computes, in names; the sign
     of its operation where that is too long, and of the result of everything "result".
@@ -281,9 +314,10 @@ def labels(graph: Graph) -> list[str]:
     def called(id: int) -> formulas.Formula:
         return found[id] or formulas.Formula(symbol(graph.nodes[id]))
 
+    named = names(graph)
     for node in graph.nodes:
-        if named(node):
-            made: formulas.Formula | None = formulas.Formula(short(named(node)))
+        if named[node.id]:
+            made: formulas.Formula | None = formulas.Formula(short(named[node.id]))
         elif node.id == graph.root.id:
             made = formulas.Formula("result")
         elif node.op is None:
@@ -298,7 +332,7 @@ def labels(graph: Graph) -> list[str]:
         else:
             made = formulas.written(node.op, [called(arg) for arg in node.args])
             made = made if len(made.text) <= MOST_CHARACTERS else None
-        if named(node) and node.op is TABLE["identity"] and not named(graph.nodes[node.args[0]]):
+        if named[node.id] and node.op is TABLE["identity"] and not named[node.args[0]]:
             found[node.args[0]] = made  # what is passed on unchanged is called as its copy
         found.append(made)
     return [called(node.id).text for node in graph.nodes]
