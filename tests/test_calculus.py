@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.errors import BadArgument, NameUnknown, NotANumber
+from tinygrad_edu.ops import BUILT_IN, TABLE
 
 
 class TestNestedDerivativesAreNeverConfused:
@@ -247,3 +248,23 @@ def test_the_recipe_with_scipy():
     found = unravel(minimize(objective, flat, jac=True).x)
     assert found["w"] == pytest.approx(10.0, abs=1e-5)
     assert found["b"] == pytest.approx(0.0, abs=1e-4)
+
+
+EDGES = (0.0, -0.0, 1.0, -2.0, 0.5, math.inf, -math.inf, math.nan, 5e-324, 1e308)
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in map(TABLE.get, sorted(BUILT_IN)) if op.arity == 2], ids=lambda op: op.name
+)
+def test_a_constant_at_an_edge_gives_the_same_slope_recorded_or_not(op):
+    """A rule's arithmetic on a plain number may raise in Python, as 1/0 does, among Values too."""
+    for i, constant, x in product((0, 1), EDGES, EDGES):
+
+        def f(v, i=i, constant=constant):
+            return op(v, constant) if i == 0 else op(constant, v)
+
+        v = Value(x)
+        (recorded,) = tg.gradients(f(v), [v])
+        slope = tg.grad(f)(x)
+        assert recorded.data == slope or (math.isnan(recorded.data) and math.isnan(slope)), (i, x)
+        tg.grad(tg.grad(f))(x)  # whose value may be anything there, but it is one

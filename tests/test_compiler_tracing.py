@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.compiler.tracing import KEPT
-from tinygrad_edu.errors import BadArgument, NotANumber, NotTraceable, TracingError
+from tinygrad_edu.errors import BadArgument, NotANumber, NotTraceable, StaleGraph, TracingError
 from tinygrad_edu.modes import MODE
 
 moderate = st.floats(-3.0, 3.0)
@@ -393,3 +393,11 @@ def test_samples_that_do_not_fit(axes, args, match):
 def test_axes_that_there_are_not():
     with pytest.raises(BadArgument, match="Received: 1"):
         tg.vmap(lambda x: x, in_axes=1)
+
+
+def test_a_stale_graph_is_named_as_such_while_tracing():
+    w = tg.Value(2.0, name="w")
+    y = w * w
+    w.data = 3.0
+    with pytest.raises(StaleGraph, match=r"'w' was changed after .* It is 3\.0 now"):
+        tg.jit(lambda x: x * tg.gradients(y, [w])[0])(1.0)

@@ -82,7 +82,7 @@ def flowing(node: Value) -> Sequence[Any]:
 def stale(leaf: Value, consumer: Value) -> StaleGraph:
     return StaleGraph(
         f"{_called(leaf)} was changed after {_called(consumer)} was computed from it, so the "
-        f"recorded graph no longer fits its numbers. It is {leaf.data!r} now. Compute the "
+        f"recorded graph no longer fits its numbers. It is {leaf._data!r} now. Compute the "
         f"result again, or use tg.replay(result), then differentiate that."
     )
 

@@ -68,17 +68,31 @@ class Ieee(float):
 
     @staticmethod
     def interpret(op: Any, args: tuple[Any, ...]) -> Ieee:
-        """What a row makes of arguments of which one is an Ieee (see `ops.Op`)."""
+        """What a row makes of arguments of which one is an Ieee (see `ops.Op`).
+
+        Other numbers with a reading of their own go first: they record it, say.
+        """
+        for arg in args:
+            if _is_interpreted(arg):
+                return arg.interpret(op, args)  # type: ignore[no-any-return]
         return Ieee(op.compute(*map(float, args)))
+
+
+def _is_interpreted(x: Any) -> bool:
+    return hasattr(x, "interpret") and not isinstance(x, Ieee)
 
 
 def _closed(arithmetic: Callable[[float, float], float]) -> tuple[Any, Any]:
     """An operator of Ieee and its reflection, whose results are Ieee again."""
 
-    def operator(self: Ieee, other: float) -> Ieee:
+    def operator(self: Ieee, other: float) -> Any:
+        if _is_interpreted(other):
+            return NotImplemented
         return Ieee(arithmetic(float(self), float(other)))
 
-    def reflected(self: Ieee, other: float) -> Ieee:
+    def reflected(self: Ieee, other: float) -> Any:
+        if _is_interpreted(other):
+            return NotImplemented
         return Ieee(arithmetic(float(other), float(self)))
 
     return operator, reflected

@@ -240,7 +240,12 @@ def _asked(rule: Partial, out: Any, args: tuple[Any, ...]) -> Any:
     try:
         return rule(out, *args)
     except (ArithmeticError, ValueError):
-        return never_raising(rule, out, *args)
+        numbers = (out, *args)
+        if not any(hasattr(x, "interpret") for x in numbers):
+            return never_raising(rule, *numbers)
+        # Only the plain numbers raised: among Values a constant, as in x / 0.
+        found = rule(*[Ieee(x) if type(x) is float else x for x in numbers])
+        return float(found) if isinstance(found, Ieee) else found
 
 
 def _number_or_interpreted(x: Any) -> Any:
