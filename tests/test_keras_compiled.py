@@ -476,6 +476,77 @@ def test_rules_of_yours_are_compiled():
     assert_same(eager, compiled)
 
 
+def halving(step: int) -> float:
+    return float(0.1 * 0.5**step)
+
+
+RATES: dict[str, Any] = {
+    "self.learning_rate": 0.1,
+    "self.rate": halving,
+    "self.rate_at(2)": halving,
+    "rate / (self.iterations + 1)": 0.1,
+    "rate / sum(len(kept) + 1 for kept in self.memory)": 0.1,
+    "vars(self).setdefault('mine', 0.1) and setattr(self, 'mine', self.mine / 2) or self.mine": 0.1,
+}
+
+
+@pytest.mark.parametrize("read", RATES)
+def test_rules_that_read_what_training_changes_run_in_python(read):
+    """What they read while they are recorded would stay as it was."""
+
+    @dataclass(eq=False, repr=False)
+    class Rule(Optimizer):
+        def size(self, rate):
+            return eval(read)
+
+        def update(self, w, g, rate, t, old):
+            return w - self.size(rate) * g, {}
+
+    class Slower(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if not callable(self.model.optimizer.learning_rate):
+                self.model.optimizer.learning_rate /= 2.0
+
+    with pytest.warns(RunsEagerly, match=r"Rule\..* was .*(arguments of|memory that) update"):
+        eager, compiled = both(
+            mlp, {"optimizer": Rule(RATES[read]), "loss": "mse"}, XS, YS, callbacks=Slower()
+        )
+    assert not is_compiled(compiled)
+    assert_same(eager, compiled)
+
+
+def test_the_notice_names_the_line_that_read():
+    @dataclass(eq=False, repr=False)
+    class Rule(Optimizer):
+        def update(self, w, g, rate, t, old):
+            return w - self.rate * g, {}  # here
+
+    model = keras.Sequential(mlp())
+    model.compile(Rule(0.1), "mse")
+    with pytest.warns(RunsEagerly, match=r"test_keras_compiled.py.*self.rate \* g, {}  # here"):
+        model.fit(XS, YS, verbose=0)
+
+
+def test_a_rule_is_recorded_once_for_all_weights():
+    """And a second time, since the code is a user's: see below."""
+    calls = []
+
+    @dataclass(eq=False, repr=False)
+    class Rule(Remembering):
+        def update(self, w, g, rate, t, old):
+            calls.append(w)
+            return super().update(w, g, rate, t, old)
+
+    for clip in ({}, {"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"clipvalue": 0.1}):
+        calls.clear()
+        eager, compiled = both(
+            lambda: mlp(kernel_regularizer="l2"), {"optimizer": Rule(0.1, **clip), "loss": "mse"},
+            XS, YS,
+        )  # fmt: skip
+        assert_same(eager, compiled)
+        assert [type(w) for w in calls].count(Value) == 2
+
+
 @pytest.mark.parametrize(
     "loss",
     [

@@ -144,7 +144,13 @@ def caller() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def refuse_while_tracing(what: str) -> None:
+_REMEDY = (
+    "Write conditions with tg.where(cond, a, b), stay in the graph (tg.sin(v), v * 2.0), or make "
+    "the argument static: tg.jit(f, static_argnums=...)."
+)
+
+
+def refuse_while_tracing(what: str, remedy: str = _REMEDY) -> None:
     """Raise if a function is being compiled: the number asked for would be baked into it."""
     if not MODE.get().tracing:
         return
@@ -153,7 +159,5 @@ def refuse_while_tracing(what: str) -> None:
     file, line = caller()
     raise TracingError(
         f"{what} while a function is traced for compilation: the program would keep the number "
-        f"of this one call. Write conditions with tg.where(cond, a, b), stay in the graph "
-        f"(tg.sin(v), v * 2.0), or make the argument static: tg.jit(f, static_argnums=...). "
-        f'File "{file}", line {line}: {getline(file, line).strip()}'
+        f'of this one call. {remedy} File "{file}", line {line}: {getline(file, line).strip()}'
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import accumulate
 from math import prod
 from random import Random
@@ -22,7 +23,7 @@ from ..calculus import gradients
 from ..compiler import Code, flatten
 from ..errors import NotTraceable, TinygradError, TracingError
 from ..graph import tape
-from ..modes import entering
+from ..modes import entering, refuse_while_tracing
 from ..nn.layers import Sample, ShapedLayer
 from ..nn.losses import Loss, class_index
 from ..nn.metrics import METRICS, Metric
@@ -322,7 +323,10 @@ class Training(_OfBatches):
         self._engine = TrainingEngine(*self.codes, model.jit_compile)
 
     def _update(self, sums: int, penalties: int, pulled: Sequence[int]) -> Code:
-        """One step of the optimiser, given the sums over the batch."""
+        """One step of the optimiser, given the sums over the batch.
+
+        The rule is recorded for one weight, and stands there once for each of them.
+        """
         count = len(self.weights)
         weights, held, last = _fresh(count), _fresh(len(self.held)), _fresh(count)
         memory = [dict(zip(self.names, _fresh(len(self.names)))) for _ in range(count)]
@@ -330,26 +334,42 @@ class Training(_OfBatches):
         fines, pulls = _fresh(penalties), _fresh(len(pulled))
         t, rate, n = _fresh(3)
         weight = told[0] if self.weighted else None
+        optimizer = _guarded(self.optimizer)
         with _tracing():
             gradients = [self.loss.of_sum(slope, n, weight) for slope in slopes]
             for i, pull in zip(pulled, pulls):
                 gradients[i] = gradients[i] + pull
-            updates = self.optimizer.applied(weights, gradients, rate, t + 1.0, memory)
+            clipped = optimizer._clip(gradients)
             loss = _with(fines, self.loss.of_sum(total, n, weight))
-            after = [
-                *(update.after for update in updates), *held,
-                *(update.memory[name] for update in updates for name in self.names),
-                t + 1.0, *gradients,
-            ]  # fmt: skip
         state = [*weights, *held, *(kept[name] for kept in memory for name in self.names), t]
         shared = [*state, *last, total, *told, *slopes, *fines, *pulls, rate, n]
-        flat = flatten([], shared, once=[*after, loss, *told])
-        if flat.captured:
+        around = flatten([], shared, once=[*clipped, t + 1.0, *gradients, loss, *told])
+        at = {value: slot for slot, value in enumerate(shared)}
+        ends, step = around.code.once[:count], around.code.once[count]
+        lanes = [
+            [at[w], g, *(at[x] for x in old.values())] for w, g, old in zip(weights, ends, memory)
+        ]
+        code, moved = unrolled(around.code, self._rule(optimizer), lanes, [at[rate], step])
+        once = [
+            *(w for w, *_ in moved), *(at[x] for x in held),
+            *(x for _, *kept in moved for x in kept), *code.once[count:],
+        ]  # fmt: skip
+        return code._replace(once=tuple(once))
+
+    def _rule(self, optimizer: Optimizer) -> Code:
+        """What the optimiser does to one weight: a program whose lanes are the weights."""
+        w, g, rate, t = _fresh(4)
+        old = dict(zip(self.names, _fresh(len(self.names))))
+        with _tracing():
+            update = optimizer.applied_to(w, g, g, rate, t, old)
+        after = [update.after, *(update.memory[name] for name in self.names)]
+        rule = flatten([w, g, *old.values()], [rate, t], each=after)
+        if rule.captured:
             raise NotTraceable(
                 "The rule of the optimizer reads a Value that is none of its arguments. Keep "
                 "numbers in its settings, and what it remembers in its memory."
             )
-        return flat.code
+        return rule.code
 
     def run(
         self, rows: Table, batches: Sequence[Sequence[int]], task: Task | None = None
@@ -408,7 +428,74 @@ class Training(_OfBatches):
         return [[optimizer.rate_at(optimizer.iterations + i)] for i in range(steps)]
 
 
-_STEPPING = ("step", "updates", "applied", "_clip", "_never_raising")
+_STEPPING = ("step", "updates", "applied", "applied_to", "_clip", "_never_raising")
+
+
+def unrolled(
+    around: Code, rule: Code, lanes: Sequence[Sequence[int]], shared: Sequence[int]
+) -> tuple[Code, list[list[int]]]:
+    """A program that is followed by another one for each of its lanes.
+
+    Args:
+        around: what comes first.
+        rule: what is then done for each lane; what all lanes have in common only once.
+        lanes: of each lane, the slots of ``around`` that are the inputs of the rule.
+        shared: the slots of ``around`` that are the shared numbers of the rule.
+
+    Returns:
+        The whole, and of each lane the slots of what the rule wants in ``each``.
+
+    Two numbers, each times the root of a third:
+
+    >>> rule = Code(1, 1, (), ("sqrt", "mul"), ((1,), (0, 2)), each=(3,))
+    >>> whole, results = unrolled(Code(0, 3, (), (), ()), rule, [[0], [1]], [2])
+    >>> whole.ops, whole.args, results
+    (('sqrt', 'mul', 'mul'), ((2,), (0, 3), (1, 3)), [[4], [5]])
+    """
+    start, more = around.first, len(rule.constants)
+    moved = [*range(start), *range(start + more, around.slots + more)]
+    ops, args = list(around.ops), [tuple([moved[x] for x in found]) for found in around.args]
+    constants = range(start, start + more)
+    varying, common = rule.varying(), dict[int, int]()
+    results = []
+    for lane in lanes:
+        slots = [*(moved[x] for x in (*lane, *shared)), *constants]
+        for op, found in zip(rule.ops, rule.args):
+            place, new = len(slots), start + more + len(ops)
+            slot = new if varying[place] else common.setdefault(place, new)
+            if slot == new:
+                ops.append(op)
+                args.append(tuple([slots[x] for x in found]))
+            slots.append(slot)
+        results.append([slots[x] for x in rule.each])
+    whole = Code(
+        around.inputs, around.shared, (*around.constants, *rule.constants), tuple(ops),
+        tuple(args), once=tuple([moved[x] for x in around.once]),
+    )  # fmt: skip
+    return whole, results
+
+
+def _guarded(optimizer: Optimizer) -> Optimizer:
+    """A stand-in while the rule is recorded, which does not tell what training changes."""
+    kind: Any = type(optimizer)
+    guard: Optimizer = object.__new__(_guard(kind))
+    vars(guard).update(vars(optimizer))
+    return guard
+
+
+@lru_cache(maxsize=32)
+def _guard(kind: type[Optimizer]) -> Any:
+    def reading(name: str) -> property:
+        remedy = "The arguments of update say it: rate, t (the number of the step) and old."
+        return property(lambda _: refuse_while_tracing(f"{kind.__name__}.{name} was read", remedy))
+
+    def setting(_: Any, name: str, value: Any) -> None:
+        remedy = "What a rule remembers belongs into the memory that update returns."
+        refuse_while_tracing(f"{kind.__name__}.{name} was set", remedy)
+
+    names = ("learning_rate", "rate", "iterations", "memory")
+    hiding = {"__setattr__": setting, **{name: reading(name) for name in names}}
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, **hiding})
 
 
 class Programs:

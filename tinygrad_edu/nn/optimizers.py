@@ -263,13 +263,24 @@ class Optimizer(Settings):
         >>> update.after.data, update.after.op
         (0.8, <op add(x, y)>)
         """
+        each = zip(weights, gradients, self._clip(gradients), memory)
+        return [self.applied_to(w, raw, g, rate, t, old) for w, raw, g, old in each]
+
+    def applied_to(
+        self, before: Any, raw: Any, g: Any, rate: Any, t: Any, old: Mapping[str, Any]
+    ) -> Update:
+        """Decay and the rule for one parameter: `applied` after clipping; nothing changes.
+
+        Args:
+            before: the parameter before the step.
+            raw, g: its gradient before and after clipping.
+            rate, t: the learning rate and the number of the step, from 1.
+            old: what the rule remembers of it.
+        """
         decay = self.weight_decay
-        updates = []
-        for before, raw, g, old in zip(weights, gradients, self._clip(gradients), memory):
-            w = before - before * decay * rate if decay else before
-            after, kept = self._never_raising(w, g, rate, t, old)
-            updates.append(Update(before, raw, g, rate, w, kept, after))
-        return updates
+        w = before - before * decay * rate if decay else before
+        after, kept = self._never_raising(w, g, rate, t, old)
+        return Update(before, raw, g, rate, w, kept, after)
 
     def update_of(self, parameter: Value) -> Update:
         """The numbers of what the next `step` would do to one parameter; nothing changes.
