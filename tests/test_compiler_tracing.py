@@ -401,3 +401,90 @@ def test_a_stale_graph_is_named_as_such_while_tracing():
     w.data = 3.0
     with pytest.raises(StaleGraph, match=r"'w' was changed after .* It is 3\.0 now"):
         tg.jit(lambda x: x * tg.gradients(y, [w])[0])(1.0)
+
+
+def recorded_before(w: Value) -> dict[str, Callable[[Any], Any]]:
+    """Functions of x that capture results made of w before they are traced."""
+    h = w * 3.0
+    deep = tg.exp(h) + w
+    with tg.no_grad():
+        stopped = w * 5.0
+    return {
+        "interior": lambda x: x * h,
+        "with its own leaf": lambda x: x * h + w,
+        "two of one graph": lambda x: [x * deep, h, h - deep],
+        "as it is": lambda x: [h, x],
+        "under no_grad": lambda x: x * stopped,
+        "detached": lambda x: x * h.detach(),
+        "with lifted numbers": lambda x: tg.jvp(lambda y: y * h, (x,), (1.0,)),
+        "recorded again": lambda x: x * tg.replay(h),
+    }
+
+
+@pytest.mark.parametrize("name", recorded_before(Value(0.0)))
+def test_what_was_recorded_before_keeps_its_number(name):
+    w = Value(0.2)
+    f = recorded_before(w)[name]
+    jitted, lanes = tg.jit(f), tg.jit(tg.vmap(f))
+
+    def hold() -> None:
+        for x in (1.5, -2.0):
+            plain = tg.ravel(f(Value(x)))[0]
+            expected = [y.data if isinstance(y, Value) else y for y in plain]
+            assert tg.ravel(jitted(x))[0] == expected
+            assert tg.ravel(lanes([x, 7.0]))[0] == tg.ravel(tg.vmap(f)([x, 7.0]))[0]
+
+    hold()
+    w.data = 0.3
+    if name == "with lifted numbers":  # eager code looks for changed leaves, a program need not
+        assert jitted(1.5) == (1.5 * (0.2 * 3.0), 0.2 * 3.0)
+    else:
+        hold()
+    assert jitted.traces == lanes.traces == 1
+
+
+def test_what_was_recorded_before_is_a_constant_for_derivatives():
+    w = Value(2.0)
+    h = w * 3.0
+
+    def f(x: Any) -> Any:
+        return x * x * h + w * x
+
+    slope, twice = tg.grad(f), tg.value_and_grad(lambda x: tg.grad(f)(x) * h)
+    jitted = tg.jit(slope)
+    assert jitted(1.0) == slope(1.0) == 14.0
+    assert tg.jit(twice)(1.0) == twice(1.0) == (84.0, 72.0)
+    w.data = 10.0
+    assert jitted(1.0) == 2.0 * 6.0 + 10.0  # the slope of f as it is now: 6x² + 10x
+    assert jitted.program(1.0).captured == (w, h)
+    with pytest.raises(StaleGraph):  # eager code asks for it to be recorded again
+        slope(1.0)
+
+
+def test_a_program_does_not_differentiate_what_it_knows_by_its_number_only():
+    w = Value(2.0, name="w")
+    y = tg.exp(w) * w
+    pulled = tg.vjp(lambda x: tg.exp(x) * x, w)[1]
+    for f in (
+        lambda x: x * tg.gradients(y, [w])[0],
+        lambda x: tg.gradients(x * y, [w])[0],
+        lambda x: pulled(x)[0],
+    ):
+        with pytest.raises(TracingError, match=r"Compute it inside the function; tg\.replay"):
+            tg.jit(f)(1.0)
+    slope = tg.jit(lambda x: x * tg.gradients(tg.replay(y), [w])[0])
+    for at in (2.0, 0.5):
+        w.data = at
+        assert slope(3.0) == pytest.approx(3.0 * math.exp(at) * (1.0 + at), rel=1e-15)
+
+
+def test_a_jitted_function_within_a_transform_sees_what_is_being_recorded():
+    w = Value(2.0)
+    inner = tg.jit(lambda x: x * w)
+    h = w * 3.0
+    assert inner(h).data == 12.0  # a Value in: f itself answers
+    assert tg.grad(lambda v: tg.jit(lambda x: x * v * h)(2.0))(1.0) == 12.0
+    outer = tg.jit(lambda v: inner(v * h) + tg.jit(lambda x: x * v)(h))
+    assert outer(1.0) == 18.0
+    w.data = 3.0
+    assert outer(1.0) == 6.0 * 3.0 + 6.0

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import ops
-from .errors import BadArgument, NotANumber, unknown_name
+from .errors import BadArgument, NotANumber, TracingError, unknown_name
 from .graph import depends_on, local_numbers, tape, wanted
 from .modes import MODE, entering
 from .trees import Rebuild, flatten
@@ -48,7 +48,7 @@ def reverse(
             several edges: by one Σ, as in a picture of the chain rule.
     """
     nodes = tape(*seeds, through_stops=False)
-    live = depends_on(nodes, xs)
+    live = _live(nodes, xs)
     arriving: dict[Value, list[Any]] = {root: [seed] for root, seed in seeds.items()}
     adjoint: dict[Value, Any] = {}
     for node in reversed(nodes):
@@ -70,7 +70,7 @@ def _pull(seeds: Mapping[Value, Number], xs: Sequence[Value], record: bool) -> l
 def _push(roots: Sequence[Value], tangents: Mapping[Value, Number], record: bool) -> list[Number]:
     """Forward mode: the tangents of ``roots``, given those of some older nodes."""
     nodes = tape(*roots, through_stops=False)
-    live = depends_on(nodes, list(tangents))
+    live = _live(nodes, list(tangents))
     tangent = dict(tangents)
     for node in nodes:
         if node not in live or node in tangents:
@@ -83,6 +83,25 @@ def _push(roots: Sequence[Value], tangents: Mapping[Value, Number], record: bool
         if terms:
             tangent[node] = terms[0] if len(terms) == 1 else ops.sum(terms)
     return [tangent.get(root, 0.0) for root in roots]
+
+
+def _live(nodes: Sequence[Value], xs: Sequence[Value]) -> set[Value]:
+    """Those of the nodes that the xs flow into.
+
+    While a function is traced, none may be older than that: a program knows such a node by its
+    number only, and a slope must not mix it with what the leaves are at a later call.
+    """
+    live = depends_on(nodes, xs)
+    since = MODE.get().tracing
+    if since:
+        for node in nodes:
+            if node._serial < since and node.op is not None and node in live:
+                raise TracingError(
+                    f"A derivative through {node!r}, the result of {node.op.name}, was asked for "
+                    f"while a function is traced for compilation that did not record it. Compute "
+                    f"it inside the function; tg.replay(y) records the expression of y again."
+                )
+    return live
 
 
 def _locals(node: Value, live: set[Value], record: bool) -> list[Any]:

@@ -34,8 +34,9 @@ _by_serial = attrgetter("_serial")
 
 
 class Flat(NamedTuple):
-    """A program, and the leaves that it captured: Values among what its results were made from
-    that are neither inputs nor shared. Their numbers follow the shared ones at each call."""
+    """A program, and the Values that it captured: those among what its results were made from
+    where the walk ended and that are neither inputs nor shared, most of them leaves. Their
+    numbers follow the shared ones at each call."""
 
     code: Code
     captured: tuple[Value, ...]
@@ -48,6 +49,7 @@ def flatten(
     each: Sequence[Number] = (),
     total: Sequence[Number] = (),
     once: Sequence[Number] = (),
+    since: int = 0,
 ) -> Flat:
     """The expressions of ``each``, ``total`` and ``once`` as one program.
 
@@ -55,6 +57,8 @@ def flatten(
         inputs: the Values whose numbers differ from lane to lane.
         shared: the Values whose numbers all lanes have in common.
         each, total, once: the results wanted, as `Code` names them.
+        since: the serial number that tracing began with. What was recorded before it is
+            captured with the number that it holds, and not computed again from its leaves.
 
     Raises:
         NotTraceable: if an operation was recorded that only Python can compute.
@@ -64,7 +68,7 @@ def flatten(
     Code(inputs=1, shared=1, constants=(1.0,), ops=('mul', 'add', 'relu'),
          args=((1, 0), (3, 2), (4,)), each=(), total=(5,), once=())
     """
-    lowering = Lowering(inputs, shared, [*each, *total, *once])
+    lowering = Lowering(inputs, shared, [*each, *total, *once], since)
     slots = [[lowering.slot(x) for x in wanted] for wanted in (each, total, once)]
     return Flat(lowering.code(*slots), lowering.captured)
 
@@ -76,10 +80,11 @@ class Lowering:
         inputs: the Values whose numbers differ from lane to lane.
         shared: the Values whose numbers all lanes have in common.
         roots: what is to be computed.
+        since: as in `flatten`.
 
     Attributes:
         captured: the leaves that the roots were made from and that are neither inputs nor
-            shared; their numbers follow the shared ones.
+            shared, and nodes older than ``since``; their numbers follow the shared ones.
         slots: where every node is.
         backward: where the derivative begins, None if there is none.
 
@@ -93,18 +98,22 @@ class Lowering:
 
     @uncollected()
     def __init__(
-        self, inputs: Sequence[Value], shared: Sequence[Value], roots: Sequence[Number]
+        self,
+        inputs: Sequence[Value],
+        shared: Sequence[Value],
+        roots: Sequence[Number],
+        since: int = 0,
     ) -> None:
         values = [root for root in roots if isinstance(root, Value)]
-        nodes, floats = _reachable(values, [*inputs, *shared])
-        leaves = [node for node in nodes if node.op is None]
-        self.captured = tuple(leaves)
+        captured, nodes, floats = _reachable(values, [*inputs, *shared], since)
+        self.captured = tuple(captured)
         self.backward: int | None = None
-        self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *leaves])}
+        self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *captured])}
+        op: Any
         for op in dict.fromkeys([node.op for node in nodes]):
-            if op is not None and op.lower is None:
+            if op.lower is None:
                 floats += _template(op, op.arity or 2).constants()
-        self._writer = _Writer(len(inputs), len(shared) + len(leaves), floats)
+        self._writer = _Writer(len(inputs), len(shared) + len(captured), floats)
         self._write(nodes)
 
     def _write(self, nodes: Sequence[Value]) -> None:
@@ -119,8 +128,6 @@ class Lowering:
         args: Any
         for node in nodes:
             op = node.op
-            if op is None:
-                continue
             known, operands = plain.get(op), node.args
             if known is None:
                 args = None
@@ -211,17 +218,24 @@ class Lowering:
         return code
 
 
-def _reachable(roots: Sequence[Value], known: Sequence[Value]) -> tuple[list[Value], list[float]]:
-    """What the roots were made from, down to the known Values, oldest first, and the plain
-    numbers among it. (`graph.tape` also looks for stale leaves, which do no harm here.)"""
+def _reachable(
+    roots: Sequence[Value], known: Sequence[Value], since: int
+) -> tuple[list[Value], list[Value], list[float]]:
+    """What the roots were made from, down to the known Values: where the walk ended, which is
+    at leaves and at what is older than ``since``; the interior nodes; both oldest first; and
+    the plain numbers. (`graph.tape` also looks for stale leaves, which do no harm here.)"""
     floats: list[float] = []
     seen = set(known)
     waiting = [root for root in dict.fromkeys(roots) if root not in seen]
     seen.update(waiting)
+    ends: list[Value] = []
     nodes: list[Value] = []
     see, wait, keep, pop = seen.add, waiting.append, nodes.append, waiting.pop
     while waiting:
         node = pop()
+        if node.op is None or node._serial < since:
+            ends.append(node)
+            continue
         keep(node)
         for arg in node.args:
             if type(arg) is float:
@@ -229,8 +243,9 @@ def _reachable(roots: Sequence[Value], known: Sequence[Value]) -> tuple[list[Val
             elif arg not in seen:
                 see(arg)
                 wait(arg)
+    ends.sort(key=_by_serial)
     nodes.sort(key=_by_serial)
-    return nodes, floats
+    return ends, nodes, floats
 
 
 # ── Instructions, and what is saved of them ───────────────────────────────────────────────

@@ -42,8 +42,9 @@ def jit(
 
     f is ordinary Python on Values, and may use `grad`, `value_and_grad`, `jvp`, `hessian` and
     their kin. It is called once for each shape of arguments. Values that it captures, such as
-    a model's parameters, are read at every call; all else that it looks at (Python numbers,
-    lists, the random numbers of a dropout) is as it was when f was traced.
+    a model's parameters, are read at every call, and results recorded before (``h = w * 3``)
+    have the number that they were recorded with, as ever; all else that it looks at (Python
+    numbers, lists, the random numbers of a dropout) is as it was when f was traced.
 
     Args:
         f: takes numbers or nested lists, tuples, dicts and arrays of them, and returns such.
@@ -62,7 +63,8 @@ def jit(
         At most 64 programs are kept.
 
     Raises:
-        TracingError: from a call, if f reads a number: use `tg.where`, or static_argnums.
+        TracingError: from a call, if f reads a number (use `tg.where`, or static_argnums), or
+            differentiates what was recorded before.
 
     >>> from tinygrad_edu import grad
     >>> slope = jit(grad(lambda x: x**3))
@@ -255,6 +257,7 @@ def _static(x: Any) -> Any:
 
 def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
     """Run a function on Values that nobody may read, and flatten what comes out."""
+    since = Value(0.0)._serial + 1  # older nodes were recorded before, and keep their numbers
     own, like_own = flatten(_of_kind(OWN, call))
     common, like_common = flatten([_of_kind(COMMON, call), call.named])
     inputs = [Value(x, role="input") for x in own]
@@ -265,9 +268,9 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
         arg if kind is STATIC else next(parts[kind]) for kind, arg in zip(call.kinds, call.args)
     ]
     _name(call, args)
-    with entering(tracing=True, nested=True, recording=True):
+    with entering(tracing=since, nested=True, recording=True):
         outputs, like_output = flatten(call.f(*args, **named))
-    lowering = Lowering(inputs, shared, outputs)
+    lowering = Lowering(inputs, shared, outputs, since)
     code = lowering.code(each=[lowering.slot(x) for x in outputs])
     program = Program(
         code,
