@@ -21,7 +21,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, ops
 from tinygrad_edu.compiler import Code, flatten, python
 from tinygrad_edu.compiler.code import PRIMITIVES
-from tinygrad_edu.compiler.lowering import Lowering
+from tinygrad_edu.compiler.lowering import KEPT, Lowering, _partials_template
 from tinygrad_edu.compiler.transforms import only
 from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotTraceable
 from tinygrad_edu.ops import TABLE, Op
@@ -545,3 +545,22 @@ def test_sums_that_share_terms_are_taken_apart_once():
     value, (slope,) = program.value_and_grad([[2.0], [5.0]])
     assert value == 2.0**40 * (7.0 * 3.0 + 3.0)
     assert slope == 2.0**40 * (7.0 + 1.0)
+
+
+def test_exponents_beyond_number_do_not_fill_the_memory():
+    x = Value(1.5)
+    for start in range(0, 2 * KEPT, KEPT):
+        powers = tg.sum([x ** (start + i + 0.5) for i in range(KEPT)])
+        tg.compile(powers, inputs=[], parameters=[x])
+    nans = [tg.compile(x**math.nan, inputs=[], parameters=[x]) for _ in range(10)]
+    assert _partials_template.cache_info().currsize <= KEPT
+    assert _partials_template.cache_info().misses < 2 * KEPT + 500  # one nan is like another
+    assert all(math.isnan(program.value_and_grad([[]])[1][0]) for program in nans)
+
+
+@pytest.mark.parametrize("exponents", [(0.0, -0.0), (-0.0, 0.0)])
+def test_powers_of_either_zero_are_told_apart(exponents):
+    for exponent in exponents:
+        for at in (0.0, -0.0, 2.0, -2.0, math.inf, math.nan):
+            f = lambda x, exponent=exponent: x**exponent  # noqa: E731
+            assert same(replayed(f, [at]), eager(f, [at]))

@@ -17,8 +17,9 @@ On the way three things are saved, and none of them changes a bit of a result:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..calculus import reverse
 from ..errors import NotTraceable
@@ -197,9 +198,7 @@ class Lowering:
         if True not in asked:
             return []
         exponent = operands[1] if op is _POW and type(operands[1]) is float else None
-        template = _templates.get((op, asked, exponent))
-        if template is None:
-            template = _partials_template(op, asked, exponent)
+        template = _partials_template(op, asked, _bits(exponent))
         return self._writer.paste(template, [slots[node], *map(self.slot, operands)])
 
     def code(
@@ -496,9 +495,11 @@ def _pruned(template: Template, count: int) -> Template:
     )
 
 
-_templates: dict[Any, Template] = {}
+KEPT: Final = 1024
+"""Templates of either kind that are kept: powers have one for each exponent."""
 
 
+@lru_cache(KEPT)
 def _template(op: Op, count: int) -> Template:
     """The value of a composite row of so many arguments.
 
@@ -506,27 +507,23 @@ def _template(op: Op, count: int) -> Template:
     >>> _template(ops.softsign, 1)
     Template(steps=[('abs', (0,)), ('add', (1.0, 1)), ('div', (0, 2))], outs=[3])
     """
-    made = _templates.get((op, count))
-    if made is None:
-        if op.opaque:
-            raise _opaque(op)
-        made = _traced(op, lambda *args: [op.value(*args)], count)
-        _templates[op, count] = made
-    return made
+    if op.opaque:
+        raise _opaque(op)
+    return _traced(op, lambda *args: [op.value(*args)], count)
 
 
-def _partials_template(op: Op, asked: tuple[bool, ...], exponent: float | None) -> Template:
+@lru_cache(KEPT)
+def _partials_template(op: Op, asked: tuple[bool, ...], exponent: Any) -> Template:
     """The partials asked for, applied to a row's result and then its arguments.
 
-    The slope of a power looks whether its exponent is a plain number; that is part of it.
+    The slope of a power looks whether its exponent is a plain number; that is part of it, by
+    its `_bits`.
     """
 
     def partials(out: Any, *args: Any) -> list[Any]:
-        return op.locals(out, args if exponent is None else (args[0], exponent), asked)
+        return op.locals(out, args if exponent is None else (args[0], float(exponent)), asked)
 
-    made = _traced(op, partials, 1 + len(asked))
-    _templates[op, asked, exponent] = made
-    return made
+    return _traced(op, partials, 1 + len(asked))
 
 
 def _opaque(op: Op) -> NotTraceable:
