@@ -24,13 +24,15 @@ class Mode:
         scope: str | None = None,
         births: dict[int, tuple[str, int]] | None = None,
         nested: bool = False,
-        tracing: bool = False,
+        tracing: int = False,
     ) -> None:
         self.recording = recording  # False under no_grad
         self.scope = scope  # "sample 1/neuron 2"
         self.births = births  # under detect_anomaly: serial -> (file, line) of each node
         self.nested = nested  # inside a function that is being differentiated
-        self.tracing = tracing  # inside a function that is being compiled: numbers stay unread
+        # Inside a function that is being compiled, where numbers stay unread: the serial number
+        # that this began with, so that what is older can be told.
+        self.tracing = tracing
         self.plain = recording and births is None  # then only the scope matters
 
 
