@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
+import gc
 import math
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,7 +18,14 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.compiler.tracing import KEPT
-from tinygrad_edu.errors import BadArgument, NotANumber, NotTraceable, StaleGraph, TracingError
+from tinygrad_edu.errors import (
+    BadArgument,
+    NameUnknown,
+    NotANumber,
+    NotTraceable,
+    StaleGraph,
+    TracingError,
+)
 from tinygrad_edu.modes import MODE
 
 moderate = st.floats(-3.0, 3.0)
@@ -149,7 +159,7 @@ def test_traces_are_counted_and_bounded():
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # once is enough
         f([1.0] * (KEPT + 1), 2)
-    assert len(f._kept) == KEPT
+    assert len(f._kept.programs) == KEPT
 
 
 def test_static_arguments():
@@ -488,3 +498,171 @@ def test_a_jitted_function_within_a_transform_sees_what_is_being_recorded():
     assert outer(1.0) == 18.0
     w.data = 3.0
     assert outer(1.0) == 6.0 * 3.0 + 6.0
+
+
+@pytest.mark.parametrize("static", [{"static_argnums": 1}, {"static_argnames": "n"}])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_static_arguments_may_be_passed_by_position_or_by_name(static, mapped):
+    seen = []
+
+    def power(x: Any, n: int = 2, *, times: Any = 1.0) -> Any:
+        seen.append(n)
+        return x**n * times
+
+    f = tg.jit(tg.vmap(power, in_axes=(0,)), static_argnames="n") if mapped else None
+    f = f or tg.jit(power, **static)
+    x, out = ([3.0], lambda y: [y]) if mapped else (3.0, lambda y: y)
+    assert f(x) == f(x, n=2) == out(9.0)
+    assert f(x, n=3) == f(x, times=1.0, n=3) == f(x, n=3, times=1.0) == out(27.0)
+    assert f(x, n=3.0) == out(27.0)
+    if not mapped:
+        assert f(3.0, 3) == 27.0
+    assert all(type(n) in (int, float) for n in seen)
+    with pytest.raises(BadArgument, match=r"hashable. Received: \[2\]"):
+        f(x, n=[2])
+    doubled = f(Value(3.0), n=2) if not mapped else f([Value(3.0)], n=2)[0]  # f itself answers
+    assert doubled.data == 9.0
+    assert tg.grad(lambda y: f(y, n=3) if not mapped else f([y], n=3)[0])(2.0) == 12.0
+
+
+def test_static_settings_of_lanes_meet_values_too():
+    f = tg.jit(tg.vmap(lambda x, name: getattr(tg, name)(x)), static_argnums=1)
+    assert f([0.5], "sin") == [math.sin(0.5)]
+    assert tg.grad(lambda x: f([x], "sin")[0])(0.5) == math.cos(0.5)
+
+
+@pytest.mark.parametrize(
+    ("static", "error", "match"),
+    [
+        ({"static_argnums": 2}, BadArgument, "takes 2 by position. Received: 2"),
+        ({"static_argnums": (0, -1)}, BadArgument, "positions from 0 on"),
+        ({"static_argnums": True}, BadArgument, "positions from 0 on"),
+        ({"static_argnums": None}, BadArgument, "positions from 0 on. Received: None"),
+        ({"static_argnums": [[1]]}, BadArgument, "positions from 0 on"),
+        ({"static_argnames": "m"}, NameUnknown, "argument of f in static_argnames.*Known: k, n, x"),
+        ({"static_argnames": [3]}, BadArgument, "names of arguments. Received: \\[3\\]"),
+    ],
+)
+def test_static_arguments_that_there_are_not(static, error, match):
+    def f(x: Any, n: Any, *, k: Any) -> Any:
+        return x
+
+    with pytest.raises(error, match=match):
+        tg.jit(f, **static)
+
+
+def test_signatures_that_take_anything():
+    f = tg.jit(lambda *xs, **settings: xs[0] ** xs[2] * settings["by"], static_argnums=2,
+               static_argnames=["by"])  # fmt: skip
+    assert f(3.0, 1.0, 2, by=2) == 18.0
+    assert tg.jit(tg.grad(lambda x, n: x**n), static_argnames="n")(3.0, n=2) == 6.0
+    assert tg.jit(math.hypot, static_argnums=5) is not None  # it does not tell what it takes
+
+
+class Model:
+    """A user's own class, whose objects are equal and not hashable."""
+
+    def __init__(self, w: float, scale: float = 1.0) -> None:
+        self.w, self.scale, self.seen = Value(w), scale, 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Model)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @tg.jit
+    def loss(self, x: Any, y: Any = 0.0) -> Any:
+        """(scale · w · x − y)²"""
+        self.seen += 1
+        return (self.scale * self.w * x - y) ** 2
+
+    @functools.partial(tg.jit, static_argnums=2)
+    def power(self, x: Any, n: int) -> Any:
+        return self.w * x**n
+
+    @tg.jit
+    @functools.partial(tg.vmap, in_axes=(None, 0, None))
+    def lanes(self, x: Any, k: Any) -> Any:
+        return self.w * x * k
+
+    slope = tg.jit(tg.grad(lambda self, x: self.w * x * x, argnums=1))
+    fixed = tg.jit(staticmethod(lambda x: x + 1.0))
+
+
+def test_a_method_is_traced_for_each_object():
+    one, two = Model(2.0), Model(5.0, scale=2.0)
+    assert [one.loss(3.0), two.loss(3.0), one.loss(1.0, y=1.0)] == [36.0, 900.0, 1.0]
+    assert (one.loss.traces, two.loss.traces, one.seen, Model.loss.traces) == (2, 1, 2, 0)
+    one.w.data = 3.0
+    assert one.loss(3.0) == 81.0
+    assert one.seen == 2
+    one.scale = 100.0  # a Python number: a constant
+    assert one.loss(3.0) == 81.0
+    assert one.loss.program(3.0).captured == (one.w,)
+    assert one.loss.__doc__ == "(scale · w · x − y)²"
+    assert "for x, in lanes" in one.loss.program(3.0).source()
+
+
+def test_positions_and_axes_of_methods_count_self():
+    model = Model(2.0)
+    assert [model.power(3.0, 2), model.power(3.0, n=3), model.power.traces] == [18.0, 54.0, 2]
+    assert model.lanes([1.0, 2.0], 10.0) == [20.0, 40.0]
+    assert Model.lanes.__get__(model).__wrapped__([1.0], 1.0) == [2.0]
+    assert model.slope(3.0) == 12.0
+    assert model.fixed(1.0) == Model.fixed(1.0) == 2.0
+    assert model.fixed.traces == 1
+    assert tg.grad(model.loss)(3.0) == 24.0
+
+
+def test_programs_of_methods_go_with_their_object():
+    model = Model(2.0)
+    loss = model.loss
+    gone = weakref.ref(model)
+    before = len(Model.loss._of_objects)
+    del model
+    assert loss(1.0) == 4.0  # a method holds its object
+    assert len(Model.loss._of_objects) == before
+    del loss
+    gc.collect()
+    assert gone() is None
+    assert len(Model.loss._of_objects) == before - 1
+    for i in range(100):  # which may have the same id, one after the other
+        w = 1.0 + 0.01 * i
+        assert Model(w).loss(1.0) == w * w
+
+
+def test_an_object_that_cannot_be_followed_is_named():
+    class Slotted:
+        __slots__ = ("w",)
+
+        @tg.jit
+        def loss(self, x: Any) -> Any:
+            return self.w * x
+
+    with pytest.raises(BadArgument, match=r"'__weakref__' to its __slots__"):
+        Slotted().loss(1.0)
+
+
+def test_copies_of_a_model_have_programs_of_their_own():
+    model = Model(2.0)
+    model.step = tg.jit(model.loss)  # type: ignore[attr-defined]
+    assert model.step(3.0) == 36.0  # type: ignore[attr-defined]
+    other = copy.deepcopy(model)
+    other.w.data = 3.0
+    assert (model.step(3.0), other.step(3.0), other.loss(3.0)) == (36.0, 81.0, 81.0)  # type: ignore[attr-defined]
+
+
+def test_a_module_may_be_called_by_a_jitted_method():
+    class Line(tg.nn.Module):
+        def __init__(self) -> None:
+            self.w, self.b = Value(2.0), Value(1.0)
+
+        @tg.jit
+        def __call__(self, x: Any) -> Any:
+            return self.w * x + self.b
+
+    line = Line()
+    assert [line(3.0), line(4.0), Line.__call__.traces] == [7.0, 9.0, 0]
+    assert len(line.parameters()) == 2
+    line(Value(3.0)).backward()
+    assert line.w.grad == 3.0

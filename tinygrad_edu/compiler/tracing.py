@@ -11,11 +11,13 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from inspect import Parameter, signature
 from typing import Any, Final, NamedTuple
 
 from ..calculus import lifted
-from ..errors import BadArgument, NotANumber, NotTraceable
+from ..errors import BadArgument, NotANumber, NotTraceable, unknown_name
 from ..modes import MODE, entering
 from ..ops import number
 from ..trees import Rebuild, flatten
@@ -35,6 +37,8 @@ KEPT: Final = 64
 def jit(
     f: Callable[..., Any],
     static_argnums: int | Sequence[int] = (),
+    *,
+    static_argnames: str | Sequence[str] = (),
     executor: str = "auto",
     fastmath: bool = False,
 ) -> Jitted:
@@ -48,9 +52,11 @@ def jit(
 
     Args:
         f: takes numbers or nested lists, tuples, dicts and arrays of them, and returns such.
-        static_argnums: which positional arguments are no numbers to compute with but settings
-            (a count, a name, a flag): f sees them as they are, and each value of them has a
-            program of its own. They must be hashable.
+        static_argnums, static_argnames: which arguments are no numbers to compute with but
+            settings (a count, a name, a flag), by their positions or their names: f sees them
+            as they are, and each value of them has a program of its own. They must be
+            hashable. It does not matter how a call passes them: static_argnums=1 of f(x, n)
+            is static_argnames="n".
         executor, fastmath: as in `compile`.
 
     Returns:
@@ -62,7 +68,13 @@ def jit(
         Its ``traces`` counts how often f was traced; ``program(*args)`` gives the `Program`.
         At most 64 programs are kept.
 
+        A jitted method has programs for each object that it is called on, as long as that
+        lives. Values that the object holds are read at every call; Python numbers on it are
+        constants, as they were when the method was traced. Positions count self.
+
     Raises:
+        BadArgument: if f has no argument of such a position.
+        NameUnknown: if f has no argument of such a name.
         TracingError: from a call, if f reads a number (use `tg.where`, or static_argnums), or
             differentiates what was recorded before.
 
@@ -71,47 +83,128 @@ def jit(
     >>> slope(2.0), slope(3.0), slope.traces
     (12.0, 27.0, 1)
     >>> power = jit(lambda x, n: x**n, static_argnums=1)
-    >>> power(3.0, 2), power(3.0, 3), power.traces
+    >>> power(3.0, 2), power(3.0, n=3), power.traces
     (9.0, 27.0, 2)
     """
-    return Jitted(f, static_argnums, executor, fastmath)
+    _check_function(f)
+    static = _static_arguments(f, static_argnums, static_argnames)
+    return Jitted(f, static, {"executor": executor, "fastmath": fastmath})
+
+
+class _Static(NamedTuple):
+    """Which arguments are static. Those that can be passed either way are in both."""
+
+    positions: frozenset[int] = frozenset()
+    names: frozenset[str] = frozenset()
+
+
+def _static_arguments(f: Callable[..., Any], argnums: Any, argnames: Any) -> _Static:
+    positions, names = _several(argnums), _several(argnames)
+    if not all(type(i) is int and i >= 0 for i in positions):
+        raise BadArgument(f"static_argnums are positions from 0 on. Received: {argnums!r}.")
+    if not all(isinstance(name, str) for name in names):
+        raise BadArgument(f"static_argnames are names of arguments. Received: {argnames!r}.")
+    try:
+        parameters = signature(f).parameters.values()
+    except (TypeError, ValueError):  # some functions written in C don't tell
+        return _Static(frozenset(positions), frozenset(names))
+    kinds = {parameter.kind for parameter in parameters}
+    ordered = _positional(parameters)
+    for i in positions:
+        if i >= len(ordered) and Parameter.VAR_POSITIONAL not in kinds:
+            raise BadArgument(
+                f"static_argnums counts the arguments of {_called(f)} from 0, and it takes "
+                f"{len(ordered)} by position. Received: {argnums!r}."
+            )
+    known = [*ordered, *(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)]
+    for name in names:
+        if name not in known and Parameter.VAR_KEYWORD not in kinds:
+            raise unknown_name(f"argument of {_called(f)} in static_argnames", name, known)
+    return _Static(
+        frozenset([*positions, *(i for i, name in enumerate(ordered) if name in names)]),
+        frozenset([*names, *(name for i, name in enumerate(ordered) if i in positions)]),
+    )
+
+
+def _several(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, (list, tuple, set, frozenset, range)) else [x]
+
+
+def _positional(parameters: Iterable[Parameter]) -> list[str]:
+    """The names of those that can be passed by position."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter.name for parameter in parameters if parameter.kind in kinds]
+
+
+class _Kept:
+    """The programs of a function, or of a method of one object."""
+
+    def __init__(self) -> None:
+        self.programs: dict[Any, _Traced | None] = {}  # None: only Python can compute it
+        self.traces = 0
+        self.lock = threading.RLock()
+        self.thrashed = False
 
 
 class Jitted:
-    """What `jit` returns.
+    """What `jit` returns."""
 
-    Attributes:
-        traces: how often the function was traced.
-    """
-
-    def __init__(
-        self, f: Callable[..., Any], static: int | Sequence[int], executor: str, fastmath: bool
-    ) -> None:
-        _check_function(f)
+    def __init__(self, f: Callable[..., Any], static: _Static, options: dict[str, Any]) -> None:
         functools.update_wrapper(self, f, updated=())
-        self.traces = 0
-        self._f = f
-        self._static = (static,) if isinstance(static, int) else tuple(static)
-        if not all(isinstance(i, int) and i >= 0 for i in self._static):
-            raise BadArgument(f"static_argnums are positions from 0 on. Received: {static!r}.")
-        self._options = {"executor": executor, "fastmath": fastmath}
-        self._kept: dict[Any, _Traced | None] = {}  # None: only Python can compute it
-        self._lock = threading.RLock()
-        self._thrashed = False
+        self._f, self._static, self._options = f, static, options
+        self._kept = _Kept()
+        self._of_objects: dict[int, tuple[weakref.ref[Any], _Kept]] = {}  # by id
+
+    @property
+    def traces(self) -> int:
+        """How often the function was traced."""
+        return self._kept.traces
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Jitted:
+        """The method of an object. It holds the object; the programs that are kept do not."""
+        if instance is None or isinstance(self._f, staticmethod) or not hasattr(self._f, "__get__"):
+            return self
+        method = self._f.__get__(instance, owner)
+        positions = frozenset(i - 1 for i in self._static.positions if i > 0)
+        bound = object.__new__(Jitted)
+        bound.__dict__.update(
+            self.__dict__,
+            __wrapped__=method,
+            _f=method,
+            _static=_Static(positions, self._static.names),
+            _kept=self._kept_of(instance),
+        )
+        return bound
+
+    def _kept_of(self, instance: Any) -> _Kept:
+        key, of_objects = id(instance), self._of_objects
+        with self._kept.lock:
+            if key not in of_objects:
+                try:
+                    dropped = weakref.ref(instance, lambda _: of_objects.pop(key, None))
+                except TypeError as error:
+                    raise BadArgument(
+                        f"{_called(self._f)} is jitted, and its programs are dropped with their "
+                        f"object; Python does not say when that is for one of type "
+                        f"{type(instance).__name__}. Add '__weakref__' to its __slots__, or jit "
+                        f"a function."
+                    ) from error
+                of_objects[key] = dropped, _Kept()
+            return of_objects[key][1]
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         mode = MODE.get()
         if not (mode.nested or mode.tracing or mode.births is not None):
-            call = self._call(args, named)
+            call = self._call(args, {**named})
             if call is not None and not call.holds_values():
                 try:
-                    traced = self._kept[call.key]
+                    traced = self._kept.programs[call.key]
                 except KeyError:
                     traced = self._keep(call)
                 if traced is not None:
                     return traced.run(call)
         if isinstance(self._f, Vmapped):
-            return self._f(*args, **named)
+            return self._f.loop(args, named, self._static)
         return _on_values(self._f, args, named, self._static)
 
     def program(self, *args: Any, **named: Any) -> Program:
@@ -123,54 +216,65 @@ class Jitted:
         call = self._call(args, named)
         if call is None:
             raise BadArgument("There is no program for no samples.")
-        traced = self._kept.get(call.key) or self._keep(call)
+        traced = self._kept.programs.get(call.key) or self._keep(call)
         return (traced or _trace(call, self._options)).program
 
     def _call(self, args: tuple[Any, ...], named: dict[str, Any]) -> _Call | None:
-        """A call taken apart; None if it is for no samples at all."""
-        static = [i for i in self._static if i < len(args)]
-        for i in static:
-            try:
-                hash(args[i])
-            except TypeError as error:
-                raise BadArgument(
-                    f"Static arguments must be hashable. Received: {args[i]!r}."
-                ) from error
+        """A call taken apart, and settings out of ``named``; None if it is for no samples."""
+        static = self._static
+        settings = {}
+        if named:
+            settings = {name: named.pop(name) for name in sorted(static.names & named.keys())}
+        if static.positions or settings:
+            _check_hashable([args[i] for i in static.positions if i < len(args)])
+            _check_hashable(settings.values())
         if isinstance(self._f, Vmapped):
-            return self._f.call(args, named, static)
-        kinds = [STATIC if i in static else OWN for i in range(len(args))]
+            return self._f.call(args, named, settings, static)
+        kinds = [STATIC if i in static.positions else OWN for i in range(len(args))]
         row: list[Any] = []
         common: list[Any] = []
         shapes = [
             _static(arg) if kind is STATIC else _shape(arg, row) for kind, arg in zip(kinds, args)
         ]
-        key = (*shapes, _shape(named, common))
-        return _Call(self._f, key, kinds, args, named, [row], common, False)
+        key = (*shapes, _shape(named, common), tuple(map(_static, settings.items())))
+        return _Call(self._f, key, kinds, args, named, settings, [row], common, False)
 
     def _keep(self, call: _Call) -> _Traced | None:
-        with self._lock:  # so that threads trace one after the other
-            if call.key in self._kept:
-                return self._kept[call.key]
-            self.traces += 1
+        kept = self._kept
+        with kept.lock:  # so that threads trace one after the other
+            if call.key in kept.programs:
+                return kept.programs[call.key]
+            kept.traces += 1
             traced: _Traced | None = None
             try:
                 traced = _trace(call, self._options)
             except NotTraceable as error:
                 warnings.warn(f"{_called(self._f)} runs uncompiled. {error}", stacklevel=3)
-            if len(self._kept) >= KEPT:
-                del self._kept[next(iter(self._kept))]
-                if not self._thrashed:
-                    self._thrashed = True
+            if len(kept.programs) >= KEPT:
+                del kept.programs[next(iter(kept.programs))]
+                if not kept.thrashed:
+                    kept.thrashed = True
                     warnings.warn(
                         f"{_called(self._f)} was traced for more than {KEPT} shapes or static "
                         f"arguments; the oldest programs are dropped.",
                         stacklevel=3,
                     )
-            self._kept[call.key] = traced
+            kept.programs[call.key] = traced
             return traced
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy of a model traces anew
+        return Jitted, (self._f, self._static, self._options)
 
     def __repr__(self) -> str:
         return f"<jitted {_called(self._f)}>"
+
+
+def _check_hashable(settings: Iterable[Any]) -> None:
+    for x in settings:
+        try:
+            hash(x)
+        except TypeError as error:
+            raise BadArgument(f"Static arguments must be hashable. Received: {x!r}.") from error
 
 
 def _check_function(f: Any) -> None:
@@ -196,6 +300,7 @@ class _Call(NamedTuple):
     kinds: list[str]  # of each positional argument
     args: tuple[Any, ...]  # those of the first sample
     named: dict[str, Any]
+    settings: dict[str, Any]  # the static ones that were passed by name
     rows: Any  # the numbers of each lane
     common: list[Any]  # the numbers that all lanes have in common
     stacked: bool  # whether results come per sample
@@ -269,7 +374,7 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
     ]
     _name(call, args)
     with entering(tracing=since, nested=True, recording=True):
-        outputs, like_output = flatten(call.f(*args, **named))
+        outputs, like_output = flatten(call.f(*args, **named, **call.settings))
     lowering = Lowering(inputs, shared, outputs, since)
     code = lowering.code(each=[lowering.slot(x) for x in outputs])
     program = Program(
@@ -290,8 +395,10 @@ def _of_kind(kind: str, call: _Call) -> list[Any]:
 
 def _name(call: _Call, args: Sequence[Any]) -> None:
     """Give the Values of the arguments the names of the parameters, for who reads the program."""
-    code = getattr(call.f, "__code__", None)
-    names = code.co_varnames[: code.co_argcount] if code else ()
+    try:
+        names = _positional(signature(call.f).parameters.values())
+    except (TypeError, ValueError):
+        names = []
     for i, (kind, arg) in enumerate(zip(call.kinds, args)):
         if kind is not STATIC:
             name = names[i] if i < len(names) else f"x{i}"
@@ -301,18 +408,17 @@ def _name(call: _Call, args: Sequence[Any]) -> None:
 
 
 def _on_values(
-    f: Callable[..., Any], args: Sequence[Any], named: dict[str, Any], static: Sequence[int] = ()
+    f: Callable[..., Any], args: Sequence[Any], named: dict[str, Any], static: _Static
 ) -> Any:
     """f of these arguments: numbers are Values for f, and what f returns are numbers again,
     unless there were Values before or something is being differentiated."""
     mode = MODE.get()
-    numbers, like = flatten([[() if i in static else x for i, x in enumerate(args)], named])
+    given: dict[Any, Any] = {**dict(enumerate(args)), **named}
+    settings = {key: x for key, x in given.items() if key in static.positions | static.names}
+    numbers, like = flatten({key: () if key in settings else x for key, x in given.items()})
     keep = mode.nested or mode.tracing or any(isinstance(x, Value) for x in numbers)
-    called, named = like([x if isinstance(x, Value) else lifted(number(x)) for x in numbers])
-    for i in static:
-        if i < len(args):
-            called[i] = args[i]
-    result = f(*called, **named)
+    called = like([x if isinstance(x, Value) else lifted(number(x)) for x in numbers]) | settings
+    result = f(*(called[i] for i in range(len(args))), **{name: called[name] for name in named})
     if keep:
         return result
     outputs, like_output = flatten(result)
@@ -361,16 +467,32 @@ class Vmapped:
                 raise BadArgument(f"in_axes are 0 (samples) or None (common). Received: {axes!r}.")
         self._f, self._axes = f, axes
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Vmapped:
+        """The method of an object. Axes count self."""
+        if instance is None or isinstance(self._f, staticmethod) or not hasattr(self._f, "__get__"):
+            return self
+        axes = self._axes if self._axes is None or isinstance(self._axes, int) else self._axes[1:]
+        return Vmapped(self._f.__get__(instance, owner), axes)
+
     def __call__(self, *args: Any, **named: Any) -> Any:
-        kinds = self._kinds(args, ())
+        return self.loop(args, named, _Static())
+
+    def loop(self, args: tuple[Any, ...], named: dict[str, Any], static: _Static) -> Any:
+        """The results of f, called for one sample after the other."""
+        kinds = self._kinds(args, static)
         results = [
-            _on_values(self._f, _sample(args, kinds, i), named) for i in range(_size(args, kinds))
+            _on_values(self._f, _sample(args, kinds, i), named, static)
+            for i in range(_size(args, kinds))
         ]
         stacked = _stacked(results)
         return _as_arrays(stacked) if _has_array(args, kinds) else stacked
 
     def call(
-        self, args: tuple[Any, ...], named: dict[str, Any], static: Sequence[int]
+        self,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        settings: dict[str, Any],
+        static: _Static,
     ) -> _Call | None:
         """A call taken apart; None if there are no samples."""
         kinds = self._kinds(args, static)
@@ -385,7 +507,7 @@ class Vmapped:
             for kind, arg in zip(kinds, first)
         ]
         arrays = _has_array(args, kinds)
-        key = (*shapes, _shape(named, common), arrays)
+        key = (*shapes, _shape(named, common), tuple(map(_static, settings.items())), arrays)
         own = [arg for arg, kind in zip(args, kinds) if kind is OWN]
         if arrays and all(_is_array(arg) and arg.dtype != object for arg in own):
             import numpy
@@ -399,16 +521,16 @@ class Vmapped:
                 if shape != [s for s, kind in zip(shapes, kinds) if kind is OWN]:
                     raise BadArgument(f"Sample {i} has another shape than the first one.")
                 rows.append(row)
-        return _Call(self._f, key, kinds, tuple(first), named, rows, common, True)
+        return _Call(self._f, key, kinds, tuple(first), named, settings, rows, common, True)
 
-    def _kinds(self, args: tuple[Any, ...], static: Sequence[int]) -> list[str]:
+    def _kinds(self, args: tuple[Any, ...], static: _Static) -> list[str]:
         axes = self._axes
         if axes is None or isinstance(axes, int):
             axes = [axes] * len(args)
         if len(axes) != len(args):
             raise BadArgument(f"in_axes is for {len(axes)} arguments. Received: {len(args)}.")
         return [
-            STATIC if i in static else COMMON if axis is None else OWN
+            STATIC if i in static.positions else COMMON if axis is None else OWN
             for i, axis in enumerate(axes)
         ]
 
