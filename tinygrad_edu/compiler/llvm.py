@@ -329,6 +329,9 @@ class Whole(_Name):
     def __mul__(self, other: Whole | int) -> Whole:
         return self._write("mul", other)
 
+    def __floordiv__(self, other: Whole | int) -> Whole:
+        return self._write("sdiv", other)  # of what is not negative
+
     def __and__(self, other: Whole | int) -> Whole:
         return self._write("and", other)
 

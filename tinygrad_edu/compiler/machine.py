@@ -1,9 +1,9 @@
 """A virtual machine without a dispatch per instruction: like goes with like.
 
 An ordinary virtual machine asks at every instruction which one it is, and waits for the
-answer. Here a program is sorted once: what depends on nothing unfinished forms a level, and
-within a level all instructions of one kind are a *group*, whose results lie side by side.
-Running a group is one tight loop, compiled once per process for all programs, ::
+answer. Here a program is sorted once, by `sorting`: what depends on nothing unfinished forms a
+level, and within a level all instructions of one kind are a *group*, whose results lie side by
+side. Running a group is one tight loop, compiled once per process for all programs, ::
 
     for j in range(count): r[out + j] = r[a[j]] ∘ r[b[j]]
 
@@ -13,27 +13,18 @@ a time. Nothing is compiled per program: it can run as soon as it is sorted.
 
 from __future__ import annotations
 
-import ctypes
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Final
 
 from .code import PRIMITIVES, Code
 from .kernels import PART, FastKernel, layout
 from .llvm import LANES, Function, MachineCode, Real, Whole, compiled, once
 from .primitives import compute
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from .sorting import LOOPS, Groups, grouped
 
 __all__ = ["load"]
 
-WINDOW = 16384
-"""Instructions that are sorted together. Levels of a million instructions would stride through
-all memory, again and again; the order in which a graph was recorded keeps together what
-belongs together."""
-
-_NUMBER = {name: i for i, name in enumerate(PRIMITIVES)}
+BESIDE: Final = 8
+"""Sums that are added up at the same time: each alone would wait for every addition."""
 
 # What the data of a program holds, an array of i64. A list has two fields: where it lies, and
 # how long it is. Groups are of five numbers each (see _table); those of SPREAD, of two.
@@ -60,29 +51,29 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     parts = _parts()
     import numpy as np
 
-    groups, args, place, fixed = _sorted(code)
+    groups, args, place, first, size = grouped(code)
     each, total, once = (place[list(slots)] for slots in (code.each, code.total, code.once))
-    varying = groups.out >= fixed
 
     # What varies has a column of numbers, and so has what else is read or wanted beside it.
-    start = groups.start[varying].min(initial=len(args))
+    start = groups.start[groups.varies].min(initial=len(args))
     read = np.concatenate([args[start:], each, total])
-    spread = np.unique(read[(read >= code.inputs) & (read < fixed)])
-    given = np.arange(code.inputs)
-    with_column = np.concatenate([given, np.arange(fixed, code.slots), spread])
-    columns = np.zeros(code.slots, np.int32)
+    spread = np.unique(read[(read >= code.inputs) & (read < first)])
+    end = (groups.out + groups.size)[groups.varies].max(initial=first)
+    with_column = np.concatenate([np.arange(code.inputs), np.arange(first, end), spread])
+    columns = np.zeros(size, np.int32)
     columns[with_column] = np.arange(len(with_column))
     args_of_columns = columns[args]
 
-    singly, side_by_side = _loops(frozenset(code.ops))
+    singly, side_by_side = _loops(frozenset(groups.loop.tolist()))
+    fixed, varies = ~groups.varies, groups.varies
     lists = {
-        "ONCE": _table(groups, ~varying, singly, groups.out, args),
-        "ONE": _table(groups, varying, singly, groups.out, args),
-        "MANY": _table(groups, varying, side_by_side, columns[groups.out], args_of_columns),
+        "ONCE": _table(groups, fixed, singly, groups.out, args),
+        "ONE": _table(groups, varies, singly, groups.out, args),
+        "MANY": _table(groups, varies, side_by_side, columns[groups.out], args_of_columns),
         "SPREAD": np.stack([spread, columns[spread]], axis=1),
         "EACH": each, "EACH_COLUMNS": columns[each],
         "TOTAL": total, "TOTAL_COLUMNS": columns[total],
-        "CONSTANTS": np.array(code.constants).view(np.int64),
+        "CONSTANTS": np.array([*code.constants, 1.0]).view(np.int64),
     }  # fmt: skip
     lists = {name: np.ascontiguousarray(x, np.int64) for name, x in lists.items()}
     where = layout(code, len(with_column))
@@ -95,97 +86,79 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
         (parts.address(name), data.ctypes.data) for name in ("once", "one", "many")
     ]
     keep = data, lists, args, args_of_columns
-    return FastKernel(code, once_part, one, many, where, code.slots, once, keep)
+    return FastKernel(code, once_part, one, many, where, size, once, keep)
 
 
-# ── Sorting ───────────────────────────────────────────────────────────────────────────────
-
-
-class Groups(NamedTuple):
-    """The groups of a program, one array per property; slots are numbered in the new order."""
-
-    op: NDArray[np.int64]  # the primitive, by its number
-    out: NDArray[np.int64]  # the slot of the first result; the others follow
-    start: NDArray[np.int64]  # where the arguments of the first instruction begin
-    size: NDArray[np.int64]  # how many instructions there are
-    length: NDArray[np.int64]  # how many arguments each of them has
-
-
-def _sorted(code: Code) -> tuple[Groups, NDArray[np.int32], NDArray[np.int32], int]:
-    """The groups, the arguments of all instructions, the new number of every slot, and the
-    first of those that vary with the sample: what no sample changes comes before."""
-    import numpy as np
-
-    first, count = code.first, len(code.ops)
-    ops = np.fromiter(map(_NUMBER.__getitem__, code.ops), np.int64, count)
-    lengths = np.fromiter(map(len, code.args), np.int64, count)
-    flat = np.fromiter(chain.from_iterable(code.args), np.int32, int(lengths.sum()))
-    starts = np.cumsum(lengths) - lengths
-    levels, varies = _analysed(code, starts, lengths, flat)
-
-    key = varies
-    for part in (np.arange(count) // WINDOW, levels, ops, lengths):
-        key = key * (int(part.max(initial=0)) + 1) + part
-    order = np.argsort(key, kind="stable")
-    place = np.arange(code.slots, dtype=np.int32)
-    place[first + order] = np.arange(first, code.slots)
-    ops, lengths, old_starts = ops[order], lengths[order], starts[order]
-    starts = np.cumsum(lengths) - lengths
-    args = place[flat[np.repeat(old_starts - starts, lengths) + np.arange(len(flat))]]
-
-    heads = np.flatnonzero(np.diff(key[order], prepend=-1))
-    sizes = np.diff(heads, append=count)
-    groups = Groups(ops[heads], heads + first, starts[heads], sizes, lengths[heads])
-    return groups, args, place, code.slots - int(varies.sum())
-
-
-def _analysed(
-    code: Code, starts: NDArray[np.int64], lengths: NDArray[np.int64], flat: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of every instruction, its level in its window, and 1 if it varies with the sample."""
-    import numpy as np
-
-    levels, varies = np.zeros(code.slots), np.zeros(code.slots)
-    varies[: code.inputs] = 1.0
-    run = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 5)
-    arrays = [x.ctypes.data for x in (starts, lengths, flat, levels, varies)]
-    run(_parts().address("analysis"))(code.first, len(code.ops), *arrays)
-    return levels[code.first :].astype(np.int64), varies[code.first :].astype(np.int64)
-
-
-def _table(groups: Groups, chosen: Any, loops: list[int], out: Any, args: NDArray[np.int32]) -> Any:
+def _table(groups: Groups, chosen: Any, loops: list[int], out: Any, args: Any) -> Any:
     """Some groups as they are run: loop, first result, address of the arguments, counts."""
     import numpy as np
 
     start = args.ctypes.data + args.itemsize * groups.start
-    table = [np.array(loops, np.int64)[groups.op], out, start, groups.size, groups.length]
+    table = [np.array(loops, np.int64)[groups.loop], out, start, groups.size, groups.length]
     return np.stack(table, axis=1)[chosen]
 
 
 # ── What is compiled once per process ─────────────────────────────────────────────────────
 
 
+class _Group(Function):
+    """A function that runs a group: it reads its arguments and leaves its results."""
+
+    def __init__(self, name: str, lanes: int) -> None:
+        counts = dict.fromkeys(("count", "length"), "i64")
+        super().__init__(
+            f"{name}_{lanes}", {"r": "ptr", "out": "i64", "args": "ptr", **counts}, lanes=lanes
+        )
+
+    def argument(self, i: Whole) -> Real:
+        return self.load("%r", self.field("%args", i, "i32") * self.lanes)
+
+    def leave(self, x: Real, i: Whole) -> None:
+        self.store(x, "%r", (self.whole("out") + i) * self.lanes)
+
+
 def _loop(name: str, lanes: int) -> Function:
-    """The loop that runs a group of one primitive, on numbers or on columns of numbers."""
-    f = Function(
-        f"{name}_{lanes}",
-        {"r": "ptr", "out": "i64", "args": "ptr", "count": "i64", "length": "i64"},
-        lanes=lanes,
-    )
-
-    def argument(i: Whole) -> Real:
-        return f.load("%r", f.field("%args", i, "i32") * lanes)
-
+    """The loop that runs a group of one kind, on numbers or on columns of numbers."""
+    if name in ("sum", "sum_products"):
+        return _loop_of_sums(name, lanes)
+    f = _Group(name, lanes)
+    arity = 3 if name == "add_product" else len(PRIMITIVES[name].parameters)
     with f.repeat(f.whole("count")) as group:
-        if name == "sum":
-            length = f.whole("length")
-            with f.repeat(length, carry=f.real(-0.0)) as term:  # −0 + x is x, even for x = −0
-                term.carried = term.carried + argument(group.index * length + term.index)
-            result = length.compare("eq", 0).where(f.real(0.0), term.carried)
-        else:
-            arity = len(PRIMITIVES[name].parameters)
-            result = compute(name, *[argument(group.index * arity + i) for i in range(arity)])
-        f.store(result, "%r", (f.whole("out") + group.index) * lanes)
+        args = [f.argument(group.index * arity + i) for i in range(arity)]
+        f.leave(args[0] + args[1] * args[2] if name == "add_product" else compute(name, *args),
+                group.index)  # fmt: skip
+    return f
+
+
+def _loop_of_sums(name: str, lanes: int) -> Function:
+    """The same for sums, single ones `BESIDE` each other as long as there are enough."""
+    f = _Group(name, lanes)
+    count, length, factors = f.whole("count"), f.whole("length"), 1 + (name == "sum_products")
+    empty, none = length.compare("eq", 0), f.real(-0.0)  # −0 + x is x, even for x = −0
+
+    def arguments(first: Whole, i: Whole, sums: int) -> Real:
+        """The argument number i of some sums, as a row if they are more than one."""
+        if sums == 1:
+            return f.argument(first * length + i)
+        row = none.spread(sums)
+        for k in range(sums):
+            row = row.with_lane(k, f.argument((first + k) * length + i))
+        return row
+
+    def add_up(first: Whole, sums: int) -> None:
+        start, nothing = (x if sums == 1 else x.spread(sums) for x in (none, f.real(0.0)))
+        with f.repeat(length >> factors - 1, carry=start) as term:
+            x = arguments(first, term.index << factors - 1, sums)
+            if factors == 2:
+                x = x * arguments(first, (term.index << 1) + 1, sums)
+            term.carried = term.carried + x
+        f.leave(empty.where(nothing, term.carried), first)
+
+    beside = BESIDE if lanes == 1 else 1
+    with f.repeat(count >> beside.bit_length() - 1) as block:
+        add_up(block.index * beside, beside)
+    with f.repeat(count & beside - 1) as rest:
+        add_up((count & -beside) + rest.index, 1)
     return f
 
 
@@ -195,15 +168,15 @@ def _compiled_loop(name: str) -> tuple[int, int, MachineCode]:
     return code.address(f"{name}_1"), code.address(f"{name}_{LANES}"), code
 
 
-def _loops(names: frozenset[str]) -> tuple[list[int], list[int]]:
-    """The addresses of the loops of every primitive, 0 for those that are not asked for."""
-    found = [_compiled_loop(name)[:2] if name in names else (0, 0) for name in PRIMITIVES]
+def _loops(chosen: frozenset[int]) -> tuple[list[int], list[int]]:
+    """The addresses of the loops of every kind, 0 for those that are not asked for."""
+    found = [_compiled_loop(name)[:2] if i in chosen else (0, 0) for i, name in enumerate(LOOPS)]
     return [single for single, _ in found], [lanes for _, lanes in found]
 
 
 @once
 def _parts() -> MachineCode:
-    return compiled([_groups(), _once(), _one(), _many(), _analysis()])
+    return compiled([_groups(), _once(), _one(), _many()])
 
 
 def _data(f: Function, name: str) -> Whole:
@@ -277,25 +250,3 @@ def _deliver(f: Function, r: str, each: str, total: str) -> None:
             if which == total:
                 x = f.load(columns, loop.index * LANES) + x
             f.store(x, columns, loop.index * LANES)
-
-
-def _analysis() -> Function:
-    """Of every result, whether it varies with the sample, and its level in its window: one more
-    than the highest level of what it reads there."""
-    arrays = dict.fromkeys(("starts", "lengths", "args", "levels", "varies"), "ptr")
-    f = Function("analysis", {"first": "i64", "count": "i64", **arrays}, lanes=1)
-    with f.repeat(f.whole("count")) as loop:
-        window = f.whole("first") + (loop.index & -WINDOW)
-        start = f.field("%starts", loop.index)
-        nothing = f.real(0.0)
-        with f.repeat(f.field("%lengths", loop.index), carry=nothing) as arg:
-            slot = f.field("%args", start + arg.index, "i32")
-            inside = slot.compare("sge", window).where(f.load("%levels", slot), 0.0)
-            arg.carried = (arg.carried < inside).where(inside, arg.carried)
-        with f.repeat(f.field("%lengths", loop.index), carry=nothing) as varying:
-            x = f.load("%varies", f.field("%args", start + varying.index, "i32"))
-            varying.carried = (varying.carried < x).where(x, varying.carried)
-        slot = f.whole("first") + loop.index
-        f.store(arg.carried + 1.0, "%levels", slot)
-        f.store(varying.carried, "%varies", slot)
-    return f

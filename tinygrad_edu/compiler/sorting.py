@@ -1,0 +1,239 @@
+"""In which order the virtual machine runs a program, and where the results lie meanwhile.
+
+    instructions ──fused──▶ fewer ──sorted──▶ groups that are alike ──placed──▶ memory
+
+What limits a long program is not arithmetic but memory: the numbers, and the lists of where
+they are. So a product that one sum alone reads is computed there and never stored, and what is
+read soon and never again lies in a *scratch* that is used over and over. None of it changes a
+bit of a result.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .code import PRIMITIVES, Code
+from .llvm import Function, MachineCode, compiled, once
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["LOOPS", "Groups", "Sorted", "grouped"]
+
+WINDOW: Final = 8192
+"""Instructions that are sorted together. Levels of a million instructions would stride through
+all memory, again and again; the order in which a graph was recorded keeps together what
+belongs together."""
+
+LOOPS: Final = (*PRIMITIVES, "add_product", "sum_products")
+"""What a group may be of: a primitive; x + y·z; or the sum of x·y over pairs (x, y)."""
+
+_NUMBER: Final = {name: i for i, name in enumerate(LOOPS)}
+
+
+class Groups(NamedTuple):
+    """Instructions of one kind whose results lie side by side: one array per property."""
+
+    loop: NDArray[np.int64]  # what they are, by its number in LOOPS
+    out: NDArray[np.int64]  # the place of the first result; the others follow
+    start: NDArray[np.int64]  # where the arguments of the first instruction begin
+    size: NDArray[np.int64]  # how many instructions there are
+    length: NDArray[np.int64]  # how many arguments each of them has
+    varies: NDArray[np.bool_]  # whether they differ from sample to sample
+
+
+class Sorted(NamedTuple):
+    """A program in the order of its groups.
+
+    Its memory holds, in this order: what is given (inputs, shared numbers, constants), and 1;
+    the lasting results, first those that no sample changes; the scratch.
+    """
+
+    groups: Groups
+    args: NDArray[np.int32]  # the places that instructions read, one after the other
+    place: NDArray[np.int32]  # of every slot that is still computed
+    varying: int  # the first place of what varies with the sample
+    size: int  # of the memory
+
+
+class _Instructions(NamedTuple):
+    """One array per property; the arguments of all instructions stand one after the other."""
+
+    slot: NDArray[np.int64]  # that each of them computes
+    loop: NDArray[np.int64]
+    length: NDArray[np.int64]
+    args: NDArray[np.int32]
+    level: NDArray[np.int64]  # one more than the highest of what it reads in its window
+    varies: NDArray[np.bool_]
+
+    @property
+    def start(self) -> NDArray[np.int64]:
+        """Where the arguments of each begin."""
+        result: NDArray[np.int64] = self.length.cumsum() - self.length
+        return result
+
+    def spread(self, of_each: Any) -> Any:
+        """A property of each instruction, for each of its arguments."""
+        return of_each.repeat(self.length)
+
+    def ordered(self, order: NDArray[np.int64]) -> _Instructions:
+        """The same in another order."""
+        import numpy as np
+
+        slot, loop, length, args, level, varies = self
+        length = length[order]
+        start = length.cumsum() - length
+        moved = np.arange(len(args)) + (self.start[order] - start).repeat(length)
+        return _Instructions(
+            slot[order], loop[order], length, args[moved], level[order], varies[order]
+        )
+
+
+def grouped(code: Code) -> Sorted:
+    """The program in groups: window after window, level after level, like with like."""
+    import numpy as np
+
+    one, wanted = code.slots, [*code.each, *code.total, *code.once]  # 1 is behind all slots
+    todo = _fused(code, _read(code), wanted, one)
+    windows = -(-len(code.ops) // WINDOW)
+    stage = (todo.slot - code.first) // WINDOW + todo.varies * windows
+
+    # What is read in another stage, or wanted in the end, lasts; all else is soon forgotten.
+    stage_of = np.full(code.slots + 1, -1)
+    stage_of[todo.slot] = stage
+    outlives = np.zeros(code.slots + 1, bool)
+    outlives[todo.args[stage_of[todo.args] != todo.spread(stage)]] = True
+    outlives[wanted] = True
+    lasts = outlives[todo.slot]
+
+    key = stage
+    for part in (todo.level, todo.loop, todo.length, lasts):
+        key = key * (int(part.max(initial=0)) + 1) + part
+    order = key.argsort(kind="stable")
+    key, stage, lasts = key[order], stage[order], lasts[order]
+    todo = todo.ordered(order)
+
+    lasting = code.first + 1
+    scratch = lasting + int(lasts.sum())
+    forgotten = np.cumsum(~lasts) - ~lasts  # how many before
+    begins = np.diff(stage, prepend=-1) != 0
+    in_stage = forgotten - np.maximum.accumulate(np.where(begins, forgotten, 0))
+    places = np.where(lasts, lasting + np.cumsum(lasts) - 1, scratch + in_stage)
+    place = np.arange(code.slots + 1, dtype=np.int32)
+    place[one], place[todo.slot] = code.first, places
+
+    head = np.flatnonzero(np.diff(key, prepend=-1))
+    groups = Groups(
+        todo.loop[head],
+        places[head],
+        todo.start[head],
+        np.diff(head, append=len(key)),
+        todo.length[head],
+        todo.varies[head],
+    )
+    return Sorted(
+        groups,
+        args=place[todo.args],
+        place=place,
+        varying=lasting + int((lasts & ~todo.varies).sum()),
+        size=int(places.max(initial=code.first)) + 1,
+    )
+
+
+# ── Fewer instructions ────────────────────────────────────────────────────────────────────
+
+
+def _fused(code: Code, todo: _Instructions, wanted: list[int], one: int) -> _Instructions:
+    """Products that a single sum reads are computed there.
+
+    In a sum of which half or more are such products, any other term x is taken as x·1, which
+    is x to the last bit.
+    """
+    import numpy as np
+
+    slot, loop, length, args, level, varies = todo
+    start, reader = todo.start, todo.spread(np.arange(len(slot)))
+    uses = np.bincount(args, minlength=code.slots)
+    uses[wanted] += 2
+    product = np.zeros(code.slots, bool)
+    product[slot] = np.isin(loop, [_NUMBER["mul"], _NUMBER["square"]]) & (uses[slot] == 1)
+    varying = np.zeros(code.slots, bool)
+    varying[slot] = varies
+    fits = product[args] & (varying[args] == varies[reader])  # of each argument
+
+    sums = (loop == _NUMBER["sum"]) & (length > 0)
+    sums &= 2 * np.bincount(reader[fits], minlength=len(slot)) >= length
+    adds = start[loop == _NUMBER["add"]]
+    left = adds[fits[adds] & ~fits[adds + 1]]  # x·y + z is z + x·y
+    args = args.copy()
+    args[left], args[left + 1] = args[left + 1], args[left]
+    adds = adds[fits[adds] | fits[adds + 1]]
+
+    takes = np.where(sums[reader], 2, 1)  # arguments in the place of each one
+    takes[adds + 1] = 2
+    fits &= sums[reader]
+    fits[adds + 1] = True
+    gone = np.zeros(code.slots, bool)
+    gone[args[fits]] = True
+    takes[gone[slot][reader]] = 0
+
+    factor, other = np.arange(one + 1), np.full(one + 1, one)  # x is x·1
+    inside = gone[slot]
+    factor[slot[inside]] = args[start[inside]]
+    other[slot[inside]] = args[start[inside] + length[inside] - 1]
+    pairs = np.stack([factor[args], other[args]], axis=1)
+    args = pairs[np.arange(2) < takes[:, np.newaxis]].astype(np.int32)
+
+    loop = loop.copy()
+    loop[sums], loop[reader[adds]] = _NUMBER["sum_products"], _NUMBER["add_product"]
+    length = np.bincount(reader, takes, len(slot)).astype(np.int64)
+    stays = ~inside
+    return _Instructions(slot[stays], loop[stays], length[stays], args, level[stays], varies[stays])
+
+
+# ── Instructions as arrays ────────────────────────────────────────────────────────────────
+
+
+def _read(code: Code) -> _Instructions:
+    """The program as it was written."""
+    import numpy as np
+
+    count = len(code.ops)
+    loop = np.fromiter(map(_NUMBER.__getitem__, code.ops), np.int64, count)
+    length = np.fromiter(map(len, code.args), np.int64, count)
+    args = np.fromiter(chain.from_iterable(code.args), np.int32, int(length.sum()))
+    slot = np.arange(code.first, code.slots)
+    start, level, varies = length.cumsum() - length, np.zeros(code.slots), np.zeros(code.slots)
+    varies[: code.inputs] = 1.0
+    run = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 5)
+    arrays = [x.ctypes.data for x in (start, length, args, level, varies)]
+    run(_analysis().address("analysis"))(WINDOW, code.first, count, *arrays)
+    level, varies = level[code.first :], varies[code.first :]
+    return _Instructions(slot, loop, length, args, level.astype(np.int64), varies > 0.0)
+
+
+@once
+def _analysis() -> MachineCode:
+    """Of every result, whether it varies with the sample, and its level in its window."""
+    arrays = dict.fromkeys(("start", "length", "args", "level", "varies"), "ptr")
+    counts = dict.fromkeys(("window", "first", "count"), "i64")
+    f = Function("analysis", {**counts, **arrays}, lanes=1)
+    first, size = f.whole("first"), f.whole("window")
+    with f.repeat(f.whole("count")) as loop:
+        window = first + loop.index // size * size
+        start = f.field("%start", loop.index)
+        nothing = f.real(0.0)
+        with f.repeat(f.field("%length", loop.index), carry=nothing) as arg:
+            slot = f.field("%args", start + arg.index, "i32")
+            inside = slot.compare("sge", window).where(f.load("%level", slot), 0.0)
+            arg.carried = (arg.carried < inside).where(inside, arg.carried)
+        with f.repeat(f.field("%length", loop.index), carry=nothing) as varying:
+            x = f.load("%varies", f.field("%args", start + varying.index, "i32"))
+            varying.carried = (varying.carried < x).where(x, varying.carried)
+        slot = first + loop.index
+        f.store(arg.carried + 1.0, "%level", slot)
+        f.store(varying.carried, "%varies", slot)
+    return compiled([f])
