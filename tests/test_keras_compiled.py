@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn
 from tinygrad_edu.errors import BadArgument
 from tinygrad_edu.keras import engines
-from tinygrad_edu.keras.compiled import Training, fingerprint, same
+from tinygrad_edu.keras.compiled import Forward, Training, fingerprint, same
 from tinygrad_edu.keras.training import Diverged, RunsEagerly
 from tinygrad_edu.nn.optimizers import OPTIMIZERS, Optimizer
 from tinygrad_edu.nn.schedules import ExponentialDecay
@@ -434,6 +435,269 @@ def test_layers_that_look_at_numbers_run_eagerly_with_one_notice():
     eager.fit(XS, YS, epochs=4, batch_size=4, verbose=0)
     eager.fit(XS, YS, epochs=1, verbose=0)
     assert eager.state_dict() == model.state_dict(), "to the bit: it is the same code"
+
+
+class Namespace:
+    """An object of a user's that is neither layer nor setting."""
+
+    scale = 1.0
+
+
+SCALES, NAMESPACE, SCALE = [1.0], Namespace(), 1.0
+
+
+def scale(x: Any) -> Any:
+    return SCALES[0] * x
+
+
+class Scaling(keras.layers.Layer):
+    """A layer that reads a number where no fingerprint sees it."""
+
+    of_class = 1.0
+
+    def __init__(self, read: Callable[[Any], float]):
+        super().__init__()
+        self.read, self.array, self.object = read, np.array([1.0]), Namespace()
+
+    def forward(self, x):
+        return [v * self.read(self) for v in x]
+
+
+def set_global(x: float) -> None:
+    global SCALE
+    SCALE = x
+
+
+HIDDEN: dict[str, tuple[Callable[[Any], float], Callable[[Any, float], Any]]] = {
+    "a list": (lambda layer: SCALES[0], lambda layer, x: SCALES.__setitem__(0, x)),
+    "a global": (lambda layer: SCALE, lambda layer, x: set_global(x)),
+    "an array": (lambda layer: float(layer.array[0]), lambda layer, x: layer.array.fill(x)),
+    "of the class": (lambda layer: layer.of_class,
+                     lambda layer, x: setattr(Scaling, "of_class", x)),
+    "of an object": (lambda layer: layer.object.scale,
+                     lambda layer, x: setattr(layer.object, "scale", x)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_epoch_end",
+                                  "on_train_batch_begin", "on_train_batch_end"])  # fmt: skip
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_layers_of_yours_read_is_read_again(hidden, hook):
+    read, change = HIDDEN[hidden]
+
+    class Changing(keras.callbacks.Callback):
+        def __init__(self):
+            setattr(self, hook, self.change)
+
+        def change(self, *place):
+            self.x *= 0.8
+            change(self.model.layers[1], self.x)
+
+        def set_model(self, model):
+            super().set_model(model)
+            self.x = 1.5
+            change(model.layers[1], self.x)
+
+    models = both(
+        lambda: mlp(Scaling(read), dense(1)), {"optimizer": "adam", "loss": "mse"}, XS, YS,
+        callbacks=Changing(), validation_split=0.2,
+    )  # fmt: skip
+    assert is_compiled(models[1])
+    assert_same(*models)
+    for x in (0.3, 0.4):
+        change(models[0].layers[1], x)
+        change(models[1].layers[1], x)
+        one, other = (model.predict(XS) for model in models)
+        assert tg.ravel(one)[0] == pytest.approx(tg.ravel(other)[0], rel=1e-12)
+        assert models[1].evaluate(XS, YS) == pytest.approx(models[0].evaluate(XS, YS), rel=1e-12)
+        for model in models:
+            model.fit(XS, YS, epochs=2, verbose=0)
+        assert_same(*models)
+
+
+def test_activations_and_penalties_of_yours_are_read_again():
+    class Changing(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            SCALES[0] = 1.0 / (epoch + 2)
+
+    def penalised(weights):
+        return SCALES[0] * tg.sum([w * w for w in weights])
+
+    def make():
+        SCALES[0] = 1.0
+        return mlp(dense(3, scale), dense(1, kernel_regularizer=penalised))
+
+    models = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS, callbacks=Changing())
+    assert is_compiled(models[1])
+    assert_same(*models)
+
+
+def test_the_program_of_code_that_does_the_same_is_kept():
+    model = keras.Sequential(mlp(Scaling(lambda layer: SCALES[0]), dense(1)))
+    model.compile("adam", "mse")
+    SCALES[0] = 1.0
+    model.fit(XS, YS, epochs=1, verbose=0)
+    first = model._programs.get(model, Training, 1, False)
+    model.fit(XS, YS, epochs=1, verbose=0)
+    assert model._programs.get(model, Training, 1, False) is first
+    SCALES[0] = 2.0
+    second = model._programs.get(model, Training, 1, False)
+    assert second is not first
+    assert model._programs.get(model, Training, 1, False) is second
+
+
+def test_what_is_of_the_package_is_recorded_once(monkeypatch):
+    model = keras.Sequential(mlp(layers.Dropout(0.1), dense(1)))
+    model.compile("adam", lambda t, p: (t[0] - p[0]) ** 2, ["mae", lambda t, p: p[0]])
+    recorded = []
+    init = Forward.__init__
+    monkeypatch.setattr(Forward, "__init__", lambda *args: recorded.append(1) or init(*args))
+    model.fit(XS, YS, epochs=3, batch_size=4, verbose=0)
+    assert len(recorded) == 1
+
+
+class Counting(keras.layers.Layer):
+    """A layer that counts its calls."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return [v * (1.0 + 0.01 * self.calls) for v in x]
+
+
+class Keeping(keras.layers.Layer):
+    """A layer that keeps what it made last."""
+
+    def forward(self, x):
+        self.last = x
+        return x
+
+
+class Rolling(keras.layers.Layer):
+    """A layer with Python's own random numbers."""
+
+    def forward(self, x):
+        return [v * (1.0 + random.random()) for v in x]
+
+
+@pytest.fixture
+def of_python():
+    """Python's own random numbers, put back in the end."""
+    state = random.getstate()
+    yield random.seed
+    random.setstate(state)
+
+
+@pytest.mark.parametrize("layer", [Counting, Keeping, Rolling])
+def test_what_layers_do_besides_is_done_for_each_sample(layer, of_python):
+    """And not by recording: refused code trains as if nobody had tried."""
+
+    def make():
+        of_python(3)
+        return mlp(layer(), dense(1))
+
+    match = "two different programs" if layer is Rolling else rf"set {layer.__name__}\.(calls|last)"
+    with pytest.warns(RunsEagerly, match=match):
+        eager, compiled = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS)
+    assert not is_compiled(compiled)
+    assert_same(eager, compiled)
+    one, other = (m.layers[1] for m in (eager, compiled))
+    assert getattr(one, "calls", 0) == getattr(other, "calls", 0)
+    assert [type(v) for v in getattr(one, "last", [])] == [
+        type(v) for v in getattr(other, "last", [])
+    ]
+
+
+def test_layers_are_given_values_always():
+    """So what they ask of them, they are told the same in Python and while they are recorded."""
+
+    class Asking(keras.layers.Layer):
+        def forward(self, x):
+            return [v.relu() if isinstance(v, Value) else 3.0 * v for v in x]
+
+    def make():
+        return [Asking(input_shape=[2]), dense(1)]
+
+    models = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS, validation_split=0.2)
+    assert is_compiled(models[1])
+    assert_same(*models)
+    assert [y for (y,) in models[1].predict(XS)] == pytest.approx(
+        [y for (y,) in models[0].predict(XS)], rel=1e-12
+    )
+
+
+def test_streams_of_random_numbers_may_be_replaced():
+    class Reseeding(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.layers[1].random = random.Random(epoch)
+
+    models = both(
+        lambda: mlp(layers.Dropout(0.4), dense(1)), {"optimizer": "adam", "loss": "mse"}, XS, YS,
+        callbacks=Reseeding(),
+    )  # fmt: skip
+    assert_same(*models)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        lambda model: 0.1 / (1.0 + abs(model.parameters()[0].data)),
+        lambda model: 0.1 / (1.0 + len(model.history.epoch)),
+        lambda model: 0.1 / (1.0 + model.optimizer.iterations),
+    ],
+    ids=["weights", "history", "iterations"],
+)
+def test_schedules_of_yours_may_look_at_the_model(rate):
+    models = []
+    for eagerly in (True, False):
+        keras.set_random_seed(3)
+        model = keras.Sequential(mlp())
+        schedule = keras.optimizers.SGD(lambda step, model=model: rate(model))
+        model.compile(schedule, "mse", run_eagerly=eagerly)
+        model.fit(XS, YS, epochs=4, batch_size=4, verbose=0)
+        models.append(model)
+    assert is_compiled(models[1])
+    assert_same(*models)
+
+
+@pytest.mark.parametrize("loss", ["mse", lambda t, p: (t[0] - p[0]) ** 2], ids=["named", "yours"])
+def test_frozen_weights_are_left_without_gradient(loss):
+    """Their gradient is no business of training; a program does not compute it."""
+    for eagerly in (True, False):
+        model = keras.Sequential(mlp(trainable=False, kernel_regularizer="l2"))
+        model.compile("adam", loss, run_eagerly=eagerly)
+        model.loss_graph(XS, YS).backward()
+        assert any(w.grad for w in model.layers[0].parameters())
+        model.fit(XS, YS, verbose=0)
+        assert not any(w.grad for w in model.layers[0].parameters())
+        assert all(w.grad for w in model.layers[1].parameters())
+
+
+def test_compiling_on_the_way_counts_from_the_next_fit():
+    models = []
+    for eagerly in (True, False):
+        keras.set_random_seed(3)
+        model = keras.Sequential(mlp())
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+
+        class Again(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None, eagerly=eagerly):
+                if epoch == 1:
+                    self.model.compile("adam", "mae", run_eagerly=eagerly)
+
+        model.fit(XS, YS, epochs=4, verbose=0, callbacks=Again())
+        model.fit(XS, YS, epochs=1, verbose=0)
+        models.append(model)
+    assert_same(*models)
+
+
+def test_the_notice_points_to_where_training_was_asked_for():
+    model = keras.Sequential(mlp(Peeking(), dense(1)))
+    model.compile("sgd", "mse")
+    with pytest.warns(RunsEagerly) as told:
+        model.fit(XS, YS, epochs=1, verbose=0, callbacks=callbacks()["weights"])
+    assert told[0].filename == __file__
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ and the two together over the batches of many epochs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
 from math import prod
-from random import Random
-from typing import Any, NamedTuple, TypeVar
+from random import Random, getstate, setstate
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from .. import ops
 from ..calculus import gradients
@@ -30,7 +30,7 @@ from ..nn.metrics import METRICS, Metric
 from ..nn.module import Module
 from ..nn.names import Named
 from ..nn.optimizers import Optimizer
-from ..value import Value
+from ..value import Value, zero_grad
 from .data import Pairs
 from .engines import Engine, Table, Task, TrainingEngine
 
@@ -186,10 +186,10 @@ class Forward:
         training: whether layers should behave as in training; only then there are gradients.
     """
 
+    beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")  # none of its business
+
     def __init__(self, model: Any, training: bool) -> None:
-        if training and not model.parameters():
-            raise OnlyPython("a model without weights, which has nothing to learn")
-        self.weights: list[Value] = list(model.optimizer.parameters) if training else []
+        self.weights = _to_learn(model) if training else []
         with _tracing():
             recorded = _forward(model, _width(model), training)
             adjoints = _fresh(len(recorded.outputs))
@@ -230,9 +230,14 @@ class Forward:
 
 
 class _OfBatches:
-    """What evaluation and training share: targets, weights and sums over batches."""
+    """What evaluation and training share: targets, weights and sums over batches.
 
+    Losses and metrics of a user's see whole batches, in Python.
+    """
+
+    beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")
     codes: tuple[Code, ...]
+    streams: Sequence[Random] = ()
 
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
         self.loss: Loss = model.loss
@@ -293,17 +298,17 @@ class Training(_OfBatches):
         TracingError: if something looks at numbers.
     """
 
+    beside = ("loss", "metrics")
+
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
         super().__init__(model, target, weighted)
         self.optimizer: Optimizer = model.optimizer
-        if not model.parameters():
-            raise OnlyPython("a model without weights, which has nothing to learn")
+        self.weights, self.frozen = _to_learn(model), frozen(model)
         if any(getattr(type(self.optimizer), n) is not getattr(Optimizer, n) for n in _STEPPING):
             raise NotTraceable(
                 f"{type(self.optimizer).__name__} has a step of its own. Write the rule as "
                 f"update(self, w, g, rate, t, old), and it can be compiled."
             )
-        self.weights: list[Value] = list(self.optimizer.parameters)
         with _tracing():
             recorded = _with_loss(model, self.widths, weighted, training=True)
             slopes = _gradients(recorded.loss, self.weights)
@@ -384,6 +389,17 @@ class Training(_OfBatches):
         Returns:
             The record of each step: its loss, then the sums that `note` takes.
         """
+        records = []
+        size = len(batches)
+        if custom([self.optimizer.learning_rate]):
+            size = 1  # a schedule of a user's is asked before each step: it may read the model
+        for i in range(0, len(batches), size):
+            records += self._run(rows, batches[i : i + size], task)
+        return records
+
+    def _run(
+        self, rows: Table, batches: Sequence[Sequence[int]], task: Task | None
+    ) -> list[list[float]]:
         rates = self._rates(len(batches))
         if self.streams:
             rows, batches = self._drawn(rows, batches)
@@ -420,6 +436,7 @@ class Training(_OfBatches):
         self.optimizer.iterations = int(next(rest))
         for weight in self.weights:
             weight.grad = next(rest)
+        zero_grad(self.frozen)
 
     def _rates(self, steps: int) -> list[list[float]]:
         optimizer = self.optimizer
@@ -508,10 +525,15 @@ class Programs:
     def __init__(self) -> None:
         self.why_not: str | None = None
         self._made: dict[Any, Any] = {}
+        self._custom: dict[Any, bool] = {}  # whether code of a user's is in it
         self._of: list[Any] = []
 
-    def get(self, model: Any, kind: Callable[..., T], *about: Any) -> T | None:
+    def get(self, model: Any, kind: type[T], *about: Any) -> T | None:
         """The program of this kind, None where it can't be one.
+
+        Code of a user's may read what no fingerprint shows: a global, an array, an attribute
+        of its class. So it is recorded anew at each call, and the program that there is stays
+        if the same comes out.
 
         Args:
             model: whose program it is; if it was changed, old ones are dropped.
@@ -523,17 +545,29 @@ class Programs:
             self._made.clear()
             self._of = now
         key = (kind, *about)
+        known = self._made.get(key)
         if key not in self._made:
-            self._made[key] = self._attempt(model, kind, about)
-        found: T | None = self._made[key]
+            self._custom[key] = custom(fingerprint(model, kind.beside))
+        if key not in self._made or (self._custom[key] and known is not None):
+            self._made[key] = known = self._attempt(model, key, known)
+        found: T | None = known
         return found
 
-    def _attempt(self, model: Any, kind: Callable[..., T], about: tuple[Any, ...]) -> T | None:
+    def _attempt(self, model: Any, key: Any, known: Any) -> Any:
+        """What is recorded now: the known program if it does the same."""
+        kind, *about = key
         try:
-            with trained(model, kind is Training or about == (True,)):
-                made: Any = kind(model, *about)
-                if custom(self._of) and _differ(made, kind(model, *about)):
-                    raise NotTraceable("Recorded twice, it gave two different programs.")
+            with trained(model, kind is Training or about == [True]):
+                if not self._custom[key]:
+                    return kind(model, *about)
+                with _unchanged(model):
+                    made = kind(model, *about)
+                    if known is not None and not _differ(made, known):
+                        return known
+                    again = kind(model, *about)
+            if _differ(made, again):
+                raise NotTraceable("Recorded twice, it gave two different programs.")
+            return made
         except OnlyPython:
             return None
         except TracingError as error:
@@ -544,7 +578,6 @@ class Programs:
         except Exception as error:
             self.why_not = f"It raised {type(error).__name__} while it was recorded: {error}."
             return None
-        return made  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Programs, ()  # of a copied model they are made anew
@@ -562,10 +595,42 @@ def trained(model: Module, training: bool) -> Iterator[None]:
         model.train(was_training)
 
 
+@contextmanager
+def _unchanged(model: Module) -> Iterator[None]:
+    """Within, code of a user's is recorded: what it does to the model, and to Python's random
+    numbers, is undone.
+
+    Raises:
+        NotTraceable: naming what it set, since a program would not.
+    """
+    parts = [part for _, part in model._walk() if isinstance(part, Module)]
+    before, drawn = [dict(vars(part)) for part in parts], getstate()
+    changed: list[str] = []
+    try:
+        yield
+    finally:
+        setstate(drawn)
+        for part, kept in zip(parts, before):
+            now = vars(part)
+            names = [
+                name for name in {**kept, **now} if not same([now.get(name)], [kept.get(name)])
+            ]
+            changed += [f"{type(part).__name__}.{name}" for name in names]
+            if names:
+                now.clear()
+                now.update(kept)
+    if changed:
+        raise NotTraceable(
+            f"A program would not do for each sample what its code does: set {changed[0]}."
+        )
+
+
 def _differ(one: Any, other: Any) -> bool:
     """Whether two recordings of the same compute something else."""
     leaves = [list(map(repr, _numbers(made.held))) for made in (one, other)]  # made on the way
-    return one.codes != other.codes or leaves[0] != leaves[1]
+    return (
+        one.codes != other.codes or leaves[0] != leaves[1] or not same(one.streams, other.streams)
+    )
 
 
 def _tracing() -> entering:
@@ -582,6 +647,18 @@ def _numbers(values: Sequence[Value]) -> list[float]:
 
 def _width(model: Any) -> int:
     return int(model._inputs_wanted())
+
+
+def _to_learn(model: Any) -> list[Value]:
+    if not model.parameters() or model.optimizer.parameters is None:
+        raise OnlyPython("a model that has nothing to learn")
+    return list(model.optimizer.parameters)
+
+
+def frozen(model: Any) -> list[Value]:
+    """The weights that its optimiser does not move. After a step their gradient is 0."""
+    moved = set(model.optimizer.parameters or ())
+    return [weight for weight in model.parameters() if weight not in moved]
 
 
 def _penalties(model: Any) -> list[Any]:
@@ -609,11 +686,15 @@ _CHANGING = {  # what training itself changes, and what no program depends on
 }  # fmt: skip
 
 
-def fingerprint(model: Any) -> list[Any]:
+def fingerprint(model: Any, beside: Collection[str] = ()) -> list[Any]:
     """All that the programs of a model depend on but the numbers of its weights.
 
     Whatever layers, loss, metrics and optimiser have as attributes: settings, functions,
     lists of weights, flags. Numbers and texts count by what they are, all else by identity.
+
+    Args:
+        model: compiled or not.
+        beside: attributes of the model to leave out.
     """
     found: list[Any] = []
     seen: set[int] = set()
@@ -630,12 +711,12 @@ def fingerprint(model: Any) -> list[Any]:
             found.append(len(x))
             waiting.extend(x)
             waiting.extend(x.values() if kind is dict else ())
-        elif not isinstance(x, Random):
+        else:
             seen.add(id(x))
             found.append(x)
             if isinstance(x, (Module, Named, Optimizer)):
                 changing = [names for base, names in _CHANGING.items() if isinstance(x, base)]
-                skipped = set().union(*changing)
+                skipped = set(beside if x is model else ()).union(*changing)
                 waiting.extend(v for name, v in vars(x).items() if name not in skipped)
     return found
 
@@ -653,6 +734,6 @@ def custom(atoms: Sequence[Any]) -> bool:
     package = __name__.partition(".")[0]
     for atom in atoms:
         code = type(atom) if isinstance(atom, (Module, Named, Optimizer)) else atom
-        if callable(code) and not str(code.__module__).startswith(f"{package}."):
+        if callable(code) and not str(getattr(code, "__module__", "")).startswith(f"{package}."):
             return True
     return False

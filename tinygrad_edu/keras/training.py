@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..calculus import gradients
 from ..errors import Anomaly, BadArgument, GraphError
-from ..modes import MODE, detect_anomaly, no_grad, scope
+from ..modes import MODE, caller, detect_anomaly, no_grad, scope
 from ..nn.layers import Sample, Shape, ShapedLayer
 from ..nn.losses import Loss
 from ..nn.losses import loss as named_loss
@@ -23,9 +23,9 @@ from ..nn.optimizers import optimizer as named_optimizer
 from ..ops import number
 from ..ops import sum as total
 from ..trees import as_array, flatten
-from ..value import Value
+from ..value import Value, zero_grad
 from .callbacks import CallbackList, History, Progress
-from .compiled import Evaluation, Forward, Programs, Training, trained
+from .compiled import Evaluation, Forward, Programs, Training, custom, frozen, trained
 from .data import Batched, Pairs, Stream, batches, is_stream, pairs, samples, split
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
@@ -53,6 +53,16 @@ class State(NamedTuple):
     weights: list[float]
     optimizer: dict[str, Any]
     streams: list[Any]  # of the random numbers that shuffling and dropout draw
+
+
+class Run(NamedTuple):
+    """What one call of `fit` trains on, and whom it tells."""
+
+    feed: Stream | Batched
+    validation: Pairs | None
+    batch_size: int | None  # of the validation
+    told: CallbackList
+    task: Task | None  # None if nobody knows how much will come
 
 
 class Trainer(Module):
@@ -192,55 +202,78 @@ class Trainer(Module):
             verbose=verbose, epochs=epochs, steps=feed.steps,
         )  # fmt: skip
         told.on_train_begin()
-        by_batch = task is None or any(map(told.hears, _OF_BATCHES))
-        by_epoch = by_batch or validation is not None or any(map(told.hears, _OF_EPOCHS))
-        epoch, limit = initial_epoch, epochs
+        run = Run(feed, validation, batch_size, told, task)
+        why = self._train(run, self.history, initial_epoch, epochs, stop_at_nonfinite)
+        told.on_train_end()
+        if why is not None:
+            warnings.warn(why, Diverged, stacklevel=2)
+        return self.history
+
+    def _train(
+        self, run: Run, history: History, epoch: int, epochs: int, stop_at_nonfinite: bool
+    ) -> str | None:
+        """From one epoch on up to another: whole epochs, or none. Where nobody listens to
+        epochs a program runs many at once.
+
+        Returns:
+            Why it stopped at a loss that is not finite, if it did.
+        """
+        optimizer, _ = self._ready()
+        feed, told = run.feed, run.told
+        by_batch = isinstance(feed, Stream) or any(map(told.hears, _OF_BATCHES))
+        by_epoch = by_batch or run.validation is not None or any(map(told.hears, _OF_EPOCHS))
+        by_epoch = by_epoch or custom([optimizer.learning_rate])  # a schedule may read the history
+        most = 1 if by_epoch else epochs
         while epoch < epochs and not self.stop_training:
-            before, count = self._state(), 1
+            before, replay, count = self._state(), None, 1
             try:
                 told.on_epoch_begin(epoch)
                 stepwise = by_batch or self.stop_training  # a callback may stop it at the begin
-                replay = None if stepwise else self._replay(source)
-                if replay is None or isinstance(feed, Stream):
-                    logs = {name: [x] for name, x in self._epoch(feed.epoch(), told, task).items()}
-                    if not logs:
-                        break  # a generator that had nothing left
-                else:
-                    if not by_epoch:
-                        count = min(
-                            limit, epochs - epoch, replay.at_once(len(feed.data), feed.steps)
-                        )
-                    logs = self._replayed(replay, feed, count, task)
-                if validation is not None and isfinite(logs["loss"][0]):
-                    found = self._test(validation, told, batch_size)
-                    logs.update({f"val_{name}": [number] for name, number in found.items()})
-                if feed.exhausted:
-                    self.stop_training = True  # and it has said so
+                if isinstance(feed, Batched) and not stepwise:
+                    replay = self._replay(feed.data)
+                    if replay is not None:
+                        at_once = replay.at_once(len(feed.data), feed.steps)
+                        count = min(most, epochs - epoch, at_once)
+                logs = self._epochs(run, replay, count)
             except BaseException as error:  # Ctrl-C too: what is whole stays, and nothing else
                 self._restore(before)
                 if count > 1 and isinstance(error, Exception):
-                    limit = 1  # one by one then, up to the epoch that fails
+                    most = 1  # one by one then, up to the epoch that fails
                     continue
                 self.eval()
                 raise
+            if not logs:
+                break  # a generator that had nothing left
             losses = logs["loss"]
             finite = next((i for i, loss in enumerate(losses) if not isfinite(loss)), len(losses))
             if stop_at_nonfinite and finite < len(losses):
                 self._restore(before)
-                if finite:  # the epochs before it once more, and then that one alone
-                    limit = finite
-                    continue
-                told.on_train_end()
-                why = self._why_stopped(epoch, feed.epoch, before)
-                warnings.warn(why, Diverged, stacklevel=2)
-                return self.history
+                if not finite:
+                    return self._why_stopped(epoch, feed.epoch, before)
+                most = finite  # the epochs before it once more, and then that one alone
+                continue
             if by_epoch:
                 told.on_epoch_end(epoch, {name: x for name, (x,) in logs.items()})
             else:
-                self.history.extend(range(epoch, epoch + len(losses)), logs)
+                history.extend(range(epoch, epoch + len(losses)), logs)
             epoch += len(losses)
-        told.on_train_end()
-        return self.history
+        return None
+
+    def _epochs(self, run: Run, replay: Training | None, count: int) -> dict[str, list[float]]:
+        """Some epochs by a program, or one step by step; and what is told of each."""
+        if replay is not None and isinstance(run.feed, Batched):
+            logs = self._replayed(replay, run.feed, count, run.task)
+        else:
+            epoch = self._epoch(run.feed.epoch(), run.told, run.task)
+            logs = {name: [x] for name, x in epoch.items()}
+        if not logs:
+            return logs
+        if run.validation is not None and isfinite(logs["loss"][0]):
+            found = self._test(run.validation, run.told, run.batch_size)
+            logs.update({f"val_{name}": [x] for name, x in found.items()})
+        if run.feed.exhausted:
+            self.stop_training = True  # and it has said so
+        return logs
 
     def _replayed(
         self, replay: Training, feed: Batched, epochs: int, task: Task | None
@@ -308,18 +341,19 @@ class Trainer(Module):
                 layers.pull(rows, outputs)
         if optimizer.parameters:  # also if none of them matters to these samples: momentum goes on
             optimizer.step()
+        zero_grad(frozen(self))  # no business of training, so a program computes none
         self._measure(batch, outputs)
         return _number(value)
 
     def _loss_of(self, data: Pairs) -> tuple[Any, list[Sample]]:
         """The loss of some samples with all penalties, and the outputs it is the loss of."""
         _, loss = self._ready()
-        outputs = [self.forward(list(x)) for x in data.x.rows]
+        outputs = [self.forward(_given(x)) for x in data.x.rows]
         return self._with_penalties(loss(data.y.rows, outputs, data.weights)), outputs
 
     # ── Programs ──────────────────────────────────────────────────────────────────────────
 
-    def _program(self, kind: Callable[..., T], *about: Any) -> T | None:
+    def _program(self, kind: type[T], *about: Any) -> T | None:
         """The program of this kind; None where every sample is recorded anew."""
         if self.run_eagerly or MODE.get().births is not None:  # detect_anomaly wants to watch
             return None
@@ -327,17 +361,16 @@ class Trainer(Module):
         found = self._programs.get(self, kind, *about)
         why = self._programs.why_not
         if why is not None and knew is None:
-            warnings.warn(
+            warnings.warn_explicit(
                 f"{self!r} can't be compiled, so all samples are recorded anew, which is slower "
                 f"and gives the same results. {why} Or pass run_eagerly=True to compile.",
                 RunsEagerly,
-                stacklevel=4,
+                *caller(),
             )
         return found
 
-    def _replay(self, data: Pairs | Stream) -> Training | None:
+    def _replay(self, data: Pairs) -> Training | None:
         """Steps of the optimiser on such data as a program."""
-        assert isinstance(data, Pairs)
         return self._program(Training, data.y.width, data.weights is not None)
 
     def _with_penalties(self, loss: Any) -> Any:
@@ -389,7 +422,7 @@ class Trainer(Module):
                 rows += program.outputs(xs)
             else:
                 with trained(self, False), no_grad():
-                    rows += [list(map(_number, self.forward(list(x)))) for x in xs]
+                    rows += [list(map(_number, self.forward(_given(x)))) for x in xs]
             told.on_predict_batch_end(step, {"outputs": rows[-len(chosen) :]})
         told.on_predict_end()
         return as_array(rows) if data.from_array else rows
@@ -645,6 +678,11 @@ def _named(numbers: Sequence[float], name: str, role: str) -> Sample:
     """Numbers as Values that a picture can name."""
     count = len(numbers)
     return [Value(x, subscript(name, j, count), role) for j, x in enumerate(numbers, 1)]
+
+
+def _given(numbers: Sequence[float]) -> Sample:
+    """One sample for layers, which are given Values always: a layer may ask what it is given."""
+    return [Value(x, role="constant") for x in numbers]
 
 
 def _number(x: Any) -> float:
