@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import gc
 import json
 import math
 import threading
 import time
+import warnings
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -99,6 +102,98 @@ def test_without_numpy_lists_come_out(monkeypatch):
         found.value(ROWS, [1.0])
     hessian = tg.jit(tg.hessian(lambda v: v[0] ** 2 + v[1]), executor="python")
     assert hessian([1.0, 2.0]) == [[2.0, 0.0], [0.0, 0.0]]
+
+
+def product() -> Program:
+    x, y, w = Value(1.0, name="x"), Value(1.0, name="y"), Value(2.0, name="w")
+    return tg.compile(w * x * y, inputs=[x, y], parameters=[w], reduce="sum", executor="python")
+
+
+NO_BATCHES: dict[str, Any] = {
+    "None": [[1.0, None]],
+    "a text": [[1.0, "1.5"]],
+    "texts": [["1.0", "1.5"]],
+    "bytes": [[1.0, b"1"]],
+    "a complex number": [[1.0, 2.0 + 0j]],
+    "a date": [[1.0, datetime.date(2020, 1, 1)]],
+    "a Value": [[1.0, Value(2.0)]],
+    "rows of two lengths": [[1.0, 2.0], [1.0]],
+    "a text for rows": ["12"],
+    "a text alone": "12",
+    "no rows": 3.0,
+    "nothing": None,
+    "a dict": {0: [1.0, 2.0]},
+    "a set": [{1.0, 2.0}],
+    "deeper lists": [[[1.0, 2.0]]],
+}
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+@pytest.mark.parametrize("name", NO_BATCHES)
+def test_a_batch_of_anything_but_real_numbers(name, numpy, monkeypatch):
+    if not numpy:
+        monkeypatch.setattr(program, "arrays", Lists)
+    found = product()
+    for call in (found.value, found.value_and_grad, found.values):
+        with pytest.raises((NotANumber, BadArgument), match=r"^A batch .*Received: "):
+            call(NO_BATCHES[name])
+    assert found.value([[True, Fraction(3, 2)], (1, 2**70)]) == 3.0 + 2.0**71
+
+
+NO_THETAS: list[Any] = [[None], ["1.5"], "1", [1j], {1.0: 2.0}, {2.0}, [Value(1.0)], [[1.0]], []]
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+@pytest.mark.parametrize("theta", NO_THETAS, ids=repr)
+def test_a_theta_of_anything_but_real_numbers(theta, numpy, monkeypatch):
+    if not numpy:
+        monkeypatch.setattr(program, "arrays", Lists)
+    with pytest.raises((NotANumber, BadArgument), match=r"^theta .*Received: "):
+        product().value([[1.0, 2.0]], theta)
+
+
+def test_arrays_of_anything_but_real_numbers():
+    np = pytest.importorskip("numpy")
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 0], [1, 0]])
+    jitted = tg.jit(lambda xs: [x * 2.0 for x in tg.ravel(xs)[0]])
+    lanes = tg.jit(tg.vmap(lambda xs: xs[0] * xs[1]))
+    loop = tg.vmap(lambda xs: xs[0] * xs[1])
+    for wrong in (
+        masked, [masked[1], masked[0]], np.array([[1.0, 2.0 + 1j]]), np.array([["1.0", "2.0"]]),
+        np.array([[1.0, None]]), np.array([["2020-01-01"] * 2], "M8[ns]"),
+        np.array([["NaT", 1]], "m8[ns]"), np.array([[(1, 2.0), (3, 4.0)]], dtype="i4,f8"),
+        np.array([[1.0, Value(2.0)]]),
+    ):  # fmt: skip
+        with pytest.raises(NotANumber, match=r"A batch holds numbers only.* Received: "):
+            product().value(wrong)
+        if Value not in map(type, np.ma.getdata(wrong).ravel().tolist()):
+            for f in (jitted, lanes, loop, tg.grad(lambda xs: xs[0][0])):
+                with pytest.raises(NotANumber, match="Received: "):
+                    f(wrong)
+    with pytest.raises(NotANumber, match="masked"):
+        Value(np.ma.masked)
+
+
+def test_arrays_of_real_numbers_of_any_kind():
+    np = pytest.importorskip("numpy")
+    rows = np.arange(12.0).reshape(3, 4)
+    theta = np.array([0.0, 2.0, 0.0])
+    expected = product().value_and_grad(rows[:, ::2].tolist(), [2.0])
+    lanes = tg.jit(tg.vmap(lambda xs, w: w[0] * xs[0] * xs[1], in_axes=(0, None)))
+    each = product().values(rows[:, ::2], theta[1::2]).tolist()
+    for kind in ("f8", ">f8", "f4", "f2", "g", "i1", "u2", ">i8", "O"):
+        found = rows.astype(kind)[:, ::2], theta.astype(kind)[1::2]
+        assert product().value_and_grad(*found) == expected, kind
+        assert lanes(*found).tolist() == each
+        assert type(lanes(found[0], found[1].tolist())) is np.ndarray
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        assert product().value(np.matrix(rows[:, ::2])) == expected[0]
+    unmasked = np.ma.masked_array(rows[:, ::2], mask=False)
+    assert product().value(unmasked) == expected[0]
+    assert lanes(unmasked, theta[1::2]).tolist() == each
+    assert product().value(np.array([[True, True]])) == 2.0
+    assert product().value(np.empty((0, 2))) == product().value([]) == 0.0
 
 
 @every_executor

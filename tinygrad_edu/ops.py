@@ -57,6 +57,7 @@ def is_real(x: Any) -> bool:
     return (
         (hasattr(x, "__float__") or hasattr(x, "__index__"))
         and not hasattr(x, "interpret")
+        and type(x).__name__ != "MaskedConstant"  # what NumPy puts for a masked number
         and kind in "biuf"  # NumPy gives even its complex numbers and texts a __float__
     )
 

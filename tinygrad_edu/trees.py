@@ -59,11 +59,15 @@ def _together(
 
 
 def _of_array(array: Any) -> tuple[list[Any], Rebuild]:
+    shape = array.shape
+    if getattr(getattr(array, "dtype", None), "kind", "f") in "mM":  # tolist would give ints
+        raise NotANumber(f"Numbers are needed. Received: times, in {array!r}.")
+
     def rebuild(numbers: Sequence[Any]) -> Any:
         import numpy
 
         made = numpy.array(numbers)  # whose items may be arrays too: a Jacobian's rows are
-        return made.reshape(array.shape + made.shape[1:])
+        return made.reshape(shape + made.shape[1:])
 
     return list(array.reshape(-1).tolist()), rebuild
 

@@ -5,11 +5,11 @@ Both classes do the same, so that who runs a program need not know which one it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from typing import Any
 
-from ..errors import BadArgument
+from ..errors import BadArgument, NotANumber
 from ..ops import number
 
 __all__ = ["Arrays", "Lists", "arrays"]
@@ -23,7 +23,7 @@ class Lists:
 
     def table_of(self, batch: Any, width: int) -> Any:
         """A batch as a table of that many columns."""
-        rows = [[number(x) for x in row] for row in batch]
+        rows = [[number(x) for x in _items(row)] for row in _items(batch)]
         for row in rows:
             if len(row) != width:
                 raise BadArgument(f"a row of {len(row)} numbers")
@@ -31,9 +31,10 @@ class Lists:
 
     def numbers_of(self, numbers: Any, count: int) -> Any:
         """That many numbers, from whatever holds them."""
-        if len(numbers) != count:
-            raise BadArgument(f"{len(numbers)}")
-        return [number(x) for x in numbers]
+        found = [number(x) for x in _items(numbers)]
+        if len(found) != count:
+            raise BadArgument(f"{len(found)}")
+        return found
 
     def empty(self, count: int) -> Any:
         return [0.0] * count
@@ -64,6 +65,13 @@ class Lists:
         return rows
 
 
+def _items(x: Any) -> Any:
+    """x, if it is something whose numbers stand in an order."""
+    if isinstance(x, (str, bytes, Mapping, Set)) or not hasattr(x, "__iter__"):
+        raise BadArgument(f"{x!r}")
+    return x
+
+
 class Arrays:
     """Arrays of float64. What is one already, and has no gaps, is taken as it is."""
 
@@ -75,13 +83,31 @@ class Arrays:
         self.empty = numpy.empty
         self.nothing = numpy.empty(0)
 
-    def _contiguous(self, x: Any) -> Any:
+    def contiguous(self, x: Any) -> Any:
+        """An array of float64 that holds the real numbers of x."""
         if type(x) is self._kind and x.dtype is self._float and x.flags.c_contiguous:
             return x
-        return self._np.ascontiguousarray(x, dtype=self._float)
+        return self._np.ascontiguousarray(self._real(x), dtype=self._float)
+
+    def _real(self, x: Any) -> Any:
+        """x as an array, if it holds real numbers: NumPy would also read texts as numbers, and
+        drop imaginary parts and masks."""
+        np = self._np
+        rows = x if isinstance(x, (list, tuple)) and x and hasattr(x[0], "__len__") else [x]
+        if any(hasattr(row, "mask") and np.ma.is_masked(row) for row in rows):
+            raise NotANumber("Real numbers are needed. Received: masked ones. Fill or drop them.")
+        try:
+            found = np.asarray(x)
+        except ValueError:
+            raise BadArgument("rows that are not equally long") from None
+        if found.dtype.kind == "O":
+            return np.array([number(item) for item in found.flat]).reshape(found.shape)
+        if found.dtype.kind not in "biuf":
+            raise NotANumber(f"Real numbers are needed. Received: {found!r}.")
+        return found
 
     def table_of(self, batch: Any, width: int) -> Any:
-        table = self._contiguous(batch)
+        table = self.contiguous(batch)
         if table.ndim != 2 or table.shape[1] != width:
             if table.shape == (0,):  # no rows, so none is too short
                 return table.reshape(0, width)
@@ -89,7 +115,7 @@ class Arrays:
         return table
 
     def numbers_of(self, numbers: Any, count: int) -> Any:
-        found = self._contiguous(numbers)
+        found = self.contiguous(numbers)
         if found.shape != (count,):
             raise BadArgument(f"{len(found)}" if found.ndim == 1 else f"shape {found.shape}")
         return found

@@ -343,6 +343,8 @@ class Program:
                 f"A batch has one row per sample and {len(self.inputs)} columns "
                 f"({', '.join(name or '?' for name in self.inputs)}). Received: {error}."
             ) from None
+        except NotANumber as error:
+            raise NotANumber(f"A batch holds numbers only. {error}") from None
 
     def _shared(self, theta: Any) -> Any:
         """What all lanes have in common: theta, and the captured numbers of today."""
@@ -355,6 +357,8 @@ class Program:
             raise BadArgument(
                 f"theta has one number per parameter, {count}. Received: {error}."
             ) from None
+        except NotANumber as error:
+            raise NotANumber(f"theta holds numbers only. {error}") from None
         if not self.captured:
             return numbers
         captured = [value._data for value in self.captured]

@@ -22,6 +22,7 @@ from ..modes import MODE, entering
 from ..ops import number
 from ..trees import Rebuild, flatten
 from ..value import Value
+from .arrays import arrays
 from .lowering import Lowering
 from .program import Program
 
@@ -237,7 +238,7 @@ class Jitted:
             _static(arg) if kind is STATIC else _shape(arg, row) for kind, arg in zip(kinds, args)
         ]
         key = (*shapes, _shape(named, common), tuple(map(_static, settings.items())))
-        return _Call(self._f, key, kinds, args, named, settings, [row], common, False)
+        return _Call(self._f, key, kinds, args, named, settings, [row], common)
 
     def _keep(self, call: _Call) -> _Traced | None:
         kept = self._kept
@@ -303,7 +304,8 @@ class _Call(NamedTuple):
     settings: dict[str, Any]  # the static ones that were passed by name
     rows: Any  # the numbers of each lane
     common: list[Any]  # the numbers that all lanes have in common
-    stacked: bool  # whether results come per sample
+    stacked: bool = False  # whether results come per sample
+    arrays: bool = False  # whether they are to be arrays
 
     def holds_values(self) -> bool:
         """Whether something is being recorded, so that a number would not do."""
@@ -321,12 +323,12 @@ class _Traced(NamedTuple):
         each = self.program.values(call.rows, call.common)
         if not call.stacked:
             return self.like_output(_listed(each[0]))
-        if isinstance(call.rows, list):
-            return _stacked([self.like_output(row) for row in _listed(each)])
-        columns = self.like_output([each[:, i] for i in range(each.shape[1])])
-        if _is_regular(columns):
-            return _transposed(columns)
-        return _as_arrays(_stacked([self.like_output(row) for row in each.tolist()]))
+        if call.arrays:
+            columns = self.like_output([each[:, i] for i in range(each.shape[1])])
+            if _is_regular(columns):
+                return _transposed(columns)
+        stacked = _stacked([self.like_output(row) for row in _listed(each)])
+        return _as_arrays(stacked) if call.arrays else stacked
 
 
 def _listed(numbers: Any) -> Any:
@@ -506,13 +508,13 @@ class Vmapped:
             _static(arg) if kind is STATIC else _shape(arg, rows[0] if kind is OWN else common)
             for kind, arg in zip(kinds, first)
         ]
-        arrays = _has_array(args, kinds)
-        key = (*shapes, _shape(named, common), tuple(map(_static, settings.items())), arrays)
+        array = _has_array(args, kinds)
+        key = (*shapes, _shape(named, common), tuple(map(_static, settings.items())), array)
         own = [arg for arg, kind in zip(args, kinds) if kind is OWN]
-        if arrays and all(_is_array(arg) and arg.dtype != object for arg in own):
+        if array and all(_is_array(arg) and arg.dtype != object for arg in own):
             import numpy
 
-            rows = numpy.concatenate([arg.reshape(n, -1) for arg in own], 1, dtype=float)
+            rows = numpy.hstack([arrays().contiguous(arg).reshape(n, -1) for arg in own])
         else:
             for i in range(1, n):
                 row: list[Any] = []
@@ -521,7 +523,7 @@ class Vmapped:
                 if shape != [s for s, kind in zip(shapes, kinds) if kind is OWN]:
                     raise BadArgument(f"Sample {i} has another shape than the first one.")
                 rows.append(row)
-        return _Call(self._f, key, kinds, tuple(first), named, settings, rows, common, True)
+        return _Call(self._f, key, kinds, tuple(first), named, settings, rows, common, True, array)
 
     def _kinds(self, args: tuple[Any, ...], static: _Static) -> list[str]:
         axes = self._axes
@@ -609,21 +611,32 @@ def _stacked(results: Sequence[Any]) -> Any:
 
 
 def _as_arrays(tree: Any) -> Any:
-    """The same with an array in the place of every list."""
+    """The same with an array in the place of every list whose rows are equally long."""
     import numpy
 
     members = _members(tree)
-    return numpy.array(tree) if members is None else _like(tree, list(map(_as_arrays, members)))
-
-
-def _is_regular(tree: Any, in_list: bool = False) -> bool:
-    """Whether a result is made of lists of numbers, in tuples and dicts but not around them."""
-    members = _members(tree)
     if members is not None:
-        return not in_list and all(map(_is_regular, members))
-    return not isinstance(tree, list) or (
-        bool(tree) and all(_is_regular(part, in_list=True) for part in tree)
-    )
+        return _like(tree, list(map(_as_arrays, members)))
+    try:
+        return numpy.array(tree)
+    except ValueError:
+        return tree
+
+
+def _is_regular(tree: Any) -> bool:
+    """Whether arrays can hold a result: it is made of lists of equally long lists of numbers,
+    in tuples and dicts but not around them."""
+    members = _members(tree)
+    return _grid(tree) is not None if members is None else all(map(_is_regular, members))
+
+
+def _grid(tree: Any) -> tuple[int, ...] | None:
+    """The shape of an array of these numbers, None if there is none."""
+    if not isinstance(tree, list):
+        return () if _members(tree) is None else None
+    shapes = set(map(_grid, tree))
+    shape = shapes.pop() if len(shapes) == 1 else None
+    return None if shape is None else (len(tree), *shape)
 
 
 def _transposed(tree: Any) -> Any:
