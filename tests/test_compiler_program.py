@@ -196,6 +196,47 @@ def test_arrays_of_real_numbers_of_any_kind():
     assert product().value(np.empty((0, 2))) == product().value([]) == 0.0
 
 
+W = Value(2.0, name="w")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"loss": 3.0}, r"^loss is a Value .*Received: 3\.0\."),
+        ({"loss": None}, r"^loss is a Value .*Received: None\."),
+        ({"loss": "w * x"}, r"^loss is a Value .*Received: 'w \* x'\."),
+        ({"loss": {"y": W}}, r"^loss is a Value .*Received: \{'y'"),
+        ({"loss": [[W, W], W]}, r"flat list of Values\. Received: \[Value.*tg\.ravel"),
+        ({"loss": [W, None]}, r"flat list of Values\. Received: None in it"),
+        ({"inputs": None}, r"^inputs are a list of Values\. Received: None\."),
+        ({"inputs": 1.0}, r"^inputs are a list of Values\. Received: 1\.0\."),
+        ({"inputs": "x"}, r"^inputs are a list of Values\. Received: 'x'\."),
+        ({"inputs": [[Value(1.0)]]}, r"^inputs are leaves, .*Received: \[Value"),
+        ({"inputs": [1.0]}, r"^inputs are leaves, .*Received: 1\.0\."),
+        ({"parameters": {W}}, r"^parameters are a list of Values\. Received: \{Value"),
+        ({"parameters": [W * 2.0]}, r"^parameters are leaves, .*Received: Value\(data=4\.0"),
+        ({"parameters": tg.nn.Neuron(2)}, r"^parameters are a list of Values\. Received: "),
+    ],
+    ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
+)  # fmt: skip
+def test_compile_of_what_is_no_graph(arguments, match):
+    with pytest.raises(NotANumber, match=match):
+        tg.compile(**{"loss": W, "inputs": [], **arguments})
+
+
+def test_one_value_is_a_list_of_one():
+    np = pytest.importorskip("numpy")
+    x = Value(3.0)
+    found = tg.compile(W * x * x, inputs=x, parameters=W, reduce="sum")
+    assert found.value_and_grad([[2.0], [3.0]]) == (26.0, [13.0])
+    several = tg.compile(np.array([x, W * x]), inputs=iter([x]))
+    assert several.values([[2.0]]).tolist() == [[2.0, 4.0]]
+    assert tg.compile([3.0, x, np.float64(4.0)], inputs=x).values([[2.0]]).tolist() == [
+        [3.0, 2.0, 4.0]
+    ]
+    assert tg.compile([], inputs=x).values([[2.0]]).shape == (1, 0)
+
+
 @every_executor
 def test_terms_without_an_input_count_once(executor):
     x, w, v = Value(0.5, name="x"), Value(2.0, name="w"), Value(3.0, name="v")

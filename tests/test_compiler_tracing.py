@@ -677,3 +677,14 @@ def test_a_module_may_be_called_by_a_jitted_method():
     assert len(line.parameters()) == 2
     line(Value(3.0)).backward()
     assert line.w.grad == 3.0
+
+
+def test_a_program_that_reads_values_is_no_number_of_a_trace():
+    x, w, scale = Value(1.0), Value(2.0), Value(3.0)
+    learned = tg.compile(w * x, inputs=x, parameters=w)
+    fixed = tg.compile(x * x, inputs=x)
+    scaled = tg.compile(scale * x, inputs=x)
+    for program in (learned, scaled):
+        with pytest.raises(TracingError, match="that a Program reads from its Values"):
+            tg.jit(lambda y, program=program: y * program.value([[1.0]]))(2.0)
+    assert tg.jit(lambda y: y * fixed.value([[3.0]]) * learned.value([[1.0]], [5.0]))(2.0) == 90.0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from ..errors import BadArgument, NotANumber, StaleGraph, unknown_name
 from ..graph import tape
-from ..modes import entering
-from ..ops import add, identity
+from ..modes import entering, refuse_while_tracing
+from ..ops import add, identity, is_real
 from ..ops import sum as sum_row
 from ..value import Number, Value, replay
 from . import python, storage
@@ -30,8 +30,8 @@ REDUCTIONS: Final = ("mean", "sum")
 def compile(
     loss: Value | Sequence[Number],
     *,
-    inputs: Sequence[Value],
-    parameters: Sequence[Value] = (),
+    inputs: Value | Sequence[Value],
+    parameters: Value | Sequence[Value] = (),
     reduce: str = "mean",
     executor: str = "auto",
     fastmath: bool = False,
@@ -53,6 +53,7 @@ def compile(
         fastmath: whether native code may fuse and reorder arithmetic, at the cost of bits.
 
     Raises:
+        NotANumber: if loss, inputs or parameters are anything else.
         NotTraceable: if an operation was recorded that only Python can compute.
         MissingExtra: if an executor is asked for that needs llvmlite, which is missing.
 
@@ -68,8 +69,17 @@ def compile(
     if reduce not in REDUCTIONS:
         raise unknown_name("reduction", reduce, REDUCTIONS)
     several = not isinstance(loss, Value)
-    roots: list[Any] = list(loss) if several else [loss]  # type: ignore[arg-type]
-    inputs, parameters = list(inputs), list(parameters)
+    roots = _items(loss, "loss is a Value that was recorded, or a list of Values")
+    for root in roots:
+        if not (isinstance(root, Value) or is_real(root)):
+            raise NotANumber(
+                f"loss is a Value that was recorded, or a flat list of Values. "
+                f"Received: {root!r} in it. tg.ravel(tree)[0] makes such a list."
+            )
+    inputs, parameters = (
+        _items(values, f"{what} are a list of Values")
+        for what, values in (("inputs", inputs), ("parameters", parameters))
+    )
     for what, values in (("inputs", inputs), ("parameters", parameters)):
         for value in values:
             if not isinstance(value, Value) or value.op is not None:
@@ -99,6 +109,15 @@ def compile(
         scopes=lowering.scopes(),
         backward=lowering.backward,
     )
+
+
+def _items(values: Any, what: str) -> list[Any]:
+    """One Value, or several in an order, as a list."""
+    if isinstance(values, Value):
+        return [values]
+    if isinstance(values, (str, bytes, Mapping, Set)) or not hasattr(values, "__iter__"):
+        raise NotANumber(f"{what}. Received: {values!r}.")
+    return list(values)
 
 
 def _slope_names(code: Code, parameters: Sequence[Value]) -> dict[int, str]:
@@ -349,6 +368,8 @@ class Program:
     def _shared(self, theta: Any) -> Any:
         """What all lanes have in common: theta, and the captured numbers of today."""
         count = len(self.parameters)
+        if self.captured or (theta is None and count):
+            refuse_while_tracing("The numbers that a Program reads from its Values were asked for")
         if theta is None:
             theta = [value._data for value in self.parameters]
         try:
