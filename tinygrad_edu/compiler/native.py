@@ -19,7 +19,7 @@ from .primitives import FORMULAS, FUNCTIONS, compute
 
 __all__ = ["load"]
 
-CUT = 300
+CUT = 1000
 """Operations per function."""
 
 
@@ -57,7 +57,7 @@ class _Assembly:
         self.code, self.fastmath = code, fastmath
         self.varies = code.varying()
         self.once, self.many = self.cut(False), self.cut(True)
-        self.numbers = {slot: i for i, slot in enumerate(chain(*self.once))}
+        self.numbers = {slot: i for i, slot in enumerate(self.kept())}
         self.columns, self.rows = self.placed()
         self.outputs = defaultdict[int, list[tuple[str, int]]](list)
         for output in ("each", "total"):
@@ -82,6 +82,16 @@ class _Assembly:
                     pieces.append([])
                     size = 0
         return pieces
+
+    def kept(self) -> list[int]:
+        """What no sample changes and is read beyond the piece that computes it, or wanted."""
+        code = self.code
+        piece_of = {slot: i for i, piece in enumerate(self.once) for slot in piece}
+        read = {*code.each, *code.total, *code.once}
+        for i, piece in enumerate(chain(self.once, self.many)):
+            for slot in piece:
+                read.update(arg for arg in self.args(slot) if piece_of.get(arg, i) != i)
+        return [slot for slot in piece_of if slot in read]
 
     def placed(self) -> tuple[dict[int, int], int]:
         """The column of every result that another piece reads, and how many columns there are.
@@ -146,7 +156,8 @@ class _Assembly:
         for slot in piece:
             args = [here[arg] if arg in here else self.number(f, arg) for arg in self.args(slot)]
             here[slot] = self.result(f, slot, args)
-            f.store(here[slot], "%memory", self.layout.numbers + self.numbers[slot])
+            if slot in self.numbers:
+                f.store(here[slot], "%memory", self.layout.numbers + self.numbers[slot])
         return f
 
     def piece_many(self, piece: list[int]) -> Function:
