@@ -515,6 +515,37 @@ def test_what_layers_of_yours_read_is_read_again(hidden, hook):
         assert_same(*models)
 
 
+def test_what_was_recorded_before_keeps_its_number():
+    """Until a leaf of it is changed: then Python says so, compiled or not."""
+    base = Value(1.5)
+
+    class Using(keras.layers.Layer):
+        square = base * base
+
+        def forward(self, x):
+            return [v * Using.square for v in x]
+
+    class Renewing(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            base.data = 1.0 / (epoch + 1.0)
+            if epoch < 3:
+                Using.square = base * base
+
+    def make():
+        base.data = 1.5
+        Using.square = base * base
+        return mlp(Using(), dense(1))
+
+    models = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS)
+    assert is_compiled(models[1])
+    assert_same(*models)
+    models = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS, callbacks=Renewing())
+    assert_same(*models)
+    for model in models:
+        with pytest.raises(tg.errors.StaleGraph, match="changed after the result of mul"):
+            model.fit(XS, YS, verbose=0)
+
+
 def test_activations_and_penalties_of_yours_are_read_again():
     class Changing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from .. import ops
 from ..calculus import gradients
 from ..compiler import Code, flatten
+from ..compiler.lowering import Flat
 from ..errors import NotTraceable, TinygradError, TracingError
 from ..graph import tape
 from ..modes import entering, refuse_while_tracing
@@ -178,7 +179,42 @@ class OnlyPython(Exception):
     """Part of this is plain Python by its nature, such as a loss that sees whole batches."""
 
 
-class Forward:
+class _Recording:
+    """What all programs share: code of the model is recorded when they are made, and `ready`
+    makes of it what runs.
+
+    Attributes:
+        beside: attributes of the model that it does not depend on.
+        sketch: what was recorded, flattened. Recordings with the same sketch are the same.
+        streams: where the random numbers come from that are drawn for each sample.
+    """
+
+    beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")
+    sketch: tuple[Flat, ...]
+    streams: Sequence[Random] = ()
+
+    def __init__(self, model: Any) -> None:
+        self.jit = model.jit_compile
+        self.since = Value(0.0)._serial + 1  # what is older keeps its number, as in plain Python
+
+    def flattened(self, *args: Any, **wanted: Any) -> Flat:
+        """A program; what was recorded before is a number in it.
+
+        Raises:
+            StaleGraph: if that number is none of today's, as plain Python will say.
+        """
+        flat = flatten(*args, **wanted, since=self.since)
+        tape(*flat.captured)
+        return flat
+
+    def tracing(self) -> entering:
+        return entering(tracing=self.since, recording=True)  # whatever mode the caller is in
+
+    def ready(self) -> None:
+        raise NotImplementedError
+
+
+class Forward(_Recording):
     """The outputs for samples, and from their adjoints the gradients of the weights.
 
     Args:
@@ -186,22 +222,25 @@ class Forward:
         training: whether layers should behave as in training; only then there are gradients.
     """
 
-    beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")  # none of its business
-
     def __init__(self, model: Any, training: bool) -> None:
+        super().__init__(model)
         self.weights = _to_learn(model) if training else []
-        with _tracing():
-            recorded = _forward(model, _width(model), training)
-            adjoints = _fresh(len(recorded.outputs))
-            seeded = ops.sum([a * y for a, y in zip(adjoints, recorded.outputs)])
-            pulled = _gradients(seeded, self.weights)
-        inputs = [*recorded.x, *recorded.drawn]
-        flat = flatten(inputs, self.weights, each=recorded.outputs)
-        back = flatten([*inputs, *adjoints], self.weights, total=pulled)
+        with self.tracing():
+            self._recorded = recorded = _forward(model, _width(model), training)
         self.streams = recorded.streams
+        self._inputs = [*recorded.x, *recorded.drawn]
+        self.sketch = (self.flattened(self._inputs, self.weights, each=recorded.outputs),)
+
+    def ready(self) -> None:
+        (flat,), outputs = self.sketch, self._recorded.outputs
+        with self.tracing():
+            adjoints = _fresh(len(outputs))
+            seeded = ops.sum([a * y for a, y in zip(adjoints, outputs)])
+            pulled = _gradients(seeded, self.weights)
+        back = self.flattened([*self._inputs, *adjoints], self.weights, total=pulled)
         self.held, self.pull_held = flat.captured, back.captured
-        self.codes = (flat.code, back.code)
-        self._run, self._pull = (Engine(code, model.jit_compile) for code in self.codes)
+        self._run, self._pull = (Engine(found.code, self.jit) for found in (flat, back))
+        del self._recorded
 
     def rows(self, xs: Sequence[Sequence[float]]) -> list[list[float]]:
         """The inputs of each sample, and what its layers draw."""
@@ -229,22 +268,24 @@ class Forward:
             weight.grad += slope
 
 
-class _OfBatches:
+class _OfBatches(_Recording):
     """What evaluation and training share: targets, weights and sums over batches.
 
     Losses and metrics of a user's see whole batches, in Python.
     """
 
-    beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")
-    codes: tuple[Code, ...]
-    streams: Sequence[Random] = ()
-
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
+        super().__init__(model)
         self.loss: Loss = model.loss
         if not self.loss.built_in or self.loss.reduction == "none":
             raise OnlyPython(self.loss.name)
         self.weighted, self.outputs = weighted, prod(model.output_shape)
         self.widths = (_width(model), target, self.outputs)
+
+    def _record(self, model: Any, training: bool) -> tuple[Losses, list[Any]]:
+        """One sample with its loss, and the penalties."""
+        with self.tracing():
+            return _with_loss(model, self.widths, self.weighted, training), _penalties(model)
 
     def rows(self, data: Pairs) -> Table:
         """The numbers of each sample: inputs, targets, weight."""
@@ -265,12 +306,13 @@ class Evaluation(_OfBatches):
 
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
         super().__init__(model, target, weighted)
-        with _tracing():
-            recorded = _with_loss(model, self.widths, weighted, training=False)
-            penalties = _penalties(model)
-        flat = flatten(recorded.inputs, total=[recorded.loss, *recorded.sums], once=penalties)
-        self.held, self.codes = flat.captured, (flat.code,)
-        self._run = Engine(flat.code, model.jit_compile)
+        recorded, penalties = self._record(model, training=False)
+        wanted = [recorded.loss, *recorded.sums]
+        self.sketch = (self.flattened(recorded.inputs, total=wanted, once=penalties),)
+
+    def ready(self) -> None:
+        ((code, self.held),) = self.sketch
+        self._run = Engine(code, self.jit)
 
     def batch(self, data: Pairs, metrics: Iterable[Metric]) -> float:
         """The loss of some samples; the metrics take them in."""
@@ -309,29 +351,47 @@ class Training(_OfBatches):
                 f"{type(self.optimizer).__name__} has a step of its own. Write the rule as "
                 f"update(self, w, g, rate, t, old), and it can be compiled."
             )
-        with _tracing():
-            recorded = _with_loss(model, self.widths, weighted, training=True)
+        self.names = list(self.optimizer.start())
+        self._recorded = recorded, penalties = self._record(model, training=True)
+        self.streams, wanted = recorded.streams, [recorded.loss, *recorded.sums]
+        sample = self.flattened(recorded.inputs, self.weights, total=wanted, once=penalties)
+        self.sketch = (sample, self._rule())
+
+    def ready(self) -> None:
+        recorded, penalties = self._recorded
+        with self.tracing():
             slopes = _gradients(recorded.loss, self.weights)
-            penalties = _penalties(model)
             pull = _gradients(ops.sum(penalties), self.weights)
         pulled = [i for i, slope in enumerate(pull) if isinstance(slope, Value) or slope]
-        step = flatten(
+        step = self.flattened(
             recorded.inputs,
             self.weights,
             total=[recorded.loss, *recorded.sums, *slopes],
             once=[*penalties, *(pull[i] for i in pulled)],
         )
-        self.streams, self.held = recorded.streams, step.captured
-        self.names = list(self.optimizer.start())
+        self.held = step.captured
         update = self._update(len(recorded.sums), len(penalties), pulled)
-        self.codes = (step.code, update)
-        self._engine = TrainingEngine(*self.codes, model.jit_compile)
+        self._engine = TrainingEngine(step.code, update, self.jit)
+        del self._recorded
+
+    def _rule(self) -> Flat:
+        """What the optimiser does to one weight: a program whose lanes are the weights."""
+        w, g, rate, t = _fresh(4)
+        old = dict(zip(self.names, _fresh(len(self.names))))
+        with self.tracing():
+            update = _guarded(self.optimizer).applied_to(w, g, g, rate, t, old)
+        after = [update.after, *(update.memory[name] for name in self.names)]
+        rule = self.flattened([w, g, *old.values()], [rate, t], each=after)
+        if rule.captured:
+            raise NotTraceable(
+                "The rule of the optimizer reads a Value that is none of its arguments. Keep "
+                "numbers in its settings, and what it remembers in its memory."
+            )
+        return rule
 
     def _update(self, sums: int, penalties: int, pulled: Sequence[int]) -> Code:
-        """One step of the optimiser, given the sums over the batch.
-
-        The rule is recorded for one weight, and stands there once for each of them.
-        """
+        """One step of the optimiser, given the sums over the batch: the rule, which was recorded
+        for one weight, stands in it once for each of them."""
         count = len(self.weights)
         weights, held, last = _fresh(count), _fresh(len(self.held)), _fresh(count)
         memory = [dict(zip(self.names, _fresh(len(self.names)))) for _ in range(count)]
@@ -339,42 +399,27 @@ class Training(_OfBatches):
         fines, pulls = _fresh(penalties), _fresh(len(pulled))
         t, rate, n = _fresh(3)
         weight = told[0] if self.weighted else None
-        optimizer = _guarded(self.optimizer)
-        with _tracing():
+        with self.tracing():
             gradients = [self.loss.of_sum(slope, n, weight) for slope in slopes]
             for i, pull in zip(pulled, pulls):
                 gradients[i] = gradients[i] + pull
-            clipped = optimizer._clip(gradients)
+            clipped = self.optimizer._clip(gradients)
             loss = _with(fines, self.loss.of_sum(total, n, weight))
         state = [*weights, *held, *(kept[name] for kept in memory for name in self.names), t]
         shared = [*state, *last, total, *told, *slopes, *fines, *pulls, rate, n]
-        around = flatten([], shared, once=[*clipped, t + 1.0, *gradients, loss, *told])
+        around = self.flattened([], shared, once=[*clipped, t + 1.0, *gradients, loss, *told])
         at = {value: slot for slot, value in enumerate(shared)}
         ends, step = around.code.once[:count], around.code.once[count]
         lanes = [
             [at[w], g, *(at[x] for x in old.values())] for w, g, old in zip(weights, ends, memory)
         ]
-        code, moved = unrolled(around.code, self._rule(optimizer), lanes, [at[rate], step])
+        _, rule = self.sketch
+        code, moved = unrolled(around.code, rule.code, lanes, [at[rate], step])
         once = [
             *(w for w, *_ in moved), *(at[x] for x in held),
             *(x for _, *kept in moved for x in kept), *code.once[count:],
         ]  # fmt: skip
         return code._replace(once=tuple(once))
-
-    def _rule(self, optimizer: Optimizer) -> Code:
-        """What the optimiser does to one weight: a program whose lanes are the weights."""
-        w, g, rate, t = _fresh(4)
-        old = dict(zip(self.names, _fresh(len(self.names))))
-        with _tracing():
-            update = optimizer.applied_to(w, g, g, rate, t, old)
-        after = [update.after, *(update.memory[name] for name in self.names)]
-        rule = flatten([w, g, *old.values()], [rate, t], each=after)
-        if rule.captured:
-            raise NotTraceable(
-                "The rule of the optimizer reads a Value that is none of its arguments. Keep "
-                "numbers in its settings, and what it remembers in its memory."
-            )
-        return rule.code
 
     def run(
         self, rows: Table, batches: Sequence[Sequence[int]], task: Task | None = None
@@ -558,16 +603,18 @@ class Programs:
         kind, *about = key
         try:
             with trained(model, kind is Training or about == [True]):
-                if not self._custom[key]:
-                    return kind(model, *about)
-                with _unchanged(model):
+                if self._custom[key]:
+                    with _unchanged(model):
+                        made = kind(model, *about)
+                        if known is not None and not _differ(made, known):
+                            return known
+                        again = kind(model, *about)
+                    if _differ(made, again):
+                        raise NotTraceable("Recorded twice, it gave two different programs.")
+                else:
                     made = kind(model, *about)
-                    if known is not None and not _differ(made, known):
-                        return known
-                    again = kind(model, *about)
-            if _differ(made, again):
-                raise NotTraceable("Recorded twice, it gave two different programs.")
-            return made
+                made.ready()
+                return made
         except OnlyPython:
             return None
         except TracingError as error:
@@ -625,16 +672,14 @@ def _unchanged(model: Module) -> Iterator[None]:
         )
 
 
-def _differ(one: Any, other: Any) -> bool:
-    """Whether two recordings of the same compute something else."""
-    leaves = [list(map(repr, _numbers(made.held))) for made in (one, other)]  # made on the way
-    return (
-        one.codes != other.codes or leaves[0] != leaves[1] or not same(one.streams, other.streams)
-    )
-
-
-def _tracing() -> entering:
-    return entering(tracing=True, recording=True)  # whatever mode the caller is in
+def _differ(one: _Recording, other: _Recording) -> bool:
+    """Whether two recordings of the same compute something else. Leaves that were made on the
+    way are others each time, and their numbers tell."""
+    told = [
+        [(flat.code, list(map(repr, _numbers(flat.captured)))) for flat in made.sketch]
+        for made in (one, other)
+    ]
+    return told[0] != told[1] or not same(one.streams, other.streams)
 
 
 def _fresh(count: int) -> list[Value]:
