@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_compiler import EXECUTORS, every_executor, floats, same
+from test_compiler import EXECUTORS, SPECIAL, every_executor, floats, same
 
 import tinygrad_edu as tg
 from tinygrad_edu import Program, Value
@@ -258,6 +258,50 @@ def test_terms_without_an_input_count_once(executor):
         by_w = sum(2.0 * (2.0 * x) * x for (x,) in rows) / n + 0.2 * 2.0
         assert list(slopes) == pytest.approx([by_w, 6.0], rel=1e-14)
         assert list(program.values(rows)) == pytest.approx(lanes, rel=1e-14)
+
+
+TERMS: list[Any] = [
+    lambda x, w: x * 1.0,
+    lambda x, w: w * x,
+    lambda x, w: w * 2.0,
+    lambda x, w: w**2,
+    lambda x, w: 1e16,
+]
+
+
+@given(st.data())
+def test_the_terms_of_a_single_sample_are_added_in_their_order(data):
+    """Those that count once too, though infinities and large numbers meet on the way."""
+    numbers = st.sampled_from([*SPECIAL, 1e16, -1e16, 0.1]) | floats
+    point = data.draw(st.lists(numbers, min_size=4, max_size=4))
+    picked = data.draw(st.lists(
+        st.tuples(st.sampled_from(TERMS), st.integers(0, 1), st.integers(2, 3), st.booleans()),
+        min_size=2, max_size=6,
+    ))  # fmt: skip
+
+    def loss(*leaves: Any) -> Any:
+        found = picked[0][0](leaves[picked[0][1]], leaves[picked[0][2]])
+        for term, x, w, left in picked[1:]:
+            other = term(leaves[x], leaves[w])
+            found = tg.sum([other, found]) if left else found + other
+        return found + leaves[0] * 0.0
+
+    leaves = [Value(0.5) for _ in point]
+    program = tg.compile(loss(*leaves), inputs=leaves[:2], parameters=leaves[2:])
+    value, slopes = tg.value_and_grad(loss, argnums=(2, 3))(*point)
+    for found in (program, Program.from_json(program.to_json())):
+        y, gradient = found.value_and_grad([point[:2]], point[2:])
+        assert same([y, *gradient], [value, *slopes])
+        assert same([found.value([point[:2]], point[2:])], [value])
+
+
+def test_a_single_sample_whose_terms_cancel():
+    x, w = Value(0.0), Value(1e16)
+    program = tg.compile(tg.sum([w, x, -w, x]), inputs=[x], parameters=[w])
+    assert (1e16 + 1.0) - 1e16 + 1.0 == program.value([[1.0]]) == 1.0
+    assert program.value([[1.0], [1.0]]) == 2.0  # what counts once is added last
+    assert program.single is not None
+    assert tg.compile(w * x + 1.0 * x, inputs=[x], parameters=[w]).single is None
 
 
 def test_a_sum_without_such_terms_keeps_its_order():
@@ -650,6 +694,11 @@ def test_programs_survive_a_round_trip(graph, captured):
     assert same(*results)
 
 
+def test_documents_of_the_first_version_are_read():
+    text = json.dumps({key: x for key, x in document().items() if key != "single"})
+    assert Program.from_json(text).value_and_grad([[0.0]]) == (2.0, [0.5])
+
+
 def test_a_read_program_has_parameters_of_its_own():
     program, parameters = perceptron()
     again = Program.from_json(program.to_json(), executor="python")
@@ -693,6 +742,15 @@ CHANGES: dict[str, Any] = {
     "results of every kind": lambda d: {**d, "each": [0]},
     "once what varies": lambda d: {**d, "once": d["total"]},
     "an unknown reduction": lambda d: {**d, "reduce": "median"},
+    "a single sample elsewhere": lambda d: {**d, "once": [], "total": d["total"]},
+    "a single sample with each": lambda d: {**d, "single": {**d["single"], "each": [0]}},
+    "a single sample with a slot too few": lambda d: {**d, "single": {**d["single"], "total": [0]}},
+    "a single sample with more": lambda d: {**d, "single": {**d["single"], "names": []}},
+    "a single sample out of range": lambda d: {
+        **d,
+        "single": {**d["single"], "instructions": [["exp", 999]]},
+    },
+    "a single sample that is a list": lambda d: {**d, "single": []},
     "labels that are no pairs": lambda d: {**d, "names": [[0]]},
     "a label that is no text": lambda d: {**d, "names": [[0, 1]]},
 }

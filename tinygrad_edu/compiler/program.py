@@ -47,7 +47,8 @@ def compile(
             stand in their order.
         parameters: the leaves to differentiate by. Other leaves are read at each call.
         reduce: "mean" or "sum" of the loss over the samples. Terms of the loss that use no
-            input, such as a regulariser, count once per batch and not once per sample.
+            input, such as a regulariser, count once per batch and not once per sample: they
+            are added to the others at the end, but for a single sample in their recorded order.
         executor: "auto" begins in Python and goes over to machine code when that is worth it;
             "python", "machine" and "native" are the choices.
         fastmath: whether native code may fuse and reorder arithmetic, at the cost of bits.
@@ -86,6 +87,7 @@ def compile(
                 raise NotANumber(f"{what} are leaves, Values that you made. Received: {value!r}.")
     if len({*inputs, *parameters}) < len(inputs) + len(parameters):
         raise BadArgument("Inputs and parameters must all be different Values.")
+    single = None
     if several:
         lowering = Lowering(inputs, parameters, roots)
         code = lowering.code(each=[lowering.slot(root) for root in roots])
@@ -97,8 +99,12 @@ def compile(
         lowering = Lowering(inputs, parameters, parts)
         total, once = (_with_slopes(lowering, part, parameters) for part in (lanes, regular))
         code = lowering.code(total=total, once=once)
+        if total and once:
+            unsplit = Lowering(inputs, [*parameters, *lowering.captured], [root])
+            single = unsplit.code(total=_with_slopes(unsplit, root, parameters))
     return Program(
         code,
+        single=single,
         inputs=[value.name for value in inputs],
         parameters=parameters,
         captured=lowering.captured,
@@ -241,8 +247,10 @@ class Program:
 
     Attributes:
         code: the program as plain data.
+        single: if terms count once, the loss and slopes of a single sample, whose terms are
+            added in the order in which they were recorded; else None, as code does that.
         parameters: the leaves it is differentiated by.
-        captured: the other leaves, whose numbers are read at each call.
+        captured: the other Values, whose numbers are read at each call.
         reduce: "mean" or "sum".
     """
 
@@ -251,6 +259,7 @@ class Program:
         code: Code,
         *,
         inputs: Sequence[str | None],
+        single: Code | None = None,
         parameters: Sequence[Value] = (),
         captured: Sequence[Value] = (),
         reduce: str = "mean",
@@ -260,7 +269,7 @@ class Program:
         scopes: Mapping[int, str] | None = None,
         backward: int | None = None,
     ) -> None:
-        self.code = code
+        self.code, self.single = code, single
         self.inputs = tuple(inputs)
         self.parameters, self.captured = tuple(parameters), tuple(captured)
         self.reduce, self.fastmath = reduce, fastmath
@@ -336,6 +345,19 @@ class Program:
         row = [self._constants.get(place, 0.0) for place in range(len(self.code.each))]
         return arrays().template(row, self._computed)  # type: ignore[no-any-return]
 
+    @cached_property
+    def _of_one(self) -> Program:
+        """The program of a single sample."""
+        assert self.single is not None
+        return Program(
+            self.single,
+            inputs=self.inputs,
+            parameters=self.parameters,
+            captured=self.captured,
+            executor=self._executor,
+            fastmath=self.fastmath,
+        )
+
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> Any:
         """The totals over the lanes, reduced, and what counts once."""
         if self.code.each:
@@ -343,6 +365,8 @@ class Program:
         found, runner = arrays(), self._runner(wanted)
         code, rows = runner.code, self._rows(batch)
         n = len(rows)
+        if n == 1 and self.single is not None:
+            return self._of_one._reduced(wanted, rows, theta)
         total = found.empty(len(code.total)) if code.total else found.nothing
         once = found.empty(len(code.once)) if code.once else found.nothing
         runner(n, rows, self._shared(theta), found.nothing, total, once)
@@ -464,7 +488,7 @@ class Program:
             "scopes": list(self._scopes.items()),
             "backward": self._backward,
         }
-        return storage.write(self.code, leaves, rest)
+        return storage.write(self.code, self.single, leaves, rest)
 
     @classmethod
     def from_json(cls, text: str, *, executor: str = "auto", fastmath: bool = False) -> Program:
@@ -473,7 +497,7 @@ class Program:
         Raises:
             BadArgument: if it is anything else; nothing of it has been run then.
         """
-        code, leaves, rest = storage.read(text)
+        code, single, leaves, rest = storage.read(text)
         if rest["reduce"] not in REDUCTIONS:
             raise unknown_name("reduction", rest["reduce"], REDUCTIONS)
         count = 1 + len(leaves["parameters"])
@@ -484,8 +508,15 @@ class Program:
                 f"{count - 1} slopes, maybe with as many that count once. Received: "
                 f"{found[0]} of each sample, {found[1]} totals, {found[2]} once."
             )
+        if single is not None:
+            results = len(single.each), len(single.total), len(single.once)
+            if found != (0, count, count) or results != (0, count, 0):
+                raise BadArgument(
+                    f"A program of a single sample gives {count} totals, and stands beside one "
+                    f"in which terms count once. Received: {results} beside {found}."
+                )
         rest.update(names=dict(rest["names"]), scopes=dict(rest["scopes"]))
-        return cls(code, **leaves, **rest, executor=executor, fastmath=fastmath)
+        return cls(code, single=single, **leaves, **rest, executor=executor, fastmath=fastmath)
 
     def __repr__(self) -> str:
         return (

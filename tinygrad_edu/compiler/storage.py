@@ -24,11 +24,12 @@ _UNWRITABLE: Final = {"inf": inf, "-inf": -inf, "nan": nan}
 _RESULTS: Final = ("each", "total", "once")
 
 
-def write(code: Code, leaves: dict[str, Any], rest: dict[str, Any]) -> str:
+def write(code: Code, single: Code | None, leaves: dict[str, Any], rest: dict[str, Any]) -> str:
     """The document of a program.
 
     Args:
         code: the program.
+        single: that of a single sample, if it is another one.
         leaves: "inputs" by their names, "parameters" and "captured" as Values.
         rest: what else to write: "reduce", "names", "scopes", "backward".
     """
@@ -40,24 +41,33 @@ def write(code: Code, leaves: dict[str, Any], rest: dict[str, Any]) -> str:
             kind: [{"name": leaf.name, "data": _written(leaf._data)} for leaf in leaves[kind]]
             for kind in ("parameters", "captured")
         },
-        "constants": [_written(x) for x in code.constants],
-        "instructions": [[name, *args] for name, args in zip(code.ops, code.args)],
-        **{kind: list(getattr(code, kind)) for kind in _RESULTS},
+        **_described(code),
+        "single": single and _described(single),
         **rest,
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False)
 
 
-def read(text: str) -> tuple[Code, dict[str, Any], dict[str, Any]]:
+def _described(code: Code) -> dict[str, Any]:
+    return {
+        "constants": [_written(x) for x in code.constants],
+        "instructions": [[name, *args] for name, args in zip(code.ops, code.args)],
+        **{kind: list(getattr(code, kind)) for kind in _RESULTS},
+    }
+
+
+def read(text: str) -> tuple[Code, Code | None, dict[str, Any], dict[str, Any]]:
     """What `write` was given.
 
     Raises:
         BadArgument: naming what is wrong, if the text is no program in good order.
     """
-    document = _object(_parsed(text), "A program", {
+    parsed = _parsed(text)
+    if isinstance(parsed, dict):
+        parsed.setdefault("single", None)  # which documents of 0.1.0 lack
+    document = _object(parsed, "A program", {
         "format": _text, "version": _whole, "inputs": _list(_name),
-        "parameters": _list(_leaf), "captured": _list(_leaf), "constants": _list(_number),
-        "instructions": _list(_instruction), **dict.fromkeys(_RESULTS, _list(_whole)),
+        "parameters": _list(_leaf), "captured": _list(_leaf), **_CODE, "single": _single,
         "reduce": _text, "names": _list(_label), "scopes": _list(_label),
         "backward": _whole_or_none,
     })  # fmt: skip
@@ -67,16 +77,12 @@ def read(text: str) -> tuple[Code, dict[str, Any], dict[str, Any]]:
             f"{document['format']!r}, version {document['version']!r}."
         )
     leaves = {kind: document[kind] for kind in ("inputs", "parameters", "captured")}
-    code = Code(
-        len(leaves["inputs"]),
-        len(leaves["parameters"]) + len(leaves["captured"]),
-        tuple(document["constants"]),
-        tuple(name for name, *_ in document["instructions"]),
-        tuple(tuple(args) for _, *args in document["instructions"]),
-        *(tuple(document[kind]) for kind in _RESULTS),
-    ).checked()
+    inputs, shared = len(leaves["inputs"]), len(leaves["parameters"]) + len(leaves["captured"])
+    code = _code(document, inputs, shared)
+    single = document["single"] and _code(document["single"], inputs, shared)
     return (
         code,
+        single,
         leaves,
         {kind: document[kind] for kind in ("reduce", "names", "scopes", "backward")},
     )
@@ -174,3 +180,25 @@ def _instruction(found: Any, what: str) -> list[Any]:
     if type(found) is not list or not found or type(found[0]) is not str:
         raise _wrong(f"{what!r} are lists of a primitive and the slots that it reads", found)
     return [found[0], *(_whole(slot, what) for slot in found[1:])]
+
+
+_CODE: Final = {
+    "constants": _list(_number),
+    "instructions": _list(_instruction),
+    **dict.fromkeys(_RESULTS, _list(_whole)),
+}
+
+
+def _single(found: Any, what: str) -> dict[str, Any] | None:
+    return None if found is None else _object(found, f"A program of a {what} sample", _CODE)
+
+
+def _code(described: dict[str, Any], inputs: int, shared: int) -> Code:
+    return Code(
+        inputs,
+        shared,
+        tuple(described["constants"]),
+        tuple(name for name, *_ in described["instructions"]),
+        tuple(tuple(args) for _, *args in described["instructions"]),
+        *(tuple(described[kind]) for kind in _RESULTS),
+    ).checked()
