@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import random
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -1180,3 +1182,51 @@ def test_a_batch_trained_within_an_epoch_leaves_it_training():
         return mlp(layers.Dropout(0.4, seed=5), dense(1))
 
     assert_same(*both(make, {"optimizer": "sgd", "loss": "mse"}, XS, YS, callbacks=[Extra()]))
+
+
+FORKING = """
+import os, signal, threading, time, warnings
+import numpy as np
+import tinygrad_edu as tg
+from tinygrad_edu import keras
+from tinygrad_edu.keras import engines
+
+x, w = tg.Value(0.0), tg.Value(2.0)
+program = tg.compile((w * x) ** 2, inputs=[x], parameters=[w], executor="machine")
+ones = np.ones((10_000, 1))  # enough for threads
+
+def train():
+    model = keras.Sequential([keras.layers.Dense(1, input_shape=[1])])
+    model.compile("sgd", "mse", jit_compile=True)
+    model.fit([1.0, 2.0], [2.0, 4.0], epochs=3, verbose=0)
+
+def load():
+    with engines._LOADING:
+        loading.set()
+        time.sleep(0.3)
+
+assert program.value(ones) == 4.0
+train()
+loading = threading.Event()
+threading.Thread(target=load).start()
+loading.wait()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of threads, from Python 3.12 on
+    child = os.fork()
+if not child:
+    signal.alarm(20)  # a child that waits for what never comes is killed
+    assert program.value(ones) == 4.0
+    train()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+train()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_process_computes_too():
+    """While threads of its parent run programs and prepare them."""
+    pytest.importorskip("llvmlite")
+    command = [sys.executable, "-W", "error", "-c", FORKING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]

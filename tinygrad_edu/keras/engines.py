@@ -9,6 +9,7 @@ alone.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from functools import cache, cached_property
@@ -16,7 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import accumulate, chain
 from math import inf
-from threading import Lock, Thread
+from threading import RLock, Thread
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -237,7 +238,14 @@ class _Runs:
 
 
 _AFTER = {"": ("machine", WARM), "machine": ("native", HOT)}
-_LOADING = Lock()
+_LOADING = RLock()  # of a thread that may fork itself
+
+if hasattr(os, "register_at_fork"):  # nothing half loaded, and no lock, is left to a child process
+    os.register_at_fork(
+        before=_LOADING.acquire,
+        after_in_parent=_LOADING.release,
+        after_in_child=_LOADING.release,
+    )
 
 
 @cache
