@@ -579,6 +579,22 @@ def test_the_program_of_code_that_does_the_same_is_kept():
     assert model._programs.get(model, Training, 1, False) is second
 
 
+def test_nan_and_signed_zeros_are_told_apart_from_other_numbers():
+    """A layer that multiplies by a new nan each time does the same each time; 0 and −0 differ."""
+    numbers = [math.nan]
+    model = keras.Sequential(mlp(Scaling(lambda layer: numbers[0] + 0.0), dense(1)))
+    model.compile("sgd", "mse")
+    assert all(math.isnan(y) for (y,) in model.predict(XS))
+    for zero in (0.0, -0.0):
+        numbers[0] = zero
+        activation = layers.Activation(lambda x: tg.where(x > 9.0, x, numbers[0]))
+        shown = keras.Sequential([keras.Input(2), activation])
+        shown.compile("sgd", "mse")
+        assert shown.predict([[1.0, 2.0]]) == [[0.0, 0.0]]
+        numbers[0] = -zero
+        assert math.copysign(1.0, shown.predict([[1.0, 2.0]])[0][0]) == math.copysign(1.0, -zero)
+
+
 def test_what_is_of_the_package_is_recorded_once(monkeypatch):
     model = keras.Sequential(mlp(layers.Dropout(0.1), dense(1)))
     model.compile("adam", lambda t, p: (t[0] - p[0]) ** 2, ["mae", lambda t, p: p[0]])
@@ -630,7 +646,9 @@ def test_what_layers_do_besides_is_done_for_each_sample(layer, of_python):
         of_python(3)
         return mlp(layer(), dense(1))
 
-    match = "two different programs" if layer is Rolling else rf"set {layer.__name__}\.(calls|last)"
+    match = (
+        "two different programs" if layer is Rolling else rf"sets {layer.__name__}\.(calls|last)"
+    )
     with pytest.warns(RunsEagerly, match=match):
         eager, compiled = both(make, {"optimizer": "adam", "loss": "mse"}, XS, YS)
     assert not is_compiled(compiled)

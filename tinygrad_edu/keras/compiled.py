@@ -668,18 +668,21 @@ def _unchanged(model: Module) -> Iterator[None]:
                 now.update(kept)
     if changed:
         raise NotTraceable(
-            f"A program would not do for each sample what its code does: set {changed[0]}."
+            f"Its code sets {changed[0]} for each sample, which a program does not do."
         )
 
 
 def _differ(one: _Recording, other: _Recording) -> bool:
     """Whether two recordings of the same compute something else. Leaves that were made on the
-    way are others each time, and their numbers tell."""
-    told = [
-        [(flat.code, list(map(repr, _numbers(flat.captured)))) for flat in made.sketch]
-        for made in (one, other)
-    ]
-    return told[0] != told[1] or not same(one.streams, other.streams)
+    way are others each time, and their numbers tell: as texts, since nan is not nan."""
+
+    def told(made: _Recording) -> list[Any]:
+        return [
+            (code._replace(constants=()), list(map(repr, [*code.constants, *_numbers(leaves)])))
+            for code, leaves in made.sketch
+        ]
+
+    return told(one) != told(other) or not same(one.streams, other.streams)
 
 
 def _fresh(count: int) -> list[Value]:

@@ -118,7 +118,9 @@ class Trainer(Module):
             metrics: names, keras.metrics, or callables.
             run_eagerly: whether every sample is recorded anew, as a graph of Values that
                 debuggers and prints can look into. False: one sample is recorded, compiled,
-                and replayed for all others; the results are the same.
+                and replayed for all others; the results are the same. Code of yours is
+                recorded again before each call, and where callbacks hear epochs or batches
+                before each of these; what it prints, it prints only then.
             jit_compile: who replays it. "auto": Python, and machine code as soon as that is
                 worth its preparation, which goes on meanwhile; True: machine code at once;
                 False: Python alone.

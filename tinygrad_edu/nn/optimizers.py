@@ -119,7 +119,8 @@ class Optimizer(Settings):
         return {}
 
     def update(self, w: float, g: float, rate: float, t: int, old: Memory) -> tuple[float, Memory]:
-        """The rule: the new parameter and the new memory. It changes nothing itself.
+        """The rule: the new parameter and the new memory. It changes nothing itself, and of what
+        training changes it reads its arguments only; otherwise `fit` can't compile it.
 
         Args:
             w: the parameter, after weight decay.
