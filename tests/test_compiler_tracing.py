@@ -6,6 +6,8 @@ import copy
 import functools
 import gc
 import math
+import random
+import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -411,9 +413,10 @@ def test_samples_that_do_not_fit(axes, args, match):
         tg.jit(tg.vmap(lambda x, y: y, in_axes=axes))(*args)
 
 
-def test_axes_that_there_are_not():
-    with pytest.raises(BadArgument, match="Received: 1"):
-        tg.vmap(lambda x: x, in_axes=1)
+@pytest.mark.parametrize("axes", [1, 0.5, "0", True, [[0]], (0, 1), {0: 1}], ids=repr)
+def test_axes_that_there_are_not(axes):
+    with pytest.raises(BadArgument, match=r"in_axes are 0 .* Received: "):
+        tg.vmap(lambda x: x, in_axes=axes)
 
 
 def test_a_stale_graph_is_named_as_such_while_tracing():
@@ -688,3 +691,129 @@ def test_a_program_that_reads_values_is_no_number_of_a_trace():
         with pytest.raises(TracingError, match="that a Program reads from its Values"):
             tg.jit(lambda y, program=program: y * program.value([[1.0]]))(2.0)
     assert tg.jit(lambda y: y * fixed.value([[3.0]]) * learned.value([[1.0]], [5.0]))(2.0) == 90.0
+
+
+# ── Clumsy use ────────────────────────────────────────────────────────────────────────────
+
+
+class Held:
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        Held, lambda x: None, lambda x: [x, None], lambda x: {"y": x, "name": "y"}, lambda x: {x},
+        lambda x: (x * i for i in range(3)), lambda x: (yield x), lambda x: range(3),
+    ],
+)  # fmt: skip
+def test_results_that_are_no_numbers(f):
+    for made in (tg.jit(f), lambda x: tg.vmap(f)([x]), lambda x: tg.jit(tg.vmap(f))([x])):
+        with pytest.raises(NotANumber, match=r"(Held|<lambda>) must return numbers\..*Received: "):
+            made(1.0)
+
+
+@pytest.mark.parametrize("x", [None, "sin", Held(1.0), tg.nn.Neuron(1), {1.0}, range(3)], ids=repr)
+def test_arguments_that_are_no_numbers(x):
+    with pytest.raises(NotANumber, match=r"Received: .*tg\.jit\(f, static_argnums=\.\.\.\)"):
+        tg.jit(lambda x: 1.0)(x)
+
+
+def test_counts_and_indices_are_to_be_static():
+    for f in (
+        lambda x, n: tg.sum([x for _ in range(n)]),
+        lambda x, n: x * [1.0, 2.0][n],
+    ):
+        with pytest.raises(
+            TracingError, match=r"Value.*integer.*tg\.jit\(f, static_argnums"
+        ) as caught:
+            tg.jit(f)(1.0, 1)
+        assert caught.value.__cause__ is not None
+        assert tg.jit(f, static_argnums=1)(1.0, 1) == f(1.0, 1)
+    with pytest.raises(TypeError, match="missing 1 required") as plain:
+        tg.jit(lambda x, n: x)(1.0)
+    assert type(plain.value) is TypeError
+
+
+CALLABLES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], Any]] = {
+    "a row": (tg.tanh, (0.5,), math.tanh(0.5)),
+    "a builtin": (abs, (-2.0,), 2.0),
+    "sum": (sum, ([1.0, 2.0],), 3.0),
+    "a partial": (functools.partial(lambda x, y: x - y, 5.0), (2.0,), 3.0),
+    "a partial by name": (functools.partial(lambda x, y: x - y, y=5.0), (2.0,), -3.0),
+    "a jitted one": (tg.jit(lambda x: x + 1.0), (1.0,), 2.0),
+    "lanes of lanes": (tg.vmap(tg.vmap(lambda x: x * x)), ([[1.0], [3.0]],), [[1.0], [9.0]]),
+    "no argument": (lambda: [3, True], (), [3.0, 1.0]),
+    "defaults": (lambda x, y=2.0, *z, k=3.0, **named: x * y * k + len(z), (1.0, 2.0, 5.0), 7.0),
+    "empty trees": (lambda x: [x, [[]], {}, ()], ({"a": []},), [{"a": []}, [[]], {}, ()]),
+    "what it is given": (lambda x: x, ([1.0, {"a": (2.0,)}],), [1.0, {"a": (2.0,)}]),
+    "a huge constant": (lambda x: x * 10**400, (2.0,), math.inf),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_whatever_can_be_called(name):
+    f, args, expected = CALLABLES[name]
+    jitted = tg.jit(f)
+    assert jitted(*args) == jitted(*args) == expected
+    assert jitted.traces == 1
+
+
+def test_a_function_that_adds_to_its_argument_adds_to_a_copy():
+    def appended(xs: list[Any]) -> list[Any]:
+        xs.append(xs[0] * 2.0)
+        return xs
+
+    xs, f = [1.0], tg.jit(appended)
+    assert [f(xs), f(xs), xs] == [[1.0, 2.0], [1.0, 2.0], [1.0]]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_is_raised_while_tracing_leaves_nothing_behind(error):
+    fail = [True]
+
+    def f(x: Any) -> Any:
+        with tg.scope("inside"), tg.no_grad():
+            if fail:
+                raise error
+        return x * 2.0
+
+    f = tg.jit(f)
+    before = MODE.get()
+    with pytest.raises(error) as caught:
+        f(1.0)
+    assert caught.value.__context__ is None  # no "during handling of" an error of ours
+    assert MODE.get() is before
+    fail.clear()
+    assert [f(1.0), f(2.0), f.traces] == [2.0, 4.0, 2]
+
+
+def test_threads_that_trace_and_drop_programs_at_once():
+    w = Value(3.0)
+    f = tg.jit(lambda xs, n: tg.sum([w * x**n for x in xs]), static_argnames="n")
+    models = [Model(float(i)) for i in range(3)]
+    wrong: list[Any] = []
+    barrier = threading.Barrier(8)
+
+    def work(seed: int) -> None:
+        source = random.Random(seed)
+        barrier.wait()
+        for _ in range(100):
+            size, n = source.randrange(1, 5), source.randrange(2, 30)
+            if f([2.0] * size, n) != 3.0 * size * 2.0**n:
+                wrong.append((size, n))
+            model = source.choice(models)
+            if model.loss(1.0) != model.w.data**2 or Model(7.0).loss(1.0) != 49.0:
+                wrong.append(model)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # more than 64 programs
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not wrong
+    assert len(f._kept.programs) <= KEPT
+    assert [model.loss.traces for model in models] == [1, 1, 1]

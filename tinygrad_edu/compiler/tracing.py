@@ -17,7 +17,7 @@ from inspect import Parameter, signature
 from typing import Any, Final, NamedTuple
 
 from ..calculus import lifted
-from ..errors import BadArgument, NotANumber, NotTraceable, unknown_name
+from ..errors import BadArgument, NotANumber, NotTraceable, TracingError, unknown_name
 from ..modes import MODE, entering
 from ..ops import number
 from ..trees import Rebuild, flatten
@@ -137,6 +137,9 @@ def _positional(parameters: Iterable[Parameter]) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
 
 
+_MISSING: Any = object()
+
+
 class _Kept:
     """The programs of a function, or of a method of one object."""
 
@@ -198,9 +201,8 @@ class Jitted:
         if not (mode.nested or mode.tracing or mode.births is not None):
             call = self._call(args, {**named})
             if call is not None and not call.holds_values():
-                try:
-                    traced = self._kept.programs[call.key]
-                except KeyError:
+                traced = self._kept.programs.get(call.key, _MISSING)
+                if traced is _MISSING:
                     traced = self._keep(call)
                 if traced is not None:
                     return traced.run(call)
@@ -348,7 +350,13 @@ def _shape(tree: Any, numbers: list[Any]) -> Any:
     if isinstance(tree, Value):
         numbers.append(tree)
         return None
-    found, _ = flatten(tree)  # arrays, numbers of other libraries
+    try:
+        found, _ = flatten(tree)  # arrays, numbers of other libraries
+    except NotANumber as error:
+        raise NotANumber(
+            f"{error} What is a setting and no number to compute with is a static argument: "
+            f"tg.jit(f, static_argnums=...)."
+        ) from None
     numbers += [x if isinstance(x, Value) else number(x) for x in found]
     if not getattr(tree, "shape", ()):
         return None
@@ -376,7 +384,7 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
     ]
     _name(call, args)
     with entering(tracing=since, nested=True, recording=True):
-        outputs, like_output = flatten(call.f(*args, **named, **call.settings))
+        outputs, like_output = _returned(call.f, *args, **named, **call.settings)
     lowering = Lowering(inputs, shared, outputs, since)
     code = lowering.code(each=[lowering.slot(x) for x in outputs])
     program = Program(
@@ -389,6 +397,23 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
         **options,
     )
     return _Traced(program, like_output)
+
+
+def _returned(f: Callable[..., Any], *args: Any, **named: Any) -> tuple[list[Any], Rebuild]:
+    """What a function of Values returns, as `flatten` gives it."""
+    try:
+        result = f(*args, **named)
+    except TypeError as error:
+        if type(error) is TypeError and "Value" in str(error):  # range(n), xs[n]
+            raise TracingError(
+                f"{_called(f)} is called with Values for numbers, and raised: {error}. If a count "
+                f"or an index is needed, make that argument static: tg.jit(f, static_argnums=...)."
+            ) from error
+        raise
+    try:
+        return flatten(result)
+    except NotANumber as error:
+        raise NotANumber(f"{_called(f)} must return numbers. {error}") from None
 
 
 def _of_kind(kind: str, call: _Call) -> list[Any]:
@@ -420,10 +445,11 @@ def _on_values(
     numbers, like = flatten({key: () if key in settings else x for key, x in given.items()})
     keep = mode.nested or mode.tracing or any(isinstance(x, Value) for x in numbers)
     called = like([x if isinstance(x, Value) else lifted(number(x)) for x in numbers]) | settings
-    result = f(*(called[i] for i in range(len(args))), **{name: called[name] for name in named})
+    positional = [called[i] for i in range(len(args))]
+    named = {name: called[name] for name in named}
     if keep:
-        return result
-    outputs, like_output = flatten(result)
+        return f(*positional, **named)
+    outputs, like_output = _returned(f, *positional, **named)
     return like_output([x.data if isinstance(x, Value) else number(x) for x in outputs])
 
 
@@ -464,7 +490,7 @@ class Vmapped:
     def __init__(self, f: Callable[..., Any], axes: int | Sequence[int | None] | None) -> None:
         _check_function(f)
         functools.update_wrapper(self, f, updated=())
-        for axis in [axes] if axes is None or isinstance(axes, int) else axes:
+        for axis in _several(axes):
             if axis is not None and (type(axis) is not int or axis != 0):
                 raise BadArgument(f"in_axes are 0 (samples) or None (common). Received: {axes!r}.")
         self._f, self._axes = f, axes
