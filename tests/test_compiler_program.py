@@ -84,9 +84,14 @@ def test_the_gradient_goes_where_it_is_wanted():
     )
 
 
+def without_numpy(monkeypatch):
+    for module in (program, running):
+        monkeypatch.setattr(module, "arrays", Lists)
+
+
 def test_without_numpy_lists_come_out(monkeypatch):
     expected = perceptron(executor="python")[0].value_and_grad(ROWS)
-    monkeypatch.setattr(program, "arrays", Lists)
+    without_numpy(monkeypatch)
     found, _ = perceptron(executor="python")
     value, gradient = found.value_and_grad(ROWS)
     assert type(gradient) is list
@@ -132,7 +137,7 @@ NO_BATCHES: dict[str, Any] = {
 @pytest.mark.parametrize("name", NO_BATCHES)
 def test_a_batch_of_anything_but_real_numbers(name, numpy, monkeypatch):
     if not numpy:
-        monkeypatch.setattr(program, "arrays", Lists)
+        without_numpy(monkeypatch)
     found = product()
     for call in (found.value, found.value_and_grad, found.values):
         with pytest.raises((NotANumber, BadArgument), match=r"^A batch .*Received: "):
@@ -147,7 +152,7 @@ NO_THETAS: list[Any] = [[None], ["1.5"], "1", [1j], {1.0: 2.0}, {2.0}, [Value(1.
 @pytest.mark.parametrize("theta", NO_THETAS, ids=repr)
 def test_a_theta_of_anything_but_real_numbers(theta, numpy, monkeypatch):
     if not numpy:
-        monkeypatch.setattr(program, "arrays", Lists)
+        without_numpy(monkeypatch)
     with pytest.raises((NotANumber, BadArgument), match=r"^theta .*Received: "):
         product().value([[1.0, 2.0]], theta)
 
@@ -483,7 +488,7 @@ def test_large_batches_of_lists(monkeypatch):
     rows = [[0.001 * i, -0.002 * i, 0.5] for i in range(2 * CHUNK + 1)]
     expected = program_of_arrays.value_and_grad(rows)
     each = program_of_arrays.values(rows)
-    monkeypatch.setattr(program, "arrays", Lists)
+    without_numpy(monkeypatch)
     program_of_lists, _ = perceptron(executor="python")
     assert program_of_lists.value_and_grad(rows) == (expected[0], list(expected[1]))
     assert program_of_lists.values(rows) == list(each)
@@ -814,3 +819,57 @@ def test_a_runner_says_what_it_runs():
     runner = Runner(Code(1, 0, (), ("square",), ((0,),), total=(1,)), "python")
     assert (runner.executor, runner.why) == ("python", "it was asked for")
     assert repr(perceptron()[0]) == "<Program of 14 instructions, 3 inputs, 3 parameters>"
+
+
+# ── Memory that is used again ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("executor", ["python", "machine", "native"])
+def test_a_theta_that_is_known_is_read_anew_at_every_call(executor):
+    np = pytest.importorskip("numpy")
+    program, _ = perceptron(executor=executor)
+    rows, theta = np.array(ROWS), np.array([1.0, 2.0, 3.0])
+    first, slopes = program.value_and_grad(rows, theta)
+    kept = slopes.copy()
+    theta *= 0.5
+    half = program.value_and_grad(rows, theta)
+    assert half[0] == program.value(ROWS, [0.5, 1.0, 1.5]) != first
+    assert half[1].tolist() == program.value_and_grad(ROWS, [0.5, 1.0, 1.5])[1].tolist()
+    assert slopes.tolist() == kept.tolist() != half[1].tolist()  # nobody writes to it later
+    other = np.array([1.0, 2.0, 3.0])
+    other.flags.writeable = False
+    for again in (other, theta, other[::-1][::-1], other, theta):
+        expected = half[0] if again is theta else first
+        assert program.value_and_grad(rows, again)[0] == expected
+    with pytest.raises(ValueError, match="resize"):
+        theta.resize(100_000)
+
+
+def test_numbers_of_captured_values_are_read_at_every_call():
+    x, w, rate = Value(0.0), Value(2.0), Value(10.0)
+    program = tg.compile(x * rate, inputs=[x])
+    for theta in (None, (), [], ()):
+        rate.data += 1.0
+        assert program.value([[2.0]], theta) == 2.0 * rate.data
+    both = tg.compile(x * w * rate, inputs=[x], parameters=[w])
+    np = pytest.importorskip("numpy")
+    theta = np.array([3.0])
+    for number in (1.0, 5.0):
+        rate.data = number
+        assert both.value([[2.0]], theta) == 6.0 * number
+
+
+@pytest.mark.parametrize("wanted", ["value", "value_and_grad"])
+def test_results_of_the_slower_executor_are_not_used_by_the_faster_one(wanted, monkeypatch):
+    pytest.importorskip("llvmlite")
+    program, _ = perceptron()
+    monkeypatch.setattr(running, "WARM", 100)
+    call, seen = getattr(program, wanted), []
+    expected = getattr(perceptron(executor="python")[0], wanted)(ROWS)
+    for _ in range(40):
+        found = call(ROWS)
+        assert repr(found) == repr(expected)
+        runner = program._runner("all" if wanted == "value_and_grad" else "value")
+        seen.append(runner.executor)
+        assert [results.kernel for results in runner._free] == [runner._kernel]
+    assert (seen[0], seen[-1]) == ("python", "machine")

@@ -5,7 +5,7 @@ Both classes do the same, so that who runs a program need not know which one it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from typing import Any
 
@@ -15,11 +15,78 @@ from ..ops import number
 __all__ = ["Arrays", "Lists", "arrays"]
 
 
+class Results:
+    """Where a program leaves its totals and what counts once, and what they come to.
+
+    Attributes:
+        total, once: for a kernel to fill.
+        front: the totals, or without any what counts once: the loss, then its slopes.
+        kernel, run: whose memory this is, and how to call it for these results.
+    """
+
+    kernel: Any
+    run: Callable[[int, Any, Any], None]
+
+    def __init__(self, totals: int, onces: int) -> None:
+        self.total: Any = [0.0] * totals
+        self.once: Any = [0.0] * onces
+        self.front = self.total or self.once
+
+    def reduce(self, n: int) -> None:
+        """Divide the totals by n, and add what counts once, if there is any."""
+        total = self.total
+        if n != 1:
+            total[:] = [x / n for x in total]
+        if total and self.once:
+            total[:] = [x + y for x, y in zip(total, self.once)]
+
+    @property
+    def slopes(self) -> Any:
+        """The slopes of the loss."""
+        return self.front[1:]
+
+
+class ArrayResults(Results):
+    """The same in memory that stays where it is, and is used again and again.
+
+    Attributes:
+        slopes: an array of the slopes, until they are overwritten by those of another call.
+    """
+
+    slopes = None
+
+    def __init__(self, totals: int, onces: int) -> None:
+        import ctypes
+
+        import numpy as np
+
+        self.total, self.once = (ctypes.c_double * totals)(), (ctypes.c_double * onces)()
+        self.front = self.total or self.once
+        self._arrays = [np.frombuffer(x) for x in (self.total, self.once) if x]
+        for front in self._arrays[:1]:
+            self.slopes = front[1:]
+
+    def reduce(self, n: int) -> None:
+        import numpy as np
+
+        total = self._arrays[0]
+        if n != 1 and self.total:
+            np.divide(total, n, total)
+        for once in self._arrays[1:]:
+            with np.errstate(all="ignore"):  # inf − inf is nan, without a word
+                np.add(total, once, total)
+
+
 class Lists:
     """Lists of floats, and lists of such for tables."""
 
     def __init__(self) -> None:
         self.nothing: Any = ()
+        self.results = Results
+
+    def fits(self, x: Any, axes: int, width: int) -> bool:
+        """Whether x can be taken as it is: never, as lists may hold anything."""
+        return False
 
     def table_of(self, batch: Any, width: int) -> Any:
         """A batch as a table of that many columns."""
@@ -36,17 +103,8 @@ class Lists:
             raise BadArgument(f"{len(found)}")
         return found
 
-    def empty(self, count: int) -> Any:
-        return [0.0] * count
-
     def empty_table(self, n: int, width: int) -> Any:
         return [[0.0] * width for _ in range(n)]
-
-    def divided(self, numbers: Any, by: int) -> Any:
-        return [x / by for x in numbers]
-
-    def added(self, one: Any, other: Any) -> Any:
-        return [x + y for x, y in zip(one, other)]
 
     def column(self, table: Any) -> Any:
         """The only column of a table."""
@@ -80,8 +138,18 @@ class Arrays:
 
         self._np = numpy
         self._kind, self._float = numpy.ndarray, numpy.dtype(numpy.float64)
-        self.empty = numpy.empty
+        self.results = ArrayResults
         self.nothing = numpy.empty(0)
+
+    def fits(self, x: Any, axes: int, width: int) -> bool:
+        """Whether x can be taken as it is for a table (2 axes) or for numbers (1)."""
+        return (
+            type(x) is self._kind
+            and x.dtype is self._float
+            and x.ndim == axes
+            and x.shape[-1] == width
+            and x.flags.c_contiguous
+        )
 
     def contiguous(self, x: Any) -> Any:
         """An array of float64 that holds the real numbers of x."""
@@ -121,15 +189,7 @@ class Arrays:
         return found
 
     def empty_table(self, n: int, width: int) -> Any:
-        return self.empty((n, width))
-
-    def divided(self, numbers: Any, by: int) -> Any:
-        numbers /= float(by)
-        return numbers
-
-    def added(self, one: Any, other: Any) -> Any:
-        with self._np.errstate(all="ignore"):  # inf − inf is nan, without a word
-            return one + other
+        return self._np.empty((n, width))
 
     def column(self, table: Any) -> Any:
         return table[:, 0]
@@ -138,7 +198,7 @@ class Arrays:
         return self._np.array(row), self._np.array(places, int)
 
     def spread(self, table: Any, row: Any, places: Any) -> Any:
-        rows = self.empty((len(table), len(row)))
+        rows = self._np.empty((len(table), len(row)))
         rows[:] = row
         rows[:, places] = table
         return rows

@@ -8,6 +8,7 @@ Two kernels do the work, and this loop only passes numbers between them:
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -30,6 +31,9 @@ class Kernel(Protocol):
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         """Run for n samples."""
+
+    def into(self, total: Any, once: Any) -> Callable[[int, Any, Any], None]:
+        """The same as ``call(n, batch, shared)``, which always leaves its results there."""
 
 
 def training_loop(

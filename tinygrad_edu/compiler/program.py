@@ -13,7 +13,7 @@ from ..ops import add, identity, is_real
 from ..ops import sum as sum_row
 from ..value import Number, Value, replay
 from . import python, storage
-from .arrays import arrays
+from .arrays import Results, arrays
 from .code import Code
 from .lowering import Lowering
 from .running import Runner
@@ -277,6 +277,7 @@ class Program:
         self._backward = backward
         self._executor = executor
         self._runners: dict[str, Runner] = {}
+        self._theta: Any = object()  # an array that fits: most calls have the same one
         if executor != "auto":
             self._runner("each" if code.each else "all")  # what cannot be had is said now
 
@@ -293,7 +294,10 @@ class Program:
             BadArgument: if the shapes do not fit, for an empty batch whose mean is asked, or
                 if the program has several results.
         """
-        return float(self._reduced("value", batch, theta)[0])
+        runner, results = self._reduced("value", batch, theta)
+        loss: float = results.front[0]
+        runner.free(results)
+        return loss
 
     def value_and_grad(self, batch: Any, theta: Any = None, out: Any = None) -> tuple[float, Any]:
         """The loss of a batch and its gradient by the parameters.
@@ -305,11 +309,14 @@ class Program:
         Returns:
             The loss, and one number per parameter: an array, or a list without NumPy.
         """
-        found = self._reduced("all", batch, theta)
+        runner, results = self._reduced("all", batch, theta)
+        loss, slopes = results.front[0], results.slopes
         if out is None:
-            return float(found[0]), found[1:]
-        out[:] = found[1:]
-        return float(found[0]), out
+            out = slopes.copy()
+        else:
+            out[:] = slopes
+        runner.free(results)
+        return loss, out
 
     def values(self, batch: Any, theta: Any = None) -> Any:
         """The results of every sample: n rows, or n numbers of a loss (without what counts
@@ -358,25 +365,22 @@ class Program:
             fastmath=self.fastmath,
         )
 
-    def _reduced(self, wanted: str, batch: Any, theta: Any) -> Any:
-        """The totals over the lanes, reduced, and what counts once."""
+    def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Runner, Results]:
+        """The totals over the lanes, reduced, and what counts once; and who wants them back."""
         if self.code.each:
             raise BadArgument("This program has several results. Ask for its values(batch).")
-        found, runner = arrays(), self._runner(wanted)
-        code, rows = runner.code, self._rows(batch)
+        rows = batch if arrays().fits(batch, 2, len(self.inputs)) else self._rows(batch)
+        shared = theta if theta is self._theta else self._shared(theta)
         n = len(rows)
         if n == 1 and self.single is not None:
             return self._of_one._reduced(wanted, rows, theta)
-        total = found.empty(len(code.total)) if code.total else found.nothing
-        once = found.empty(len(code.once)) if code.once else found.nothing
-        runner(n, rows, self._shared(theta), found.nothing, total, once)
-        if not code.total:
-            return once
-        if n != 1 and self.reduce == "mean":
-            if n == 0:
-                raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
-            total = found.divided(total, n)
-        return found.added(total, once) if code.once else total
+        if n == 0 and self.code.total and self.reduce == "mean":
+            raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
+        runner = self._runners.get(wanted) or self._runner(wanted)
+        results = runner.results(n, rows, shared)
+        if n != 1 or (self.code.once and self.code.total):
+            results.reduce(n if self.reduce == "mean" else 1)
+        return runner, results
 
     def _rows(self, batch: Any) -> Any:
         try:
@@ -405,6 +409,8 @@ class Program:
         except NotANumber as error:
             raise NotANumber(f"theta holds numbers only. {error}") from None
         if not self.captured:
+            if numbers is theta:
+                self._theta = theta  # which need not be looked at again
             return numbers
         captured = [value._data for value in self.captured]
         return arrays().numbers_of([*numbers, *captured], count + len(captured))

@@ -89,6 +89,10 @@ class PythonKernel:
         self._by_text = run = space["run"]
         return run  # type: ignore[no-any-return]
 
+    def into(self, total: Any, once: Any) -> Callable[[int, Any, Any], None]:
+        """A call that always leaves its results there; for programs without ``each``."""
+        return lambda n, batch, shared: self(n, batch, shared, (), total, once)
+
 
 def load(code: Code, fastmath: bool = False) -> PythonKernel:
     """The program, ready to run in Python; ``fastmath`` changes nothing here.

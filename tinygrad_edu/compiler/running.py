@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from ..errors import MissingExtra, unknown_name
+from .arrays import arrays
 from .code import Code
 
 __all__ = ["EXECUTORS", "Runner"]
@@ -72,6 +73,7 @@ class Runner:
         self.calls = self.lanes = 0
         self._size = len(code.ops)
         self._lock = threading.Lock()
+        self._free: list[Any] = []  # results that no call is using
         self._due = inf  # the lanes after which a faster executor is
         if executor != "auto":
             self.why = "it was asked for"
@@ -86,14 +88,48 @@ class Runner:
             self._kernel = self._load("python")
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
-        self.calls += 1
-        self.lanes += n or 1
-        if self.lanes > self._due:
-            self._promote()
+        self._count(n)
         if n <= CHUNK:
             self._kernel(n, batch, shared, each, total, once)
         else:
             self._in_chunks(n, batch, shared, each, total, once)
+
+    def results(self, n: int, batch: Any, shared: Any) -> Any:
+        """Run for the totals and what counts once alone, `arrays.Results`: the quickest way.
+
+        Their memory is used again: `free` it when all is read.
+        """
+        self.calls += 1
+        self.lanes += n or 1
+        if self.lanes > self._due:
+            self._promote()
+        try:
+            results = self._free.pop()
+        except IndexError:
+            results = self._fresh()
+        if results.kernel is not self._kernel:  # there is a faster one by now
+            results = self._fresh()
+        if n <= CHUNK:
+            results.run(n, batch, shared)
+        else:
+            self._in_chunks(n, batch, shared, (), results.total, results.once)
+        return results
+
+    def free(self, results: Any) -> None:
+        """Let other calls use this memory."""
+        self._free.append(results)
+
+    def _fresh(self) -> Any:
+        results = arrays().results(len(self.code.total), len(self.code.once))
+        results.kernel = kernel = self._kernel
+        results.run = kernel.into(results.total, results.once)
+        return results
+
+    def _count(self, n: int) -> None:
+        self.calls += 1
+        self.lanes += n or 1
+        if self.lanes > self._due:
+            self._promote()
 
     @property
     def bytes(self) -> int:
@@ -140,35 +176,30 @@ class Runner:
         self._kernel = self._load("native")
 
     def _in_chunks(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
-        code, kernel = self.code, self._kernel
+        code, kernel, make = self.code, self._kernel, arrays().results
         starts = range(0, n, CHUNK)
-        totals = [_like(total) for _ in starts]
-        onces = [_like(once) for _ in starts]
+        parts = [make(len(code.total), len(code.once)) for _ in starts]
         eaches = [each[start : start + CHUNK] if code.each else each for start in starts]
 
         def run(i: int) -> None:
             rows = batch[starts[i] : starts[i] + CHUNK]
-            kernel(len(rows), rows, shared, eaches[i], totals[i], onces[i])
+            kernel(len(rows), rows, shared, eaches[i], parts[i].total, parts[i].once)
 
         list(_pool().map(run, range(len(starts))))
         if code.each and isinstance(each, list):  # whose slices were copies
             each[:] = [row for part in eaches for row in part]
         for i in range(len(code.total)):
             whole = -0.0
-            for part in totals:
-                whole += float(part[i])  # NumPy's own numbers would warn of inf − inf
+            for part in parts:
+                whole += part.total[i]
             total[i] = whole
         if code.once:
-            once[:] = onces[0]
+            once[:] = parts[0].once
 
 
 @cache  # once per process
 def _tell(reason: str) -> None:
     warnings.warn(f"Programs run in Python, with the same results. {reason}", stacklevel=2)
-
-
-def _like(numbers: Any) -> Any:
-    return numbers.copy() if hasattr(numbers, "copy") else list(numbers)
 
 
 @cache
