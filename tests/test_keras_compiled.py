@@ -517,6 +517,28 @@ def test_what_layers_of_yours_read_is_read_again(hidden, hook):
         assert_same(*models)
 
 
+@pytest.mark.parametrize("when", ["begin", "batch_begin", "batch_end"])
+def test_callbacks_of_evaluation_and_prediction_may_change_the_model(when):
+    class Changing(keras.callbacks.Callback):
+        def __init__(self):
+            setattr(self, f"on_test_{when}", self.change)
+            setattr(self, f"on_predict_{when}", self.change)
+
+        def change(self, *place):
+            SCALES[0] *= 0.5
+            self.model.layers[0].activation = layers.Activation("relu" if SCALES[0] < 1 else "tanh")
+
+    found = []
+    for eagerly in (True, False):
+        keras.set_random_seed(3)
+        SCALES[0] = 4.0
+        model = keras.Sequential(mlp(layers.Activation(scale), dense(1)))
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        loss = model.evaluate(XS, YS, 3, callbacks=Changing())
+        found.append([loss, *(y for (y,) in model.predict(XS, 3, callbacks=Changing()))])
+    assert found[1] == pytest.approx(found[0], rel=1e-12)
+
+
 def test_what_was_recorded_before_keeps_its_number():
     """Until a leaf of it is changed: then Python says so, compiled or not."""
     base = Value(1.5)

@@ -37,6 +37,8 @@ _OF_BATCHES = (
     "on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end",
 )  # fmt: skip
 _OF_EPOCHS = ("on_epoch_begin", "on_epoch_end")
+_OF_TESTS = ("on_test_batch_begin", "on_test_batch_end")
+_OF_PREDICTIONS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
 class Diverged(UserWarning):
@@ -416,9 +418,11 @@ class Trainer(Module):
         told = CallbackList([callbacks], self)
         rows: list[list[float]] = []
         told.on_predict_begin()
-        program = self._program(Forward, False)
+        by_batch = any(map(told.hears, _OF_PREDICTIONS))
         for step, chosen in enumerate(batches(len(data), batch_size)):
             told.on_predict_batch_begin(step)
+            if by_batch or step == 0:  # a callback may have changed the model
+                program = self._program(Forward, False)
             xs = [data.rows[i] for i in chosen]
             if program is not None:
                 rows += program.outputs(xs)
@@ -458,11 +462,13 @@ class Trainer(Module):
         loss_sum, seen = 0.0, 0
         logs: dict[str, float] = {}
         _, loss_of = self._ready()
-        program = self._program(Evaluation, data.y.width, data.weights is not None)
-        layers = None if program else self._program(Forward, False)
         told.on_test_begin()
+        by_batch = any(map(told.hears, _OF_TESTS))
         for step, chosen in enumerate(batches(len(data), batch_size)):
             told.on_test_batch_begin(step)
+            if by_batch or step == 0:  # a callback may have changed the model
+                program = self._program(Evaluation, data.y.width, data.weights is not None)
+                layers = None if program else self._program(Forward, False)
             batch = data.take(chosen)
             if program is not None:
                 value = program.batch(batch, self.metrics.values())
