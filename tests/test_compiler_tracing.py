@@ -569,7 +569,14 @@ def test_signatures_that_take_anything():
     f = tg.jit(lambda *xs, **settings: xs[0] ** xs[2] * settings["by"], static_argnums=2,
                static_argnames=["by"])  # fmt: skip
     assert f(3.0, 1.0, 2, by=2) == 18.0
-    assert tg.jit(tg.grad(lambda x, n: x**n), static_argnames="n")(3.0, n=2) == 6.0
+    for of in (tg.grad, tg.jacobian, tg.hessian, tg.value_and_grad):
+        for static in ({"static_argnums": 1}, {"static_argnames": "n"}):
+            seen: list[Any] = []
+            f = of(lambda x, n, seen=seen: seen.append(n) or x**n)
+            jitted = tg.jit(f, **static)
+            assert jitted(3.0, n=2) == jitted(3.0, 2) == f(3.0, 2)
+            assert set(map(type, seen)) == {int}
+            assert "for x, in lanes" in jitted.program(3.0, 2).source()
     assert tg.jit(math.hypot, static_argnums=5) is not None  # it does not tell what it takes
 
 

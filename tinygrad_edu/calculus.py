@@ -205,6 +205,12 @@ def _holds_values(tree: Any) -> bool:
     return isinstance(tree, Value)
 
 
+def _like(f: Any, derivative: Callable[..., Any]) -> Callable[..., Any]:
+    """The derivative, which `inspect.signature` then shows with the arguments of f."""
+    derivative.__wrapped__ = f  # type: ignore[attr-defined]
+    return derivative
+
+
 # ── The transforms ────────────────────────────────────────────────────────────────────────
 
 
@@ -249,7 +255,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         slopes = _pull(run.seeded([1.0]), run.variables, run.record)
         return run.give(y), run.like_input([run.give(g) for g in slopes])
 
-    return value_and_grad_of_f
+    return _like(f, value_and_grad_of_f)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -278,7 +284,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     def grad_of_f(*args: Any, **named: Any) -> Any:
         return both(*args, **named)[1]
 
-    return grad_of_f
+    return _like(f, grad_of_f)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -380,7 +386,7 @@ def jacobian(
             ]
         return run.like_output([run.like_input([run.give(x) for x in row]) for row in rows])
 
-    return jacobian_of_f
+    return _like(f, jacobian_of_f)
 
 
 def _unit(i: int, size: int) -> list[Number]:
@@ -411,7 +417,7 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
         ]
         return run.like_input([run.like_input([run.give(x) for x in row]) for row in rows])
 
-    return hessian_of_f
+    return _like(f, hessian_of_f)
 
 
 def _slopes(run: _Run) -> list[Number]:

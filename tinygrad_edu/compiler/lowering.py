@@ -186,8 +186,8 @@ class Lowering:
         return self._told("scope")
 
     def _told(self, attribute: str) -> dict[int, str]:
-        told = {slot: getattr(node, attribute) for node, slot in self.slots.items()}
-        return {slot: text for slot, text in told.items() if slot >= 0 and text is not None}
+        found = [(slot, getattr(node, attribute)) for node, slot in self.slots.items() if slot >= 0]
+        return {slot: text for slot, text in reversed(found) if text is not None}  # the oldest's
 
     def _partials(self, node: Value, live: set[Value]) -> list[Any]:
         """The partials of a node for the arguments that matter, None for the others."""
