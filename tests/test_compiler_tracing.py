@@ -635,6 +635,28 @@ def test_positions_and_axes_of_methods_count_self():
     assert tg.grad(model.loss)(3.0) == 24.0
 
 
+def test_what_python_does_not_bind_is_not_bound():
+    class Described:
+        def __init__(self, x: Any) -> None:
+            raise AssertionError
+
+        def __get__(self, instance: Any, owner: Any) -> Any:
+            raise AssertionError
+
+    class Holder:
+        row = tg.jit(tg.tanh)
+        partial = tg.jit(functools.partial(lambda x, y: x * y, 2.0))
+        builtin = tg.jit(abs)
+        lanes = tg.jit(tg.vmap(staticmethod(lambda x: x + 1.0)))
+        described = tg.jit(Described)
+
+    held = Holder()
+    assert held.row(0.5) == math.tanh(0.5)
+    assert (held.partial(3.0), held.builtin(-1.0), held.lanes([1.0])) == (6.0, 1.0, [2.0])
+    assert held.described is Holder.described
+    assert held.row.traces == Holder.row.traces == 1
+
+
 def test_programs_of_methods_go_with_their_object():
     model = Model(2.0)
     loss = model.loss

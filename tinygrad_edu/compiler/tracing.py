@@ -166,7 +166,7 @@ class Jitted:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Jitted:
         """The method of an object. It holds the object; the programs that are kept do not."""
-        if instance is None or isinstance(self._f, staticmethod) or not hasattr(self._f, "__get__"):
+        if instance is None or not _is_method(self._f):
             return self
         method = self._f.__get__(instance, owner)
         positions = frozenset(i - 1 for i in self._static.positions if i > 0)
@@ -283,6 +283,11 @@ def _check_hashable(settings: Iterable[Any]) -> None:
 def _check_function(f: Any) -> None:
     if not callable(f):
         raise NotANumber(f"A function is needed. Received: {f!r}.")
+
+
+def _is_method(f: Any) -> bool:
+    """Whether Python would pass the object to f, if f stood in a class."""
+    return hasattr(type(f), "__get__") and not isinstance(f, staticmethod)
 
 
 def _called(f: Any) -> str:
@@ -497,7 +502,7 @@ class Vmapped:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Vmapped:
         """The method of an object. Axes count self."""
-        if instance is None or isinstance(self._f, staticmethod) or not hasattr(self._f, "__get__"):
+        if instance is None or not _is_method(self._f):
             return self
         axes = self._axes if self._axes is None or isinstance(self._axes, int) else self._axes[1:]
         return Vmapped(self._f.__get__(instance, owner), axes)
