@@ -9,6 +9,7 @@ import math
 import threading
 import time
 import warnings
+import weakref
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -21,7 +22,7 @@ from test_compiler import EXECUTORS, SPECIAL, every_executor, floats, same
 import tinygrad_edu as tg
 from tinygrad_edu import Program, Value
 from tinygrad_edu.compiler import Code, program, python, running
-from tinygrad_edu.compiler.arrays import Lists
+from tinygrad_edu.compiler.arrays import SMALL, Lists
 from tinygrad_edu.compiler.running import CHUNK, Runner
 from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotANumber
 from tinygrad_edu.testing import strategies
@@ -843,6 +844,26 @@ def test_a_theta_that_is_known_is_read_anew_at_every_call(executor):
         assert program.value_and_grad(rows, again)[0] == expected
     with pytest.raises(ValueError, match="resize"):
         theta.resize(100_000)
+
+
+@pytest.mark.parametrize("executor", ["python", "machine", "native"])
+def test_an_array_that_is_known_may_be_changed_in_every_way(executor):
+    np = pytest.importorskip("numpy")
+    program, _ = perceptron(executor=executor)
+    rows, theta = np.array(ROWS * 3), np.array([1.0, 2.0, 3.0])
+    expected = program.value(rows, theta)
+    assert program.value(rows, theta) == expected
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of NumPy, some day
+        rows.shape, theta.shape = (rows.size,), (3, 1)
+    assert program.value(rows, theta) == expected
+    rows *= 2.0
+    assert program.value(rows, theta) == program.value(rows.reshape(-1, 3), [1.0, 2.0, 3.0])
+    large = np.zeros((SMALL // 24 + 1, 3))
+    alive = weakref.ref(large)
+    program.value(large, [1.0, 2.0, 3.0])
+    del large
+    assert alive() is None  # nothing large is held on to
 
 
 def test_numbers_of_captured_values_are_read_at_every_call():

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from ..errors import BadArgument, NotANumber
 from ..ops import number
 
-__all__ = ["Arrays", "Lists", "arrays"]
+__all__ = ["SMALL", "Arrays", "Lists", "arrays"]
+
+
+SMALL: Final = 2**20
+"""Bytes of an array that may be kept from one call to the next."""
 
 
 class Results:
@@ -84,10 +88,6 @@ class Lists:
         self.nothing: Any = ()
         self.results = Results
 
-    def fits(self, x: Any, axes: int, width: int) -> bool:
-        """Whether x can be taken as it is: never, as lists may hold anything."""
-        return False
-
     def table_of(self, batch: Any, width: int) -> Any:
         """A batch as a table of that many columns."""
         rows = [[number(x) for x in _items(row)] for row in _items(batch)]
@@ -140,16 +140,6 @@ class Arrays:
         self._kind, self._float = numpy.ndarray, numpy.dtype(numpy.float64)
         self.results = ArrayResults
         self.nothing = numpy.empty(0)
-
-    def fits(self, x: Any, axes: int, width: int) -> bool:
-        """Whether x can be taken as it is for a table (2 axes) or for numbers (1)."""
-        return (
-            type(x) is self._kind
-            and x.dtype is self._float
-            and x.ndim == axes
-            and x.shape[-1] == width
-            and x.flags.c_contiguous
-        )
 
     def contiguous(self, x: Any) -> Any:
         """An array of float64 that holds the real numbers of x."""

@@ -15,6 +15,7 @@ import ctypes
 from typing import Any, NamedTuple
 
 from ..errors import BadArgument
+from .arrays import SMALL
 from .code import Code
 from .llvm import LANES, Function, MachineCode, Whole, c_address, compiled, library, once
 
@@ -141,7 +142,7 @@ class Call:
     array([50.])
     """
 
-    __slots__ = ("_address", "_called", "_inputs", "_kept", "_known", "_shared", "_told")
+    __slots__ = ("_address", "_batch", "_called", "_inputs", "_kept", "_shared", "_theta", "_told")
 
     def __init__(self, kernel: FastKernel, total: Any, once: Any) -> None:
         code = kernel.code
@@ -149,17 +150,18 @@ class Call:
         self._told = (ctypes.c_int64 * 7)(kernel.context, 0, 0, 0, 0, totals, onces)
         self._address, self._called = ctypes.addressof(self._told), kernel.called
         self._kept = kernel, total, once  # what must live as long
-        self._inputs, self._shared, self._known = code.inputs > 0, code.shared > 0, None
+        self._inputs, self._shared = code.inputs > 0, code.shared > 0
+        self._batch = self._theta = None
 
     def __call__(self, n: int, batch: Any, shared: Any) -> None:
         """Run for n samples."""
         told = self._told
         told[1] = n
-        if self._inputs and n:
-            told[2] = address(batch)
-        if self._shared and shared is not self._known:
-            # Most calls have the same array of parameters. It is kept, so its memory stays.
-            told[3], self._known = address(shared), shared
+        # Most calls have the arrays of the last one. They are kept, so their memory stays.
+        if batch is not self._batch and self._inputs and n:
+            told[2], self._batch = address(batch), batch if batch.nbytes <= SMALL else None
+        if shared is not self._theta and self._shared:
+            told[3], self._theta = address(shared), shared
         if self._called(self._address):
             raise self._kept[0].no_memory()
 

@@ -13,7 +13,7 @@ from ..ops import add, identity, is_real
 from ..ops import sum as sum_row
 from ..value import Number, Value, replay
 from . import python, storage
-from .arrays import Results, arrays
+from .arrays import SMALL, Results, arrays
 from .code import Code
 from .lowering import Lowering
 from .running import Runner
@@ -277,7 +277,11 @@ class Program:
         self._backward = backward
         self._executor = executor
         self._runners: dict[str, Runner] = {}
-        self._theta: Any = object()  # an array that fits: most calls have the same one
+        # Most calls have the arrays of the last one, which are not looked at again. What is read
+        # are views of them, as somebody may reshape an array in its place.
+        self._batch: tuple[Any, Any] = object(), ()
+        self._theta: tuple[Any, Any] = object(), ()
+        self._both = bool(code.total and code.once)
         if executor != "auto":
             self._runner("each" if code.each else "all")  # what cannot be had is said now
 
@@ -367,24 +371,26 @@ class Program:
 
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Runner, Results]:
         """The totals over the lanes, reduced, and what counts once; and who wants them back."""
-        if self.code.each:
-            raise BadArgument("This program has several results. Ask for its values(batch).")
-        rows = batch if arrays().fits(batch, 2, len(self.inputs)) else self._rows(batch)
-        shared = theta if theta is self._theta else self._shared(theta)
+        known, rows = self._batch
+        if batch is not known:
+            rows = self._rows(batch)
+        known, shared = self._theta
+        if theta is not known:
+            shared = self._shared(theta)
         n = len(rows)
         if n == 1 and self.single is not None:
             return self._of_one._reduced(wanted, rows, theta)
         if n == 0 and self.code.total and self.reduce == "mean":
             raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
-        runner = self._runners.get(wanted) or self._runner(wanted)
+        runner = self._runner(wanted)
         results = runner.results(n, rows, shared)
-        if n != 1 or (self.code.once and self.code.total):
+        if n != 1 or self._both:
             results.reduce(n if self.reduce == "mean" else 1)
         return runner, results
 
     def _rows(self, batch: Any) -> Any:
         try:
-            return arrays().table_of(batch, len(self.inputs))
+            rows = arrays().table_of(batch, len(self.inputs))
         except BadArgument as error:
             raise BadArgument(
                 f"A batch has one row per sample and {len(self.inputs)} columns "
@@ -392,6 +398,9 @@ class Program:
             ) from None
         except NotANumber as error:
             raise NotANumber(f"A batch holds numbers only. {error}") from None
+        if rows is batch and rows.nbytes <= SMALL:
+            self._batch = batch, rows.view()
+        return rows
 
     def _shared(self, theta: Any) -> Any:
         """What all lanes have in common: theta, and the captured numbers of today."""
@@ -410,7 +419,7 @@ class Program:
             raise NotANumber(f"theta holds numbers only. {error}") from None
         if not self.captured:
             if numbers is theta:
-                self._theta = theta  # which need not be looked at again
+                self._theta = theta, numbers.view()
             return numbers
         captured = [value._data for value in self.captured]
         return arrays().numbers_of([*numbers, *captured], count + len(captured))
@@ -420,6 +429,8 @@ class Program:
         runner = self._runners.get(wanted)
         if runner is None:
             code = self.code
+            if code.each and wanted != "each":
+                raise BadArgument("This program has several results. Ask for its values(batch).")
             if wanted == "value":
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
             elif wanted == "each":
