@@ -564,3 +564,27 @@ def test_powers_of_either_zero_are_told_apart(exponents):
         for at in (0.0, -0.0, 2.0, -2.0, math.inf, math.nan):
             f = lambda x, exponent=exponent: x**exponent  # noqa: E731
             assert same(replayed(f, [at]), eager(f, [at]))
+
+
+@every_executor
+def test_what_nothing_depends_on(executor):
+    x, w, other = Value(1.0), Value(2.0), Value(3.0)
+
+    def found(loss: Value, inputs: Any, parameters: Any, rows: Any, reduce: str) -> list[float]:
+        program = tg.compile(
+            loss, inputs=inputs, parameters=parameters, reduce=reduce, executor=executor
+        )
+        value, slopes = program.value_and_grad(rows)
+        assert program.value(rows) == value
+        return [value, *map(float, slopes)]
+
+    rows = [[3.0], [1.0]]
+    assert found(w * 2.0, [x], [w], rows, "mean") == [4.0, 2.0]  # no input counts
+    assert found(w * 2.0, [x], [w], rows, "sum") == [4.0, 2.0]
+    assert found(x * 2.0, [x], [w], rows, "sum") == [8.0, 0.0]  # no parameter counts
+    assert found(x * other, [x], [], rows, "mean") == [6.0]
+    assert found(w * other, [], [w], [[]], "mean") == [6.0, 3.0]
+    assert found(x * w + w * w, [x], [w], [], "sum") == [4.0, 4.0]  # no sample: what counts once
+    assert found(x * w, [x], [w], [], "sum") == [0.0, 0.0]
+    with pytest.raises(BadArgument, match="mean of no samples"):
+        found(x * w + w, [x], [w], [], "mean")
