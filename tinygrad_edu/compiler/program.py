@@ -22,6 +22,7 @@ from .transforms import only
 __all__ = ["Program", "compile"]
 
 REDUCTIONS: Final = ("mean", "sum")
+_ALL: Final = slice(None)  # x[:] would make a new one each time
 
 
 # ── From a graph ──────────────────────────────────────────────────────────────────────────
@@ -318,7 +319,7 @@ class Program:
         if out is None:
             out = slopes.copy()
         else:
-            out[:] = slopes
+            out[_ALL] = slopes
         runner.free(results)
         return loss, out
 
@@ -382,7 +383,7 @@ class Program:
             return self._of_one._reduced(wanted, rows, theta)
         if n == 0 and self.code.total and self.reduce == "mean":
             raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
-        runner = self._runner(wanted)
+        runner = self._runners.get(wanted) or self._runner(wanted)
         results = runner.results(n, rows, shared)
         if n != 1 or self._both:
             results.reduce(n if self.reduce == "mean" else 1)

@@ -54,6 +54,9 @@ class Runner:
         executor: "auto", or one of `EXECUTORS`.
         fastmath: whether the native executor may fuse and reorder arithmetic.
 
+    Attributes:
+        free: takes results that were read, so that other calls may use their memory.
+
     Raises:
         NameUnknown: for another executor.
         MissingExtra: for "machine" or "native" if llvmlite is not installed.
@@ -73,7 +76,8 @@ class Runner:
         self.calls = self.lanes = 0
         self._size = len(code.ops)
         self._lock = threading.Lock()
-        self._free: list[Any] = []  # results that no call is using
+        self._free: list[Any] = []
+        self.free = self._free.append
         self._due = inf  # the lanes after which a faster executor is
         if executor != "auto":
             self.why = "it was asked for"
@@ -114,10 +118,6 @@ class Runner:
         else:
             self._in_chunks(n, batch, shared, (), results.total, results.once)
         return results
-
-    def free(self, results: Any) -> None:
-        """Let other calls use this memory."""
-        self._free.append(results)
 
     def _fresh(self) -> Any:
         results = arrays().results(len(self.code.total), len(self.code.once))
