@@ -372,13 +372,16 @@ def test_arrays_of_samples_give_arrays():
 
 def test_arrays_beside_lists_of_samples_give_arrays():
     np = pytest.importorskip("numpy")
-    mapped = tg.vmap(lambda x, y: {"s": x * y, "l": ([x, [y]], [x])})
+    mapped = tg.vmap(lambda x, y: {"s": x * y, "l": ([x, [y]], [x]), "t": [(x, y), (2.0, x)]})
     plain, lanes = (f(np.array([1.0, 2.0]), [3.0, 4.0]) for f in (mapped, tg.jit(mapped)))
     for found in (plain, lanes):
         assert type(found["s"]) is type(found["l"][1]) is np.ndarray
         np.testing.assert_array_equal(found["s"], [3.0, 8.0])
         np.testing.assert_array_equal(found["l"][1], [[1.0], [2.0]])
         assert found["l"][0] == [[1.0, [3.0]], [2.0, [4.0]]]  # which no array can hold
+        np.testing.assert_array_equal(
+            found["t"], [[[1.0, 3.0], [2.0, 1.0]], [[2.0, 4.0], [2.0, 2.0]]]
+        )
 
 
 def test_lanes_that_meet_values_are_a_loop():

@@ -642,7 +642,7 @@ def _stacked(results: Sequence[Any]) -> Any:
 
 
 def _as_arrays(tree: Any) -> Any:
-    """The same with an array in the place of every list whose rows are equally long."""
+    """The same with an array in the place of every list that one can hold."""
     import numpy
 
     members = _members(tree)
