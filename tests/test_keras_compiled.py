@@ -682,7 +682,7 @@ def test_what_layers_do_besides_is_done_for_each_sample(layer, of_python):
     ]
 
 
-def test_layers_are_given_values_always():
+def test_layers_of_yours_are_given_values_always():
     """So what they ask of them, they are told the same in Python and while they are recorded."""
 
     class Asking(keras.layers.Layer):

@@ -25,7 +25,7 @@ from ..ops import sum as total
 from ..trees import as_array, flatten
 from ..value import Value, zero_grad
 from .callbacks import CallbackList, History, Progress
-from .compiled import Evaluation, Forward, Programs, Training, custom, frozen, trained
+from .compiled import Evaluation, Forward, Programs, Training, custom, fingerprint, frozen, trained
 from .data import Batched, Pairs, Stream, batches, is_stream, pairs, samples, split
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
@@ -352,8 +352,15 @@ class Trainer(Module):
     def _loss_of(self, data: Pairs) -> tuple[Any, list[Sample]]:
         """The loss of some samples with all penalties, and the outputs it is the loss of."""
         _, loss = self._ready()
-        outputs = [self.forward(_given(x)) for x in data.x.rows]
+        outputs = [self.forward(x) for x in self._given(data.x.rows)]
         return self._with_penalties(loss(data.y.rows, outputs, data.weights)), outputs
+
+    def _given(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
+        """The samples as layers take them: code of a user's, which may ask what it is given, as
+        Values, as while it is recorded; plain numbers are the same to all others, and faster."""
+        if custom(fingerprint(self, Forward.beside)):
+            return [[Value(x, role="constant") for x in row] for row in rows]
+        return list(map(list, rows))
 
     # ── Programs ──────────────────────────────────────────────────────────────────────────
 
@@ -428,7 +435,7 @@ class Trainer(Module):
                 rows += program.outputs(xs)
             else:
                 with trained(self, False), no_grad():
-                    rows += [list(map(_number, self.forward(_given(x)))) for x in xs]
+                    rows += [list(map(_number, self.forward(x))) for x in self._given(xs)]
             told.on_predict_batch_end(step, {"outputs": rows[-len(chosen) :]})
         told.on_predict_end()
         return as_array(rows) if data.from_array else rows
@@ -686,11 +693,6 @@ def _named(numbers: Sequence[float], name: str, role: str) -> Sample:
     """Numbers as Values that a picture can name."""
     count = len(numbers)
     return [Value(x, subscript(name, j, count), role) for j, x in enumerate(numbers, 1)]
-
-
-def _given(numbers: Sequence[float]) -> Sample:
-    """One sample for layers, which are given Values always: a layer may ask what it is given."""
-    return [Value(x, role="constant") for x in numbers]
 
 
 def _number(x: Any) -> float:
