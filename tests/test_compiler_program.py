@@ -825,7 +825,7 @@ def test_a_runner_says_what_it_runs():
 # ── Memory that is used again ─────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("executor", ["python", "machine", "native"])
+@every_executor
 def test_a_theta_that_is_known_is_read_anew_at_every_call(executor):
     np = pytest.importorskip("numpy")
     program, _ = perceptron(executor=executor)
@@ -846,7 +846,7 @@ def test_a_theta_that_is_known_is_read_anew_at_every_call(executor):
         theta.resize(100_000)
 
 
-@pytest.mark.parametrize("executor", ["python", "machine", "native"])
+@every_executor
 def test_an_array_that_is_known_may_be_changed_in_every_way(executor):
     np = pytest.importorskip("numpy")
     program, _ = perceptron(executor=executor)

@@ -286,8 +286,9 @@ def _check_function(f: Any) -> None:
 
 
 def _is_method(f: Any) -> bool:
-    """Whether Python would pass the object to f, if f stood in a class."""
-    return hasattr(type(f), "__get__") and not isinstance(f, staticmethod)
+    """Whether Python would pass the object to f, if f stood in a class. (Partials are about to
+    change in this: some versions of Python warn. They are not bound.)"""
+    return hasattr(type(f), "__get__") and not isinstance(f, (staticmethod, functools.partial))
 
 
 def _called(f: Any) -> str:
