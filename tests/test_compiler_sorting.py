@@ -109,12 +109,23 @@ def test_a_product_is_computed_where_one_sum_alone_reads_it():
     assert kinds(code._replace(each=(5,))) == {"neg": 1, "sum_products": 1}
     assert kinds(code._replace(each=(5, 3))) == {"mul": 1, "square": 1, "neg": 1, "sum": 1}
     once_read = Code(2, 0, (), (mul[0], "add"), (mul[1], (2, 1)), each=(3,))
-    assert kinds(once_read) == {"add_product": 1}
+    assert kinds(once_read) == {"sum_products": 1}
     assert kinds(once_read._replace(each=(3, 2))) == {"mul": 1, "add": 1}
     twice_read = Code(2, 0, (), (mul[0], "add"), (mul[1], (2, 2)), each=(3,))
     assert kinds(twice_read) == {"mul": 1, "add": 1}
     of_the_weights = Code(1, 2, (), (mul[0], "add"), ((1, 2), (3, 0)), each=(4,))
     assert kinds(of_the_weights) == {"mul": 1, "add": 1}  # once per call, not per sample
+
+
+def test_sums_of_sums_are_one_as_long_as_nothing_else_reads_them():
+    chain = Code(1, 0, (), ("add",) * 9, ((0, 0), *((slot, 0) for slot in range(1, 9))), each=(9,))
+    assert kinds(chain) == {"sum": 1}
+    assert kinds(chain._replace(each=(9, 4))) == {"sum": 2}
+    assert kinds(chain._replace(args=((0, 0), *((0, slot) for slot in range(1, 9))))) == {"add": 9}
+    kept = Code(1, 2, (), ("add", "add"), ((1, 2), (3, 0)), each=(4,))
+    assert kinds(kept) == {"add": 2}  # once per call, and per sample
+    nothing = Code(1, 0, (), ("sum", "add", "sum"), ((), (1, 0), (2, 0)), each=(3,))
+    assert kinds(nothing) == {"sum": 2}
 
 
 @pytest.mark.parametrize("inputs", [0, 1])

@@ -121,12 +121,10 @@ def _loop(name: str, lanes: int) -> Function:
     """The loop that runs a group of one kind, on numbers or on columns of numbers."""
     if name in ("sum", "sum_products"):
         return _loop_of_sums(name, lanes)
-    f = _Group(name, lanes)
-    arity = 3 if name == "add_product" else len(PRIMITIVES[name].parameters)
+    f, arity = _Group(name, lanes), len(PRIMITIVES[name].parameters)
     with f.repeat(f.whole("count")) as group:
         args = [f.argument(group.index * arity + i) for i in range(arity)]
-        f.leave(args[0] + args[1] * args[2] if name == "add_product" else compute(name, *args),
-                group.index)  # fmt: skip
+        f.leave(compute(name, *args), group.index)
     return f
 
 

@@ -3,9 +3,9 @@
     instructions ──fused──▶ fewer ──sorted──▶ groups that are alike ──placed──▶ memory
 
 What limits a long program is not arithmetic but memory: the numbers, and the lists of where
-they are. So a product that one sum alone reads is computed there and never stored, and what is
-read soon and never again lies in a *scratch* that is used over and over. None of it changes a
-bit of a result.
+they are. So a product or a sum that one other sum alone reads is computed there and never
+stored, and what is read soon and never again lies in a *scratch* that is used over and over.
+None of it changes a bit of a result.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ WINDOW: Final = 8192
 all memory, again and again; the order in which a graph was recorded keeps together what
 belongs together."""
 
-LOOPS: Final = (*PRIMITIVES, "add_product", "sum_products")
-"""What a group may be of: a primitive; x + y·z; or the sum of x·y over pairs (x, y)."""
+LOOPS: Final = (*PRIMITIVES, "sum_products")
+"""What a group may be of: a primitive, or the sum of x·y over pairs (x, y)."""
 
 _NUMBER: Final = {name: i for i, name in enumerate(LOOPS)}
 
@@ -79,17 +79,18 @@ class _Instructions(NamedTuple):
         """A property of each instruction, for each of its arguments."""
         return of_each.repeat(self.length)
 
+    def chosen(self, rows: NDArray[Any]) -> _Instructions:
+        """Some instructions, by their numbers or a mask; the arguments stay as they are."""
+        slot, loop, length, args, level, varies = self
+        return _Instructions(slot[rows], loop[rows], length[rows], args, level[rows], varies[rows])
+
     def ordered(self, order: NDArray[np.int64]) -> _Instructions:
         """The same in another order."""
         import numpy as np
 
-        slot, loop, length, args, level, varies = self
-        length = length[order]
-        start = length.cumsum() - length
-        moved = np.arange(len(args)) + (self.start[order] - start).repeat(length)
-        return _Instructions(
-            slot[order], loop[order], length, args[moved], level[order], varies[order]
-        )
+        new = self.chosen(order)
+        moved = np.arange(len(self.args)) + new.spread(self.start[order] - new.start)
+        return new._replace(args=self.args[moved])
 
 
 def grouped(code: Code) -> Sorted:
@@ -97,7 +98,10 @@ def grouped(code: Code) -> Sorted:
     import numpy as np
 
     one, wanted = code.slots, [*code.each, *code.total, *code.once]  # 1 is behind all slots
-    todo = _fused(code, _read(code), wanted, one)
+    todo = _read(code)
+    alone = np.bincount(todo.args, minlength=one + 1) == 1
+    alone[wanted] = False
+    todo = _fused(_unnested(todo, code.first, alone), one, alone)
     windows = -(-len(code.ops) // WINDOW)
     stage = (todo.slot - code.first) // WINDOW + todo.varies * windows
 
@@ -146,52 +150,72 @@ def grouped(code: Code) -> Sorted:
 # ── Fewer instructions ────────────────────────────────────────────────────────────────────
 
 
-def _fused(code: Code, todo: _Instructions, wanted: list[int], one: int) -> _Instructions:
+def _unnested(todo: _Instructions, first: int, alone: NDArray[np.bool_]) -> _Instructions:
+    """(x + y) + z as the sum of three that it is, where nothing else reads x + y.
+
+    Args:
+        todo: all instructions.
+        first: the slot of the first of them.
+        alone: of every slot, whether a single instruction reads it.
+    """
+    import numpy as np
+
+    start, rows = todo.start, np.arange(len(todo.slot))
+    adds_up = np.isin(todo.loop, [_NUMBER["add"], _NUMBER["sum"]]) & (todo.length > 0)
+    outer = rows[adds_up]
+    outer = outer[todo.args[start[outer]] >= first]  # whose first term is computed
+    inner = todo.args[start[outer]] - first
+    nested = adds_up[inner] & alone[inner + first] & (todo.varies[inner] == todo.varies[outer])
+    outer, inner = outer[nested], inner[nested]
+
+    root = rows.copy()  # the outermost sum that each instruction is part of
+    root[inner] = outer
+    while (root != (further := root[root])).any():
+        root = further
+    loop, length, stays = todo.loop.copy(), todo.length.copy(), np.ones(len(todo.args), bool)
+    loop[root[inner]] = _NUMBER["sum"]
+    length[outer] -= 1
+    stays[start[outer]] = False
+    parts = todo._replace(loop=loop, length=length, args=todo.args[stays])
+    args = parts.ordered(root.argsort(kind="stable")).args
+    length = np.bincount(root, length, len(rows)).astype(np.int64)
+    return parts._replace(length=length).chosen(root == rows)._replace(args=args)
+
+
+def _fused(todo: _Instructions, one: int, alone: NDArray[np.bool_]) -> _Instructions:
     """Products that a single sum reads are computed there.
 
     In a sum of which half or more are such products, any other term x is taken as x·1, which
     is x to the last bit.
+
+    Args:
+        todo: the instructions.
+        one: the slot of 1.
+        alone: of every slot, whether a single instruction reads it.
     """
     import numpy as np
 
-    slot, loop, length, args, level, varies = todo
+    slot, loop, length, args, _, varies = todo
     start, reader = todo.start, todo.spread(np.arange(len(slot)))
-    uses = np.bincount(args, minlength=code.slots)
-    uses[wanted] += 2
-    product = np.zeros(code.slots, bool)
-    product[slot] = np.isin(loop, [_NUMBER["mul"], _NUMBER["square"]]) & (uses[slot] == 1)
-    varying = np.zeros(code.slots, bool)
+    product, varying = np.zeros(one + 1, bool), np.zeros(one + 1, bool)
+    product[slot] = np.isin(loop, [_NUMBER["mul"], _NUMBER["square"]]) & alone[slot]
     varying[slot] = varies
-    fits = product[args] & (varying[args] == varies[reader])  # of each argument
+    fits = product[args] & (varying[args] == varies[reader])
 
-    sums = (loop == _NUMBER["sum"]) & (length > 0)
+    sums = np.isin(loop, [_NUMBER["add"], _NUMBER["sum"]]) & (length > 0)
     sums &= 2 * np.bincount(reader[fits], minlength=len(slot)) >= length
-    adds = start[loop == _NUMBER["add"]]
-    left = adds[fits[adds] & ~fits[adds + 1]]  # x·y + z is z + x·y
-    args = args.copy()
-    args[left], args[left + 1] = args[left + 1], args[left]
-    adds = adds[fits[adds] | fits[adds + 1]]
-
-    takes = np.where(sums[reader], 2, 1)  # arguments in the place of each one
-    takes[adds + 1] = 2
-    fits &= sums[reader]
-    fits[adds + 1] = True
-    gone = np.zeros(code.slots, bool)
-    gone[args[fits]] = True
-    takes[gone[slot][reader]] = 0
+    gone = np.zeros(one + 1, bool)
+    gone[args[fits & sums[reader]]] = True
+    inside = gone[slot]
 
     factor, other = np.arange(one + 1), np.full(one + 1, one)  # x is x·1
-    inside = gone[slot]
     factor[slot[inside]] = args[start[inside]]
     other[slot[inside]] = args[start[inside] + length[inside] - 1]
     pairs = np.stack([factor[args], other[args]], axis=1)
-    args = pairs[np.arange(2) < takes[:, np.newaxis]].astype(np.int32)
-
-    loop = loop.copy()
-    loop[sums], loop[reader[adds]] = _NUMBER["sum_products"], _NUMBER["add_product"]
-    length = np.bincount(reader, takes, len(slot)).astype(np.int64)
-    stays = ~inside
-    return _Instructions(slot[stays], loop[stays], length[stays], args, level[stays], varies[stays])
+    takes = np.where(sums, 2, 1) * ~inside  # arguments in the place of each one
+    args = pairs[np.arange(2) < todo.spread(takes)[:, np.newaxis]].astype(np.int32)
+    fused = todo._replace(loop=np.where(sums, _NUMBER["sum_products"], loop), length=length * takes)
+    return fused.chosen(~inside)._replace(args=args)
 
 
 # ── Instructions as arrays ────────────────────────────────────────────────────────────────
