@@ -180,7 +180,7 @@ class OnlyPython(Exception):
 
 
 class _Recording:
-    """What all programs share: code of the model is recorded when they are made, and `ready`
+    """What all programs share: code of the model is recorded when they are made, and ``ready()``
     makes of it what runs.
 
     Attributes:
@@ -208,10 +208,8 @@ class _Recording:
         return flat
 
     def tracing(self) -> entering:
-        return entering(tracing=self.since, recording=True)  # whatever mode the caller is in
-
-    def ready(self) -> None:
-        raise NotImplementedError
+        """Within, no number may be read, whatever mode the caller is in."""
+        return entering(tracing=self.since, recording=True)
 
 
 class Forward(_Recording):
@@ -232,6 +230,7 @@ class Forward(_Recording):
         self.sketch = (self.flattened(self._inputs, self.weights, each=recorded.outputs),)
 
     def ready(self) -> None:
+        """Differentiate what was recorded, and prepare both programs."""
         (flat,), outputs = self.sketch, self._recorded.outputs
         with self.tracing():
             adjoints = _fresh(len(outputs))
@@ -311,6 +310,7 @@ class Evaluation(_OfBatches):
         self.sketch = (self.flattened(recorded.inputs, total=wanted, once=penalties),)
 
     def ready(self) -> None:
+        """Prepare the program."""
         ((code, self.held),) = self.sketch
         self._run = Engine(code, self.jit)
 
@@ -358,6 +358,7 @@ class Training(_OfBatches):
         self.sketch = (sample, self._rule())
 
     def ready(self) -> None:
+        """Differentiate what was recorded, and prepare the step and the update."""
         recorded, penalties = self._recorded
         with self.tracing():
             slopes = _gradients(recorded.loss, self.weights)
