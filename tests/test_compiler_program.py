@@ -374,8 +374,6 @@ def test_other_arguments_that_make_no_sense():
         tg.compile(w * x, inputs=[x], parameters=[x])
     with pytest.raises(BadArgument, match="values"):
         tg.compile([w * x], inputs=[x]).value([[1.0]])
-    with pytest.raises(TypeError):
-        perceptron()[0].value_and_grad(ROWS, out=object())
 
 
 @every_executor
@@ -864,6 +862,30 @@ def test_an_array_that_is_known_may_be_changed_in_every_way(executor):
     program.value(large, [1.0, 2.0, 3.0])
     del large
     assert alive() is None  # nothing large is held on to
+
+
+def test_where_the_gradient_has_no_place():
+    np = pytest.importorskip("numpy")
+    program, _ = perceptron(executor="python")
+    read_only = np.zeros(3)
+    read_only.flags.writeable = False
+    wrong = [
+        np.zeros(2),
+        np.zeros(4),
+        np.zeros((3, 1)),
+        np.zeros(3, int),
+        read_only,
+        [0.0],
+        (),
+        1.0,
+    ]
+    for out in wrong:
+        with pytest.raises(BadArgument, match=r"^out is .* per parameter, 3\. Received: "):
+            program.value_and_grad(ROWS, out=out)
+    expected = program.value_and_grad(ROWS)[1].tolist()
+    for out in ([0.0] * 3, np.zeros(3), np.zeros(6)[::2]):
+        assert program.value_and_grad(ROWS, out=out)[1] is out
+        assert list(out) == expected
 
 
 def test_numbers_of_captured_values_are_read_at_every_call():

@@ -12,6 +12,7 @@ from top to bottom, then from left to right, then the samples that are left over
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import BadArgument
@@ -19,7 +20,7 @@ from .arrays import SMALL
 from .code import Code
 from .llvm import LANES, Function, MachineCode, Whole, c_address, compiled, library, once
 
-__all__ = ["PART", "SIGNATURE", "Call", "FastKernel", "Layout", "Part", "layout"]
+__all__ = ["PART", "SIGNATURE", "FastKernel", "Layout", "Part", "layout"]
 
 _POINTERS = [ctypes.c_void_p] * 5
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, *_POINTERS)
@@ -101,7 +102,7 @@ class FastKernel:
         self.context: int = self._fields.ctypes.data
         self.address = frame.address("kernel")
         self.call = SIGNATURE(self.address)
-        self.called = _CALLED(frame.address("called"))
+        self._called = _CALLED(frame.address("called"))
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         """Run for n samples."""
@@ -117,9 +118,43 @@ class FastKernel:
         ):
             raise self.no_memory()
 
-    def into(self, total: Any, once: Any) -> Call:
-        """A call that always leaves its results there; for programs without ``each``."""
-        return Call(self, total, once)
+    def into(self, total: Any, once: Any) -> Callable[[int, Any, Any], None]:
+        """A call that always leaves its results there; for programs without ``each``.
+
+        It takes half the time, as the kernel is told only what changes from call to call. One
+        thread at a time may use it.
+
+        >>> import numpy as np
+        >>> from tinygrad_edu.compiler.machine import load
+        >>> total = np.zeros(1)
+        >>> call = load(Code(1, 1, (), ("mul",), ((0, 1),), total=(2,))).into(total, ())
+        >>> call(2, np.array([[2.0], [3.0]]), np.array([10.0]))
+        >>> total
+        array([50.])
+        """
+        code, called = self.code, self._called
+        totals, onces = address(total) if code.total else 0, address(once) if code.once else 0
+        told: Any = (ctypes.c_int64 * 7)(self.context, 0, 0, 0, 0, totals, onces)
+        told.kept = total, once  # which must live as long
+        told_at, takes_batch, takes_shared = (
+            ctypes.addressof(told),
+            code.inputs > 0,
+            code.shared > 0,
+        )
+        known_batch = known_shared = None
+
+        def call(n: int, batch: Any, shared: Any) -> None:
+            nonlocal known_batch, known_shared
+            told[1] = n
+            # Most calls have the arrays of the last one. They are kept, so their memory stays.
+            if batch is not known_batch and takes_batch and n:
+                told[2], known_batch = address(batch), batch if batch.nbytes <= SMALL else None
+            if shared is not known_shared and takes_shared:
+                told[3], known_shared = address(shared), shared
+            if called(told_at):
+                raise self.no_memory()
+
+        return call
 
     def no_memory(self) -> MemoryError:
         return MemoryError(f"A program needs {self.bytes} bytes to run. Received: none.")
@@ -128,42 +163,6 @@ class FastKernel:
         fields = getattr(self, "_fields", None)
         if fields is not None and fields[POOL]:
             library().free(ctypes.c_void_p(int(fields[POOL])))
-
-
-class Call:
-    """A kernel that is told only what changes from call to call, in half the time; by one thread.
-
-    >>> import numpy as np
-    >>> from .machine import load
-    >>> total = np.zeros(1)
-    >>> call = load(Code(1, 1, (), ("mul",), ((0, 1),), total=(2,))).into(total, ())
-    >>> call(2, np.array([[2.0], [3.0]]), np.array([10.0]))
-    >>> total
-    array([50.])
-    """
-
-    __slots__ = ("_address", "_batch", "_called", "_inputs", "_kept", "_shared", "_theta", "_told")
-
-    def __init__(self, kernel: FastKernel, total: Any, once: Any) -> None:
-        code = kernel.code
-        totals, onces = address(total) if code.total else 0, address(once) if code.once else 0
-        self._told = (ctypes.c_int64 * 7)(kernel.context, 0, 0, 0, 0, totals, onces)
-        self._address, self._called = ctypes.addressof(self._told), kernel.called
-        self._kept = kernel, total, once  # what must live as long
-        self._inputs, self._shared = code.inputs > 0, code.shared > 0
-        self._batch = self._theta = None
-
-    def __call__(self, n: int, batch: Any, shared: Any) -> None:
-        """Run for n samples."""
-        told = self._told
-        told[1] = n
-        # Most calls have the arrays of the last one. They are kept, so their memory stays.
-        if batch is not self._batch and self._inputs and n:
-            told[2], self._batch = address(batch), batch if batch.nbytes <= SMALL else None
-        if shared is not self._theta and self._shared:
-            told[3], self._theta = address(shared), shared
-        if self._called(self._address):
-            raise self._kept[0].no_memory()
 
 
 _CALLED = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)

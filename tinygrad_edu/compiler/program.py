@@ -282,6 +282,7 @@ class Program:
         # are views of them, as somebody may reshape an array in its place.
         self._batch: tuple[Any, Any] = object(), ()
         self._theta: tuple[Any, Any] = object(), ()
+        self._out: Any = None
         self._both = bool(code.total and code.once)
         if executor != "auto":
             self._runner("each" if code.each else "all")  # what cannot be had is said now
@@ -309,11 +310,16 @@ class Program:
 
         Args:
             batch, theta: as for `value`.
-            out: an array to write the gradient to.
+            out: an array of float64 or a list to write the gradient to.
 
         Returns:
             The loss, and one number per parameter: an array, or a list without NumPy.
+
+        Raises:
+            BadArgument: as `value`; or if ``out`` has no place for one number per parameter.
         """
+        if out is not None and out is not self._out:
+            self._check_out(out)
         runner, results = self._reduced("all", batch, theta)
         loss, slopes = results.front[0], results.slopes
         if out is None:
@@ -322,6 +328,17 @@ class Program:
             out[_ALL] = slopes
         runner.free(results)
         return loss, out
+
+    def _check_out(self, out: Any) -> None:
+        count, shape = len(self.parameters), getattr(out, "shape", None)
+        fits = shape == (count,) and out.dtype == float and out.flags.writeable
+        if not (fits or (shape is None and isinstance(out, list) and len(out) == count)):
+            got = repr(out) if shape is None else f"an array of shape {shape}, {out.dtype}"
+            raise BadArgument(
+                f"out is an array of float64, or a list, with one number per parameter, {count}. "
+                f"Received: {got}."
+            )
+        self._out = out
 
     def values(self, batch: Any, theta: Any = None) -> Any:
         """The results of every sample: n rows, or n numbers of a loss (without what counts
