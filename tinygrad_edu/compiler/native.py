@@ -1,9 +1,10 @@
 """The native executor: a program as straight-line machine code, eight samples at a time.
 
 Every instruction becomes one machine instruction or a few, on rows of eight numbers, one per
-sample; no interpreter is left. What no sample changes is computed once, before. Long programs
-are cut into functions of bounded size, as the time LLVM takes grows faster than the size of
-one function; what passes from one to another lies in memory.
+sample, and once more on single numbers, for a single sample; no interpreter is left. What no
+sample changes is computed once, before. Long programs are cut into functions of bounded size,
+as the time LLVM takes grows faster than the size of one function; what passes from one to
+another lies in memory.
 """
 
 from __future__ import annotations
@@ -123,21 +124,21 @@ class _Assembly:
 
         functions = [
             *self.joined("once", [*map(self.piece_once, self.once)]),
-            *self.joined("many", [*map(self.piece_many, self.many)]),
+            *self.joined("one", [self.piece(slots, 1) for slots in self.many]),
+            *self.joined("many", [self.piece(slots, LANES) for slots in self.many]),
         ]
         machine_code = compiled(functions, level=1)
         called = [_function(name) for name in self.functions]
-        ones = np.array([one for one, _, _ in called], np.int64)
-        manys = np.array([many for _, many, _ in called], np.int64)
+        addresses = np.array([address for address, _ in called], np.int64)
         return FastKernel(
             self.code,
             once=(machine_code.address("once"), 0),
-            one=(machine_code.address("many"), ones.ctypes.data),
-            many=(machine_code.address("many"), manys.ctypes.data),
+            one=(machine_code.address("one"), 0),
+            many=(machine_code.address("many"), addresses.ctypes.data),
             layout=self.layout,
             numbers=len(self.numbers),
             results=[self.numbers[slot] for slot in self.code.once],
-            keep=(machine_code, ones, manys, called),
+            keep=(machine_code, addresses, called),
         )
 
     def joined(self, name: str, pieces: list[Function]) -> list[Function]:
@@ -160,13 +161,13 @@ class _Assembly:
                 f.store(here[slot], "%memory", self.layout.numbers + self.numbers[slot])
         return f
 
-    def piece_many(self, piece: list[int]) -> Function:
-        """Part of what is computed of every sample: columns to columns.
+    def piece(self, piece: list[int], lanes: int) -> Function:
+        """Part of what is computed of every sample: columns to columns, or the first of each.
 
         What is in memory is read there at every use: a register that had to hold it meanwhile
         would be written to memory and read from it anyway.
         """
-        f = Function("", PART, fastmath=self.fastmath)
+        f = Function("", PART, lanes=lanes, fastmath=self.fastmath)
         here: dict[int, Real] = {}
         for slot in piece:
             args = [here[arg] if arg in here else self.row(f, arg) for arg in self.args(slot)]
@@ -205,10 +206,10 @@ class _Assembly:
         return f.load("%shared", slot - code.inputs, 1)
 
     def row(self, f: Function, slot: int) -> Real:
-        """A slot in every lane, from where it lies."""
+        """A slot in every lane there is, from where it lies."""
         if self.varies[slot]:
             return f.load("%memory", self.columns[slot] * LANES)
-        return self.number(f, slot).spread(LANES)
+        return self.number(f, slot).spread(f.lanes)
 
     def put(self, f: Function, slot: int, x: Real) -> None:
         """Leave a result in the columns of ``each``, and add it to those of ``total``."""
@@ -221,18 +222,11 @@ class _Assembly:
 
 
 @once
-def _function(name: str) -> tuple[int, int, MachineCode]:
-    """A primitive that is worth a call, on rows: the addresses for one sample and for many.
-
-    For one sample it is the C library's, so that results are those of eager code to the bit.
-    """
-    count = len(PRIMITIVES[name].parameters)
+def _function(name: str) -> tuple[int, MachineCode]:
+    """A primitive that is worth a call, on rows: its address."""
     row = kind("double", LANES)
-    parameters = [f"x{i}" for i in range(count)]
-    one = Function("one", dict.fromkeys(parameters, row), lanes=1)
-    many = Function("many", dict.fromkeys(parameters, row))
-    rows = [Real(one, f"%{x}", LANES) for x in parameters]
-    one.result = f"{row} {rows[0].with_lane(0, compute(name, *[x.lane(0) for x in rows]))}"
-    many.result = f"{row} {compute(name, *[Real(many, f'%{x}', LANES) for x in parameters])}"
-    code = compiled([one, many])
-    return code.address("one"), code.address("many"), code
+    parameters = [f"x{i}" for i in range(len(PRIMITIVES[name].parameters))]
+    f = Function("many", dict.fromkeys(parameters, row))
+    f.result = f"{row} {compute(name, *[Real(f, f'%{x}', LANES) for x in parameters])}"
+    code = compiled([f])
+    return code.address("many"), code

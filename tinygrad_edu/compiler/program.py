@@ -345,10 +345,12 @@ class Program:
         once per batch)."""
         if self.code.once and not self.code.total:
             raise BadArgument("Nothing in this program depends on a sample. Ask for its value.")
-        found = arrays()
-        runner, rows = self._runner("each"), self._rows(batch)
-        each = found.empty_table(len(rows), len(runner.code.each))
-        runner(len(rows), rows, self._shared(theta), each, found.nothing, found.nothing)
+        known, rows = self._batch
+        if batch is not known:
+            rows = self._rows(batch)
+        found, runner, n = arrays(), self._runner("each"), len(rows)
+        each = found.empty_table(n, len(runner.code.each))
+        runner(n, rows, self._shared(theta), each, found.nothing, found.nothing)
         if self.code.total:
             return found.column(each)
         return found.spread(each, *self._template) if self._constants else each
@@ -426,7 +428,7 @@ class Program:
         if self.captured or (theta is None and count):
             refuse_while_tracing("The numbers that a Program reads from its Values were asked for")
         if theta is None:
-            theta = [value._data for value in self.parameters]
+            return arrays().of_floats([v._data for v in (*self.parameters, *self.captured)])
         try:
             numbers = arrays().numbers_of(theta, count)
         except BadArgument as error:
@@ -435,12 +437,11 @@ class Program:
             ) from None
         except NotANumber as error:
             raise NotANumber(f"theta holds numbers only. {error}") from None
-        if not self.captured:
-            if numbers is theta:
-                self._theta = theta, numbers.view()
-            return numbers
-        captured = [value._data for value in self.captured]
-        return arrays().numbers_of([*numbers, *captured], count + len(captured))
+        if self.captured:
+            return arrays().of_floats([*numbers, *(value._data for value in self.captured)])
+        if numbers is theta:
+            self._theta = theta, numbers.view()
+        return numbers
 
     def _runner(self, wanted: str) -> Runner:
         """What runs the whole program ("all"), or the part of it that a call needs."""
