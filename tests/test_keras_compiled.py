@@ -1229,6 +1229,7 @@ import os, signal, threading, time, warnings
 import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu import keras
+from tinygrad_edu.compiler import llvm
 from tinygrad_edu.keras import engines
 
 x, w = tg.Value(0.0), tg.Value(2.0)
@@ -1241,7 +1242,7 @@ def train():
     model.fit([1.0, 2.0], [2.0, 4.0], epochs=3, verbose=0)
 
 def load():
-    with engines._LOADING:
+    with engines._LOADING, llvm._COMPILING:
         loading.set()
         time.sleep(0.3)
 
@@ -1257,6 +1258,7 @@ if not child:
     signal.alarm(20)  # a child that waits for what never comes is killed
     assert program.value(ones) == 4.0
     train()
+    tg.compile(w * x, inputs=[x], executor="native").values(ones)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 train()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
 
 from ..errors import MissingExtra
+from .forks import lock
 
 LANES = 8
 """Samples that are computed at once, on every machine: LLVM splits a row of eight numbers
@@ -436,7 +436,7 @@ def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
     return MachineCode(engine)
 
 
-_COMPILING = threading.Lock()
+_COMPILING = lock()
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -446,11 +446,11 @@ def once(f: F) -> F:
 
     Of two that were made, the one that is not kept would take its machine code with it.
     """
-    lock, cached = threading.RLock(), lru_cache(None)(f)
+    making, cached = lock(), lru_cache(None)(f)
 
     @wraps(f)
     def locked(*args: Any) -> Any:
-        with lock:
+        with making:
             return cached(*args)
 
     return cast(F, locked)

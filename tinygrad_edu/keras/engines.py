@@ -9,7 +9,6 @@ alone.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from functools import cache, cached_property
@@ -17,11 +16,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import accumulate, chain
 from math import inf
-from threading import RLock, Thread
+from threading import Thread
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from ..compiler import Code, python
+from ..compiler.forks import lock
 
 Rows = Sequence[Sequence[float]]
 Batches = Sequence[Sequence[int]]
@@ -238,14 +238,7 @@ class _Runs:
 
 
 _AFTER = {"": ("machine", WARM), "machine": ("native", HOT)}
-_LOADING = RLock()  # of a thread that may fork itself
-
-if hasattr(os, "register_at_fork"):  # nothing half loaded, and no lock, is left to a child process
-    os.register_at_fork(
-        before=_LOADING.acquire,
-        after_in_parent=_LOADING.release,
-        after_in_child=_LOADING.release,
-    )
+_LOADING = lock()
 
 
 @cache
