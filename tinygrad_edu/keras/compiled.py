@@ -46,6 +46,9 @@ SPARSE = {"sparse_categorical_crossentropy": "categorical_crossentropy"}
 class Draws(Random):
     """Stands in for a layer's random numbers while it is recorded: each becomes an input."""
 
+    def __new__(cls, *_: Any) -> Draws:
+        return super().__new__(cls)  # which takes the seed alone before Python 3.11
+
     def __init__(self, source: Random, drawn: list[tuple[Random, Value]]) -> None:
         super().__init__(0)
         self._source, self._drawn = source, drawn
