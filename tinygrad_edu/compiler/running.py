@@ -31,7 +31,7 @@ WARM: Final = 1_000_000
 
 HOT: Final = 100_000_000
 """Instructions × lanes after which it deserves machine code of its own: about 0.1 s of the
-virtual machine, while compiling takes 0.2 s per thousand instructions."""
+virtual machine, while compiling takes a third of a second per thousand instructions."""
 
 LONG: Final = 20_000
 """Instructions from which a program is not compiled but left to the virtual machine. Python
