@@ -1,12 +1,17 @@
-"""Locks that a forked process finds open."""
+"""Locks that a forked process finds open.
+
+A child process has one thread only: the one that forked. A lock that another thread held would
+stay closed there for ever.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 from typing import Any, Final
+from weakref import WeakSet
 
-__all__ = ["lock"]
+__all__ = ["Locked", "lock"]
 
 _FORKING: Final = threading.RLock()
 _LOCKS: Final[list[Any]] = []
@@ -14,10 +19,7 @@ _taken: Final[list[Any]] = []  # by the thread that forks
 
 
 def lock() -> Any:
-    """A reentrant lock for which a fork waits.
-
-    A child process has one thread only: the one that forked. A lock that another thread held
-    would stay closed there for ever, and what it was guarding would stay half done.
+    """A reentrant lock for which a fork waits, so that nothing it guards is half done there.
 
     >>> held = lock()
     >>> with held, held:
@@ -26,6 +28,28 @@ def lock() -> Any:
     made = threading.RLock()
     _LOCKS.append(made)
     return made
+
+
+class Locked:
+    """Something with a lock of its own, for which no fork waits: in the child it is a new one.
+
+    For what is whole at any time, and may be locked for long or while code of a user's runs.
+
+    Attributes:
+        lock: a reentrant lock.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        _LOCKED.add(self)
+
+
+_LOCKED: Final = WeakSet[Locked]()
+
+
+def _unlock() -> None:
+    for one in _LOCKED:
+        one.lock = threading.RLock()
 
 
 def _take_all() -> None:
@@ -51,3 +75,4 @@ def _leave_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_take_all, after_in_parent=_leave_all, after_in_child=_leave_all)
+    os.register_at_fork(after_in_child=_unlock)

@@ -401,18 +401,28 @@ def repeated(scalar: str, constant: str, lanes: int) -> str:
 
 
 class MachineCode:
-    """Functions in memory. They vanish with this object, so whoever calls them keeps it."""
+    """Functions in memory. They vanish with this object, so whoever calls them keeps it.
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
+    Args:
+        engine: of LLVM, which owns that memory.
+        names: of the functions.
+    """
+
+    def __init__(self, engine: Any, names: Sequence[str]) -> None:
+        found: dict[str, int] = {name: engine.get_function_address(name) for name in names}
+        self._addresses = found
         # The engine must be closed before the context of its module. In a cycle of references
         # Python's collector would finalise both in any order; what `finalize` holds is in none.
-        weakref.finalize(self, engine.close).atexit = False
+        weakref.finalize(self, _close, engine).atexit = False
 
     def address(self, name: str) -> int:
         """Where the function of that name begins."""
-        address: int = self._engine.get_function_address(name)
-        return address
+        return self._addresses[name]
+
+
+def _close(engine: Any) -> None:
+    with _COMPILING:  # not while a fork is under way: LLVM has locks of its own
+        engine.close()
 
 
 def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
@@ -433,7 +443,7 @@ def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
         # Constants must lie within reach of short addresses: this manager sees to it.
         engine = llvm.create_mcjit_compiler(module, _target_machine(level), use_lmm=True)
         engine.finalize_object()
-    return MachineCode(engine)
+        return MachineCode(engine, [f.name for f in functions])
 
 
 _COMPILING = lock()

@@ -23,6 +23,7 @@ from typing import Any, Final
 from ..errors import MissingExtra, unknown_name
 from .arrays import arrays
 from .code import Code
+from .forks import Locked
 
 __all__ = ["EXECUTORS", "Runner"]
 
@@ -46,7 +47,7 @@ EXECUTORS: Final = {"python": ".python", "machine": ".machine", "native": ".nati
 """By name the module whose ``load(code, fastmath)`` gives a kernel, see `loops.Kernel`."""
 
 
-class Runner:
+class Runner(Locked):
     """A program and the executor that runs it now; see `loops.Kernel` for a call.
 
     Args:
@@ -71,11 +72,11 @@ class Runner:
     def __init__(self, code: Code, executor: str = "auto", fastmath: bool = False) -> None:
         if executor != "auto" and executor not in EXECUTORS:
             raise unknown_name("executor", executor, ("auto", *EXECUTORS))
+        super().__init__()
         self.code, self.fastmath = code, fastmath
         self.seconds: dict[str, float] = {}  # what preparing each executor took
         self.calls = self.lanes = 0
         self._size = len(code.ops)
-        self._lock = threading.Lock()
         self._free: list[Any] = []
         self.free = self._free.append
         self._due = inf  # the lanes after which a faster executor is
@@ -151,7 +152,7 @@ class Runner:
 
     def _promote(self) -> None:
         """Go over to the virtual machine, or begin to compile."""
-        with self._lock:
+        with self.lock:
             if self.lanes <= self._due:
                 return  # another thread was here first
             self._due = inf

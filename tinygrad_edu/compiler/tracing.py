@@ -9,7 +9,6 @@ answers all later calls with arguments of the same shape.
 from __future__ import annotations
 
 import functools
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +22,7 @@ from ..ops import number
 from ..trees import Rebuild, flatten
 from ..value import Value
 from .arrays import arrays
+from .forks import Locked
 from .lowering import Lowering
 from .program import Program
 
@@ -140,13 +140,13 @@ def _positional(parameters: Iterable[Parameter]) -> list[str]:
 _MISSING: Any = object()
 
 
-class _Kept:
+class _Kept(Locked):
     """The programs of a function, or of a method of one object."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.programs: dict[Any, _Traced | None] = {}  # None: only Python can compute it
         self.traces = 0
-        self.lock = threading.RLock()
         self.thrashed = False
 
 

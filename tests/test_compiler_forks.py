@@ -1,0 +1,77 @@
+"""A child process computes, whatever the threads of its parent were doing when it was forked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+
+IN_A_CHILD = """
+import os, signal, threading, time, warnings
+import tinygrad_edu as tg
+
+def in_a_child(compute):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, from Python 3.12 on
+        child = os.fork()
+    if not child:
+        signal.alarm(10)  # a child that waits for what never comes is killed
+        compute()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+TRACING = """
+@tg.jit
+def tripled(x):
+    tracing.set()
+    go_on.wait()
+    return 3.0 * x
+
+tracing, go_on = threading.Event(), threading.Event()
+thread = threading.Thread(target=tripled, args=[1.0])
+thread.start()
+tracing.wait()
+
+def compute():
+    go_on.set()
+    assert tripled(2.0) == 6.0
+
+in_a_child(compute)
+go_on.set()
+thread.join()
+assert tripled(2.0) == 6.0
+"""
+
+DROPPING = """
+from tinygrad_edu.compiler import native
+from tinygrad_edu.compiler.code import Code
+
+def compute():
+    native.load(Code(2, 0, (), ("mul", "exp"), ((0, 1), (2,)), each=(3,)))
+
+def compute_again_and_again():
+    while not done.is_set():
+        compute()  # and drop it
+
+done = threading.Event()
+threads = [threading.Thread(target=compute_again_and_again) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(3):
+    time.sleep(0.05)
+    in_a_child(compute)
+done.set()
+"""
+
+
+@pytest.mark.parametrize("text", [TRACING, DROPPING], ids=["tracing", "dropping"])
+def test_a_fork_while_threads_are(text):
+    pytest.importorskip("llvmlite")
+    command = [sys.executable, "-W", "error", "-c", IN_A_CHILD + text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]
