@@ -4,8 +4,14 @@
 set -eu
 cd "$(dirname "$0")/.."
 for version in 3.10 3.11 3.12 3.13; do
-    python=$(command -v "python$version" || ls -d "$HOME"/.pyenv/versions/"$version".*/bin/python 2>/dev/null | head -n 1 || true)
-    if ! [ -x "$python" ]; then
+    python=
+    for found in "python$version" "$HOME"/.pyenv/versions/"$version".*/bin/python; do
+        if "$found" -c '' 2>/dev/null; then # a shim may be there for a Python that is not
+            python=$found
+            break
+        fi
+    done
+    if [ -z "$python" ]; then
         echo "Python $version: not found here, skipped"
         continue
     fi
