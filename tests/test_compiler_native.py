@@ -303,6 +303,26 @@ def test_a_long_program_is_cut_into_pieces(executor):
     assert_same(run(kernel, 8, batch, shared), run(reference, 8, batch, shared))
 
 
+@pytest.mark.parametrize("cut", [1, 20])
+def test_a_long_sum_is_cut_into_pieces_too(cut, monkeypatch):
+    """LLVM would take 10 seconds for 8,000 terms in one function, and hours for more."""
+    longest = 0
+
+    def compiled(functions, **settings):
+        nonlocal longest
+        longest = max(longest, *(len(f.lines) for f in functions if "_" in f.name))
+        return llvm.compiled(functions, **settings)
+
+    monkeypatch.setattr(native, "CUT", cut)
+    monkeypatch.setattr(native, "compiled", compiled)
+    args = tuple(range(5)), tuple(i % 6 for i in range(321)), (3, 4) * 50
+    code = Code(3, 1, (0.1,), ("sum",) * 3, args, each=(5, 6), total=(6, 7), once=(7,))
+    batch, shared = np.array([[0.3, -0.0, 1e-9]]), np.array([0.7])
+    expected = run(python.load(code), 1, batch, shared)
+    assert_same(run(native.load(code), 1, batch, shared), expected)
+    assert longest < 10 * (cut + 3)
+
+
 @EXECUTORS
 def test_a_chain_as_deep_as_it_is_long(executor):
     count = 20_000

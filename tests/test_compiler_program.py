@@ -452,6 +452,16 @@ def test_a_long_program_is_left_to_the_machine(monkeypatch):
     assert "too long for Python" in program.report().why
 
 
+def test_a_long_sum_is_a_long_program(monkeypatch):
+    if "machine" not in EXECUTORS:
+        pytest.skip("llvmlite is not installed")
+    monkeypatch.setattr(running, "LONG", 50)
+    xs = [Value(0.0) for _ in range(200)]
+    program = tg.compile(tg.sum(xs), inputs=xs)
+    assert program.value([[0.5] * 200]) == 100.0
+    assert program.report().executor == "machine"
+
+
 @pytest.mark.parametrize("cores", [1, 2, 5])
 @every_executor
 def test_large_batches_do_not_depend_on_the_cores(executor, cores, monkeypatch):

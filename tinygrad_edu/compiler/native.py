@@ -42,7 +42,30 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     >>> each.tolist(), total.tolist()
     ([[6.0], [20.0]], [26.0])
     """
-    return _Assembly(code, fastmath).kernel()
+    return _Assembly(_without_long_sums(code), fastmath).kernel()
+
+
+def _without_long_sums(code: Code) -> Code:
+    """The same with sums of at most `CUT` terms, so that no piece has to be longer: the first
+    term of a sum may be what the terms before came to."""
+    most = max(3, CUT)
+    if max(map(len, code.args), default=0) <= most:
+        return code
+    moved, ops, args = [*range(code.first)], list[str](), list[tuple[int, ...]]()
+    for op, found in zip(code.ops, code.args):
+        slots = [moved[slot] for slot in found]
+        terms = slots[:most]
+        for start in range(most, len(slots), most - 1):
+            ops.append("sum")
+            args.append(tuple(terms))
+            terms = [code.first + len(ops) - 1, *slots[start : start + most - 1]]
+        ops.append(op)
+        args.append(tuple(terms))
+        moved.append(code.first + len(ops) - 1)
+    wanted = [
+        tuple([moved[slot] for slot in slots]) for slots in (code.each, code.total, code.once)
+    ]
+    return Code(code.inputs, code.shared, code.constants, tuple(ops), tuple(args), *wanted)
 
 
 class _Assembly:
