@@ -29,8 +29,6 @@ if CHROMIUM is None:
 if MISSING and not os.environ.get("REQUIRE_BROWSER"):
     pytest.skip(MISSING, allow_module_level=True)
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def browser():
@@ -45,36 +43,40 @@ def browser():
 
 @pytest.fixture(scope="module")
 def desk(browser):
-    """What most tests look at the page with: a desk's window, and no network."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    yield context
-    context.close()
+    """What most tests look at their page with, one after the other: a desk's window, no network."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, offline=True)
+    yield page
+    page.close()
 
 
 @pytest.fixture
 def visit(browser, desk, tmp_path):
     """Opens a written page; at the end no error was logged, and nothing else was asked for."""
-    pages, errors, requests = [], [], []
+    errors, requests, windows = [], [], []
+    hear = {
+        "pageerror": lambda error: errors.append(str(error)),
+        "console": lambda said: errors.append(f"{said.type}: {said.text}"),
+        "request": lambda request: requests.append(request.url),
+    }
 
-    def open_it(subject, size=None, **options):
+    def open_it(subject, **window):
         written = subject
         if not isinstance(subject, tg.Page):
-            written = tg.explore(subject, tmp_path / f"page{len(pages)}.html")
-        context = desk
-        if size or options:
-            viewport = dict(zip(("width", "height"), size or (1280, 900)))
-            context = browser.new_context(viewport=viewport, offline=True, **options)
-        page = context.new_page()
-        pages.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(f"{said.type}: {said.text}"))
-        page.on("request", lambda request: requests.append(request.url))
+            written = tg.explore(subject, tmp_path / "page.html")
+        page = browser.new_page(offline=True, **window) if window else desk
+        if page not in windows:
+            windows.append(page)
+            for event, heard in hear.items():
+                page.on(event, heard)
         page.goto(written.path.resolve().as_uri())
         return page
 
     yield open_it
-    for page in pages:
-        page.close() if page.context is desk else page.context.close()
+    for page in windows:
+        page.evaluate("new Promise((done) => setTimeout(done))")  # what it is about to do, it does
+        page.goto("about:blank") if page is desk else page.close()
+        for event, heard in hear.items():
+            page.remove_listener(event, heard)
     assert not errors
     assert not [url for url in requests if not url.startswith(("file:", "data:"))], requests
 
@@ -462,7 +464,8 @@ def test_no_text_leaves_its_card(visit, post):
 )
 def test_it_fits_and_is_accessible(visit, post, size, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = visit(post[0], size=size, color_scheme=scheme, reduced_motion="reduce")
+    window = {"viewport": dict(zip(("width", "height"), size)), "color_scheme": scheme}
+    page = visit(post[0], **window, reduced_motion="reduce")
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     page.click("#numbers summary")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -481,7 +484,7 @@ def test_the_theme_can_be_chosen(visit):
 
 
 def test_print_leaves_the_controls_out(visit, post):
-    page = visit(post[0])
+    page = visit(post[0], viewport={"width": 1280, "height": 900})
     page.emulate_media(media="print")
     assert not page.locator(".stepper").is_visible()
     assert page.locator("#reason").is_visible()
