@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
+# All cores; who is done first takes over what still waits for another.
+PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
+# Many tests start Python anew: what it compiles is kept, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types check thorough bench build clean
@@ -25,7 +29,7 @@ demo: $(VENV)/installed ## train the house-price neuron, say what happened, draw
 	@$(RUN) -m tinygrad_edu
 
 test: $(VENV)/developing ## run the fast tests, doctests and code blocks of the docs
-	@$(RUN) -m pytest --numprocesses auto --quiet
+	@$(PYTEST)
 
 lint: $(VENV)/developing ## check style and formatting
 	@$(RUN) -m ruff check .
@@ -37,7 +41,7 @@ types: $(VENV)/developing ## check types, strictly
 check: lint types test ## all that CI runs: lint, types, tests, executed docs
 
 thorough: $(VENV)/developing ## the slow tests too, and the fast ones on every Python found
-	@$(RUN) -m pytest --numprocesses auto --quiet --thorough
+	@$(PYTEST) --thorough
 	@tests/every_python.sh
 
 bench: $(VENV)/developing ## measure speed and memory against the peers that are installed

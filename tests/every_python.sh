@@ -19,5 +19,5 @@ for version in 3.10 3.11 3.12 3.13; do
     environment=.venv/python-$version
     [ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-    "$environment/bin/python" -m pytest --numprocesses auto --quiet
+    "$environment/bin/python" -m pytest --quiet --numprocesses auto --dist worksteal
 done
