@@ -14,6 +14,8 @@ from sybil import Sybil
 from sybil.example import SybilFailure
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+from tinygrad_edu import cli
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -30,7 +32,7 @@ def command(line: str) -> None:
         subprocess.run(words, check=True, cwd=ROOT, capture_output=True)
     else:
         assert words[0] == "tinygrad-edu", f"no test runs {line!r}"
-        subprocess.run([sys.executable, "-m", "tinygrad_edu", *words[1:]], check=True)
+        assert cli.main(words[1:]) == 0
 
 
 class ShellBlockParser(CodeBlockParser):
