@@ -1224,6 +1224,46 @@ def test_a_batch_trained_within_an_epoch_leaves_it_training():
     assert_same(*both(make, {"optimizer": "sgd", "loss": "mse"}, XS, YS, callbacks=[Extra()]))
 
 
+@pytest.mark.parametrize("use", ["fit", "eval"])
+def test_what_a_callback_does_with_the_model_leaves_it_training(use):
+    class Extra(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.times = 0
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if use == "eval":
+                self.model.eval()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.times += 1
+            if use == "fit" and self.times == 2:
+                self.model.fit(XS[:5], YS[:5], verbose=0)
+
+    def make():
+        return mlp(layers.Dropout(0.4, seed=5), dense(1))
+
+    assert_same(*both(make, {"optimizer": "sgd", "loss": "mse"}, XS, YS, callbacks=[Extra()]))
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_epoch_whose_end_was_interrupted_is_recorded(error, eagerly):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["more"] = 1.0
+            if epoch == 2:
+                raise error
+
+    model, other = (post_model(optimizer="adam", run_eagerly=eagerly) for _ in range(2))
+    with pytest.raises(error):
+        model.fit(FLATS, PRICES, epochs=9, verbose=0, callbacks=[Interrupt()])
+    other.fit(FLATS, PRICES, epochs=3, verbose=0)
+    assert model.history.history == {**other.history.history, "more": [1.0] * 3}
+    assert model.history.epoch == [0, 1, 2]
+    assert model.state_dict() == other.state_dict()
+    assert model.optimizer.state_dict() == other.optimizer.state_dict()
+
+
 FORKING = """
 import os, signal, threading, time, warnings
 import numpy as np

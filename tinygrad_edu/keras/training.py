@@ -257,7 +257,13 @@ class Trainer(Module):
                 most = finite  # the epochs before it once more, and then that one alone
                 continue
             if by_epoch:
-                told.on_epoch_end(epoch, {name: x for name, (x,) in logs.items()})
+                told_of = {name: x for name, (x,) in logs.items()}
+                try:
+                    told.on_epoch_end(epoch, told_of)
+                except BaseException:  # the epoch is whole all the same, and the history last
+                    if history.epoch[-1:] != [epoch]:
+                        history.on_epoch_end(epoch, told_of)
+                    raise
             else:
                 history.extend(range(epoch, epoch + len(losses)), logs)
             epoch += len(losses)
@@ -307,13 +313,13 @@ class Trainer(Module):
     ) -> dict[str, float]:
         """One pass over all samples. The loss it tells is the mean over them, each batch's
         before its step, as Keras tells it."""
-        self.train()
         loss_sum, seen = 0.0, 0
         for metric in self.metrics.values():
             metric.reset()
         logs: dict[str, float] = {}
         for step, batch in enumerate(feed):
             told.on_train_batch_begin(step)
+            self.train()  # a callback may have used the model, or trained it
             loss_sum += self._step(batch, task) * len(batch)
             seen += len(batch)
             logs = {"loss": loss_sum / seen, **self._results()}
