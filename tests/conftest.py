@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tinygrad_edu.modes import MODE
 
-settings.register_profile("dev", deadline=None, max_examples=30)
+# No clock decides: a busy machine is slow at drawing examples, too.
 settings.register_profile(
-    "ci", deadline=None, max_examples=30, derandomize=True, print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
-settings.register_profile(
-    "thorough", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
+    "dev", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("dev"), max_examples=2000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,13 +31,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--thorough"):
-        kept = [item for item in items if "thorough" not in item.keywords]
-        config.hook.pytest_deselected(items=[i for i in items if "thorough" in i.keywords])
-        items[:] = kept
+        slow = [item for item in items if "thorough" in item.keywords]
+        items[:] = [item for item in items if "thorough" not in item.keywords]
+        config.hook.pytest_deselected(items=slow)
+
+
+def pytest_collection_finish() -> None:
+    """The collector need not look through thousands of tests and SciPy again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def no_leaks() -> object:
+def no_leaks() -> Iterator[None]:
     """A test that leaves a mode or the global random state changed has failed."""
     mode, state = MODE.get(), random.getstate()
     yield
