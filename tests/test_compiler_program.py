@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import gc
 import json
 import math
+import pickle
 import threading
 import time
 import warnings
@@ -822,6 +824,50 @@ def test_a_document_with_anything_in_one_place_is_a_program_or_refused(key, anyt
 def test_no_text_does_harm(text):
     with pytest.raises(BadArgument):
         Program.from_json(text)
+
+
+@every_executor
+def test_copies_of_a_program(executor):
+    """They read Values that are copied with them, such as the parameters of a model."""
+    program = regularised(executor)
+    (w,) = program.parameters
+    model = {"w": w, "program": program}
+    expected = program.value_and_grad([[1.0, 2.0]])
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert copied["program"].parameters == (copied["w"],)
+        assert copied["program"].parameters[0] is copied["w"]
+        assert copied["program"].value_and_grad([[1.0, 2.0]]) == expected
+        assert copied["program"].value_and_grad([[1.0, 2.0]] * 2) == expected
+        copied["w"].data = 7.0
+        assert copied["program"].value([[1.0, 2.0]]) != expected[0]
+        assert copied["program"].report().executor == program.report().executor
+    assert program.value_and_grad([[1.0, 2.0]]) == expected
+    assert copy.copy(program).parameters[0] is w
+
+
+def test_the_report_tells_of_single_samples_too():
+    program = regularised("python")
+    for _ in range(3):
+        program.value_and_grad([[1.0, 2.0]])
+    assert (program.report().calls, program.report().lanes) == (3, 3)
+    program.value_and_grad([[1.0, 2.0]] * 5)
+    assert (program.report().calls, program.report().lanes) == (1, 5)
+
+
+def test_a_list_that_has_grown_has_no_place_for_the_gradient():
+    program = regularised("python")
+    out = [0.0]
+    program.value_and_grad([[1.0, 2.0]], out=out)
+    out.append(5.0)
+    with pytest.raises(BadArgument, match="one number per parameter"):
+        program.value_and_grad([[1.0, 2.0]], out=out)
+    assert len(out) == 2
+
+
+def regularised(executor):
+    x, y, w = (Value(data, name=name) for data, name in ((0.0, "x"), (0.0, "y"), (3.0, "w")))
+    loss = (w * x - y) ** 2 + 0.1 * w**2
+    return tg.compile(loss, inputs=[x, y], parameters=[w], executor=executor)
 
 
 def test_a_runner_says_what_it_runs():

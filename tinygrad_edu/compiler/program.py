@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from ..errors import BadArgument, NotANumber, StaleGraph, unknown_name
@@ -338,7 +339,7 @@ class Program:
                 f"out is an array of float64, or a list, with one number per parameter, {count}. "
                 f"Received: {got}."
             )
-        self._out = out
+        self._out = out if shape else None  # lists may change their length
 
     def values(self, batch: Any, theta: Any = None) -> Any:
         """The results of every sample: n rows, or n numbers of a loss (without what counts
@@ -488,9 +489,11 @@ class Program:
 
     def report(self) -> Report:
         """How large the program is, what runs it and why, and how long preparing that took."""
-        runner = self._runners.get("all") or next(iter(self._runners.values()), None)
-        if runner is None:
-            runner = self._runner("each" if self.code.each else "all")
+        runners = [*self._runners.values()]
+        if "_of_one" in vars(self):
+            runners += self._of_one._runners.values()
+        runners = runners or [self._runner("each" if self.code.each else "all")]
+        runner = max(runners, key=attrgetter("lanes"))  # that does most of the work
         return Report(
             len(self.code.ops),
             len(self.inputs),
@@ -554,8 +557,27 @@ class Program:
         rest.update(names=dict(rest["names"]), scopes=dict(rest["scopes"]))
         return cls(code, single=single, **leaves, **rest, executor=executor, fastmath=fastmath)
 
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy has executors of its own
+        settings = {
+            "inputs": self.inputs,
+            "single": self.single,
+            "parameters": self.parameters,
+            "captured": self.captured,
+            "reduce": self.reduce,
+            "executor": self._executor,
+            "fastmath": self.fastmath,
+            "names": self._names,
+            "scopes": self._scopes,
+            "backward": self._backward,
+        }
+        return _with_settings, (self.code, settings)
+
     def __repr__(self) -> str:
         return (
             f"<Program of {len(self.code.ops):,} instructions, {len(self.inputs)} inputs, "
             f"{len(self.parameters)} parameters>"
         )
+
+
+def _with_settings(code: Code, settings: dict[str, Any]) -> Program:
+    return Program(code, **settings)
