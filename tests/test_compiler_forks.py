@@ -59,7 +59,7 @@ def compute_again_and_again():
         compute()  # and drop it
 
 done = threading.Event()
-threads = [threading.Thread(target=compute_again_and_again) for _ in range(3)]
+threads = [threading.Thread(target=compute_again_and_again, daemon=True) for _ in range(3)]
 for thread in threads:
     thread.start()
 for _ in range(3):
