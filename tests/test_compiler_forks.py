@@ -58,6 +58,7 @@ def compute_again_and_again():
     while not done.is_set():
         compute()  # and drop it
 
+compute()  # a fork during the first import of LLVM would leave Python's own lock of it closed
 done = threading.Event()
 threads = [threading.Thread(target=compute_again_and_again, daemon=True) for _ in range(3)]
 for thread in threads:
