@@ -1312,3 +1312,31 @@ def test_a_forked_process_computes_too():
     command = [sys.executable, "-W", "error", "-c", FORKING]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+from tinygrad_edu import keras
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "datetime":  # which NumPy imports from C
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+model = keras.Sequential([keras.layers.Dense(1, input_shape=[1])])
+model.compile("sgd", "mse")
+try:
+    model.fit([1.0, 2.0], [2.0, 4.0], epochs=10**7, verbose=0)
+except KeyboardInterrupt:
+    import numpy
+    print("interrupted", len(model.history.history["loss"]) > 0, numpy.ones(1))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_while_numpy_is_imported():
+    pytest.importorskip("llvmlite")
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "interrupted True [1.]\n", done.stderr[-2000:]

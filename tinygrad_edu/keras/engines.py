@@ -9,6 +9,7 @@ alone.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from functools import cache, cached_property
@@ -223,8 +224,7 @@ class _Runs:
         if self.seconds > enough and after not in self._asked:
             self._asked.add(after)
             if _installed() and not (after == "native" and self._long):
-                import numpy  # noqa: F401 (here: others look at it while it is half imported)
-
+                _import_numpy()  # here: others look at it while it is half imported
                 thread = Thread(target=self._load, args=[after], name=NAME, daemon=True)
                 thread.start()
                 if after == "machine":
@@ -232,6 +232,7 @@ class _Runs:
 
     def _load(self, executor: str) -> None:
         with _LOADING:  # one after the other: what all kernels share is made by the first
+            _import_numpy()
             load = import_module(f"..compiler.{executor}", __package__).load
             self._kernels[True] = tuple(map(load, self.codes))
             self.fast, self.seconds = executor, 0.0
@@ -239,6 +240,19 @@ class _Runs:
 
 _AFTER = {"": ("machine", WARM), "machine": ("native", HOT)}
 _LOADING = lock()
+
+
+def _import_numpy() -> None:
+    """In a thread, where Ctrl-C does not reach it: half imported NumPy loses an interrupt, or
+    takes it for an ImportError."""
+    thread = Thread(target=import_module, args=["numpy"], name=NAME)
+    if "numpy" not in sys.modules:
+        thread.start()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            thread.join()
+            raise
 
 
 @cache
