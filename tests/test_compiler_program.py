@@ -8,6 +8,8 @@ import gc
 import json
 import math
 import pickle
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -452,6 +454,51 @@ def test_a_long_program_is_left_to_the_machine(monkeypatch):
     program.value_and_grad(ROWS)
     assert program.report().executor == "machine"
     assert "too long for Python" in program.report().why
+
+
+def no_thread(*_):
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_can_be_had_the_machine_goes_on(monkeypatch):
+    np = pytest.importorskip("numpy")
+    if "machine" not in EXECUTORS:
+        pytest.skip("llvmlite is not installed")
+    monkeypatch.setattr(running, "WARM", 100)
+    monkeypatch.setattr(running, "HOT", 500)
+    program, _ = perceptron()
+    rows = np.random.default_rng(0).normal(size=(2 * CHUNK + 1, 3))
+    expected = program.value(rows)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    running._pool.cache_clear()
+    other, _ = perceptron()
+    assert [other.value(rows) for _ in range(3)] == [expected] * 3
+    assert other.report().executor == "machine"
+
+
+AT_THE_END = """
+import atexit
+import numpy as np
+import tinygrad_edu as tg
+from tinygrad_edu.compiler import running
+
+def last_words():
+    program = tg.compile(x * x, inputs=[x])
+    for _ in range(3):
+        print(program.value(ones), program.report().executor)
+
+running.WARM = running.HOT = 10
+x, ones = tg.Value(0.0), np.ones((10_000, 1))
+atexit.register(last_words)
+"""
+
+
+def test_programs_answer_when_python_ends():
+    """No thread can be had any more, and none would be waited for."""
+    pytest.importorskip("llvmlite")
+    command = [sys.executable, "-W", "error", "-c", AT_THE_END]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1.0 machine\n" * 3, "")
 
 
 def test_a_long_sum_is_a_long_program(monkeypatch):

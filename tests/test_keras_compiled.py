@@ -1224,6 +1224,18 @@ def test_a_batch_trained_within_an_epoch_leaves_it_training():
     assert_same(*both(make, {"optimizer": "sgd", "loss": "mse"}, XS, YS, callbacks=[Extra()]))
 
 
+def test_where_no_thread_can_be_had_python_goes_on(monkeypatch):
+    def no_thread(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setitem(engines._AFTER, "", ("machine", 0.0))
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    model = post_model()
+    for _ in range(3):
+        model.train_on_batch(FLATS[:1], PRICES[:1])
+    assert model.optimizer.iterations == 3
+
+
 @pytest.mark.parametrize("use", ["fit", "eval"])
 def test_what_a_callback_does_with_the_model_leaves_it_training(use):
     class Extra(keras.callbacks.Callback):

@@ -14,6 +14,7 @@ import os
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from math import inf
@@ -159,9 +160,10 @@ class Runner(Locked):
             self._due = inf
             if self.executor == "python":
                 self._faster(f"{self.lanes:,} lanes were run")
-            else:
+            elif threading.main_thread().is_alive():  # else Python ends, and would not wait
                 name = "tinygrad_edu compiles"
-                threading.Thread(target=self._compile, name=name, daemon=False).start()
+                with suppress(RuntimeError):  # no thread can be had: the machine goes on
+                    threading.Thread(target=self._compile, name=name, daemon=False).start()
 
     def _faster(self, why: str) -> None:
         try:
@@ -187,7 +189,11 @@ class Runner(Locked):
             rows = batch[starts[i] : starts[i] + CHUNK]
             kernel(len(rows), rows, shared, eaches[i], parts[i].total, parts[i].once)
 
-        list(_pool().map(run, range(len(starts))))
+        try:
+            list(_pool().map(run, range(len(starts))))
+        except RuntimeError:  # no thread can be had, or Python ends
+            for i in range(len(starts)):
+                run(i)
         if code.each and isinstance(each, list):  # whose slices were copies
             each[:] = [row for part in eaches for row in part]
         for i in range(len(code.total)):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -226,9 +227,10 @@ class _Runs:
             if _installed() and not (after == "native" and self._long):
                 _import_numpy()  # here: others look at it while it is half imported
                 thread = Thread(target=self._load, args=[after], name=NAME, daemon=True)
-                thread.start()
-                if after == "machine":
-                    self._preparing = thread
+                with suppress(RuntimeError):  # no thread can be had: what there is goes on
+                    thread.start()
+                    if after == "machine":
+                        self._preparing = thread
 
     def _load(self, executor: str) -> None:
         with _LOADING:  # one after the other: what all kernels share is made by the first
