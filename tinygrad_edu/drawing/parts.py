@@ -13,6 +13,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import reduce
+from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
 from ..graph import Graph, Node
@@ -110,7 +112,7 @@ class View(NamedTuple):
         graph = graph or self.graph
         flows = [product(self.local(e, graph), graph.nodes[e[2]].adjoint) for e in link.edges]
         carried = [flow for flow in flows if flow is not None]
-        return sum(carried[1:], carried[0]) if carried else None
+        return reduce(add, carried) if carried else None  # sum() rounds otherwise from 3.12 on
 
 
 def reached(graph: Graph) -> set[int]:
