@@ -661,6 +661,8 @@ ID = re.compile(r"\b[a-z][0-9a-f]{10}\b")  # which Matplotlib makes of the numbe
 
 def test_the_pictures_of_the_page_are_what_its_code_draws(tmp_path, monkeypatch):
     """But for rounding: the number of a picture is a hundredth of a point off at most."""
+    if tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11):
+        pytest.skip("They were drawn by a newer Matplotlib, whose paths are others.")
     monkeypatch.chdir(tmp_path)
     page = SYBIL.parse(DOCS / "plots.md")
     for example in page.examples():
