@@ -1,4 +1,4 @@
-"""A child process computes, whatever the threads of its parent were doing when it was forked."""
+"""Processes that are forked, or end, while their threads compile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+
+def assert_runs(text):
+    pytest.importorskip("llvmlite")
+    command = [sys.executable, "-W", "error", "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr[-2000:]) == (0, "")
+
 
 IN_A_CHILD = """
 import os, signal, threading, time, warnings
@@ -70,9 +76,34 @@ done.set()
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.parametrize("text", [TRACING, DROPPING], ids=["tracing", "dropping"])
-def test_a_fork_while_threads_are(text):
-    pytest.importorskip("llvmlite")
-    command = [sys.executable, "-W", "error", "-c", IN_A_CHILD + text]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_a_child_computes_though_its_parent_was(text):
+    assert_runs(IN_A_CHILD + text)
+
+
+ENDING = """
+import atexit, threading, time
+from tinygrad_edu.compiler import native
+from tinygrad_edu.compiler.code import Code
+
+def compute():
+    while True:
+        native.load(Code(2, 0, (), ("mul", "exp"), ((0, 1), (2,)), each=(3,)))
+        compiled.set()
+
+def last():  # what is registered first
+    time.sleep(0.1)
+    compiled.clear()
+    assert not compiled.wait(0.3)
+
+compiled = threading.Event()
+atexit.register(last)
+threading.Thread(target=compute, daemon=True).start()
+compiled.wait()
+"""
+
+
+def test_no_thread_compiles_while_python_ends():
+    """It would abort, one time in five."""
+    assert_runs(ENDING)

@@ -8,6 +8,7 @@ numerical method is written once, in Python's own signs, for one sample and for 
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import struct
 import weakref
@@ -480,8 +481,12 @@ def binding() -> Any:
             "Native code needs llvmlite and NumPy, which are not installed. "
             "Install them with: pip install 'tinygrad-edu[compiler]'"
         ) from error
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+    with _COMPILING:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    # Python aborts if it ends while a thread is in LLVM. It waits for who is there, and from then
+    # on none gets in.
+    atexit.register(_COMPILING.acquire)
     return llvm
 
 
