@@ -26,7 +26,7 @@ from test_compiler import EXECUTORS, SPECIAL, every_executor, floats, same
 import tinygrad_edu as tg
 from tinygrad_edu import Program, Value
 from tinygrad_edu.compiler import Code, program, python, running
-from tinygrad_edu.compiler.arrays import SMALL, Lists
+from tinygrad_edu.compiler.arrays import SMALL, Lists, arrays
 from tinygrad_edu.compiler.running import CHUNK, Runner
 from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotANumber
 from tinygrad_edu.testing import strategies
@@ -196,6 +196,10 @@ def test_arrays_of_real_numbers_of_any_kind():
         assert product().value_and_grad(*found) == expected, kind
         assert lanes(*found).tolist() == each
         assert type(lanes(found[0], found[1].tolist())) is np.ndarray
+    shifted = np.frombuffer(b"." + rows[:, ::2].tobytes(), np.uint8)[1:].view(float).reshape(3, 2)
+    assert not shifted.flags.aligned  # some processors can't read such numbers
+    assert arrays().contiguous(shifted).flags.aligned
+    assert product().value_and_grad(shifted, [2.0]) == expected
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         assert product().value(np.matrix(rows[:, ::2])) == expected[0]

@@ -178,6 +178,14 @@ def test_static_arguments():
         tg.jit(3.0)
 
 
+def test_nan_is_a_static_argument_like_any_other():
+    f = tg.jit(lambda x, edge: x if math.isnan(edge) else edge, static_argnums=1)
+    assert [f(2.0, float("nan")) for _ in range(5)] == [2.0] * 5
+    assert f.traces == 1
+    assert [str(f(2.0, edge)) for edge in (0.0, -0.0, 1, 1.0)] == ["0.0", "-0.0", "1.0", "1.0"]
+    assert f.traces == 5
+
+
 def test_it_looks_like_the_function_it_wraps():
     def area(r: Any) -> Any:
         """πr²"""

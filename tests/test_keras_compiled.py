@@ -20,7 +20,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn
 from tinygrad_edu.errors import BadArgument
 from tinygrad_edu.keras import engines
-from tinygrad_edu.keras.compiled import Forward, Training, fingerprint, same
+from tinygrad_edu.keras.compiled import Draws, Forward, Training, fingerprint, same
 from tinygrad_edu.keras.training import Diverged, RunsEagerly
 from tinygrad_edu.nn.optimizers import OPTIMIZERS, Optimizer
 from tinygrad_edu.nn.schedules import ExponentialDecay
@@ -1234,6 +1234,22 @@ def test_where_no_thread_can_be_had_python_goes_on(monkeypatch):
     for _ in range(3):
         model.train_on_batch(FLATS[:1], PRICES[:1])
     assert model.optimizer.iterations == 3
+
+
+def test_an_interrupt_while_layers_are_recorded_leaves_their_random_numbers(monkeypatch):
+    def interrupted(self, source, drawn):
+        if source is second.random:
+            raise KeyboardInterrupt
+        random.Random.__init__(self)
+
+    first, second = layers.Dropout(0.5, seed=1), layers.Dropout(0.5, seed=2)
+    model = keras.Sequential([dense(1, input_shape=[1]), first, second])
+    model.compile("sgd", "mse")
+    before = first.random
+    monkeypatch.setattr(Draws, "__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(FLATS, PRICES, verbose=0)
+    assert first.random is before
 
 
 @pytest.mark.parametrize("use", ["fit", "eval"])

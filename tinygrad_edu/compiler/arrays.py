@@ -148,8 +148,10 @@ class Arrays:
     def contiguous(self, x: Any) -> Any:
         """An array of float64 that holds the real numbers of x."""
         if type(x) is self._kind and x.dtype is self._float and x.flags.c_contiguous:
-            return x
-        return self._np.ascontiguousarray(self._real(x), dtype=self._float)
+            found = x
+        else:
+            found = self._np.ascontiguousarray(self._real(x), dtype=self._float)
+        return found if found.flags.aligned else found.copy()
 
     def _real(self, x: Any) -> Any:
         """x as an array, if it holds real numbers: NumPy would also read texts as numbers, and

@@ -370,10 +370,11 @@ def _shape(tree: Any, numbers: list[Any]) -> Any:
 
 
 def _static(x: Any) -> Any:
-    """A key of a static argument, which keeps apart what == does not: 2 and 2.0, 0.0 and −0.0."""
+    """A key of a static argument. It keeps apart what == does not: 2 and 2.0, 0.0 and −0.0; and
+    nan is nan."""
     if isinstance(x, tuple):
         return (type(x), *map(_static, x))
-    return (type(x), x, repr(x) if isinstance(x, (float, complex)) else None)
+    return (type(x), repr(x) if isinstance(x, (float, complex)) else x)
 
 
 def _trace(call: _Call, options: dict[str, Any]) -> _Traced:

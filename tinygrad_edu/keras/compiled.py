@@ -74,9 +74,9 @@ def _drawing(layers: Sequence[ShapedLayer]) -> Iterator[list[tuple[Random, Value
         for name, found in vars(layer).items()
         if found is stream
     ]
-    for layer, name, stream in places:
-        setattr(layer, name, Draws(stream, drawn))
     try:
+        for layer, name, stream in places:
+            setattr(layer, name, Draws(stream, drawn))
         yield drawn
     finally:
         for layer, name, stream in places:
@@ -639,8 +639,8 @@ def trained(model: Module, training: bool) -> Iterator[None]:
     """Within, the layers know that they are trained, or used; then it is again as it was, since
     a callback may ask for either in the middle of an epoch."""
     was_training = model.training
-    model.train(training)
     try:
+        model.train(training)
         yield
     finally:
         model.train(was_training)
