@@ -508,7 +508,7 @@ def test_programs_answer_when_python_ends():
 def test_a_long_sum_is_a_long_program(monkeypatch):
     if "machine" not in EXECUTORS:
         pytest.skip("llvmlite is not installed")
-    monkeypatch.setattr(running, "LONG", 50)
+    monkeypatch.setattr(running, "LONG", 40)
     xs = [Value(0.0) for _ in range(200)]
     program = tg.compile(tg.sum(xs), inputs=xs)
     assert program.value([[0.5] * 200]) == 100.0

@@ -78,7 +78,7 @@ class Runner(Locked):
         self.seconds: dict[str, float] = {}  # what preparing each executor took
         self.calls = self.lanes = 0
         # A sum of very many terms is one instruction, and as much work as many.
-        self._size = max(len(code.ops), sum(map(len, code.args)) // 2)
+        self._size = max(len(code.ops), sum(map(len, code.args)) // 4)
         self._free: list[Any] = []
         self.free = self._free.append
         self._due = inf  # the lanes after which a faster executor is
