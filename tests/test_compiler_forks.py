@@ -53,6 +53,20 @@ thread.join()
 assert tripled(2.0) == 6.0
 """
 
+IMPORTING = """
+from tinygrad_edu.compiler.code import Code
+from tinygrad_edu.compiler.running import Runner
+
+def compute():
+    Runner(Code(2, 0, (), ("mul",), ((0, 1),), each=(2,)), "native")
+
+thread = threading.Thread(target=compute, daemon=True)
+thread.start()  # it imports NumPy and LLVM, for the first time
+while thread.is_alive():
+    time.sleep(0.02)
+    in_a_child(compute)
+"""
+
 DROPPING = """
 from tinygrad_edu.compiler import native
 from tinygrad_edu.compiler.code import Code
@@ -77,7 +91,9 @@ done.set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.parametrize("text", [TRACING, DROPPING], ids=["tracing", "dropping"])
+@pytest.mark.parametrize(
+    "text", [TRACING, IMPORTING, DROPPING], ids=["tracing", "importing", "dropping"]
+)
 def test_a_child_computes_though_its_parent_was(text):
     assert_runs(IN_A_CHILD + text)
 

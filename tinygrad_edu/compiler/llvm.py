@@ -475,6 +475,7 @@ def binding() -> Any:
         MissingExtra: if llvmlite is not installed.
     """
     try:
+        import numpy  # noqa: F401 (with a lock: a fork would leave Python's own of it closed)
         from llvmlite import binding as llvm
     except ImportError as error:
         raise MissingExtra(

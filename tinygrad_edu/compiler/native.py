@@ -15,7 +15,7 @@ from itertools import chain
 
 from .code import PRIMITIVES, Code
 from .kernels import PART, FastKernel, layout
-from .llvm import LANES, Function, MachineCode, Real, compiled, kind, once
+from .llvm import LANES, Function, MachineCode, Real, binding, compiled, kind, once
 from .primitives import FORMULAS, FUNCTIONS, compute
 
 __all__ = ["load"]
@@ -42,6 +42,7 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     >>> each.tolist(), total.tolist()
     ([[6.0], [20.0]], [26.0])
     """
+    binding()  # and NumPy
     return _Assembly(_without_long_sums(code), fastmath).kernel()
 
 

@@ -24,7 +24,7 @@ from typing import Any, Final
 from ..errors import MissingExtra, unknown_name
 from .arrays import arrays
 from .code import Code
-from .forks import Locked
+from .forks import Locked, lock
 
 __all__ = ["EXECUTORS", "Runner"]
 
@@ -46,6 +46,9 @@ however many cores there are, so that the result does not depend on their number
 
 EXECUTORS: Final = {"python": ".python", "machine": ".machine", "native": ".native"}
 """By name the module whose ``load(code, fastmath)`` gives a kernel, see `loops.Kernel`."""
+
+
+_IMPORTING: Final = lock()
 
 
 class Runner(Locked):
@@ -142,7 +145,9 @@ class Runner(Locked):
     def _load(self, executor: str) -> Any:
         start = perf_counter()
         try:
-            kernel = import_module(EXECUTORS[executor], __package__).load(self.code, self.fastmath)
+            with _IMPORTING:
+                load = import_module(EXECUTORS[executor], __package__).load
+            kernel = load(self.code, self.fastmath)
         except ImportError as error:
             raise MissingExtra(
                 f"The executor {executor!r} needs llvmlite and NumPy. Install them with: "
