@@ -125,6 +125,8 @@ class Lowering:
         writer, slots = self._writer, self.slots
         slot, write, read = writer.next, writer.ops.append, writer.args.append
         plain: dict[Any, Any] = {PRIMITIVES[name]: writer.known[name] for name in _PLAIN}
+        # Of constants all but these: with 0, ±1 and nan some instructions are not needed.
+        constants = {x: at for x, at in writer.slot_of.items() if x not in (1.0, -1.0)}
         op: Any
         args: Any
         for node in nodes:
@@ -133,8 +135,10 @@ class Lowering:
             if known is None:
                 args = None
             elif len(operands) == 2:
-                a, b = operands
-                args = None if type(a) is float or type(b) is float else (slots[a], slots[b])
+                x, y = operands
+                a = constants.get(x) if type(x) is float else slots[x]
+                b = constants.get(y) if type(y) is float else slots[y]
+                args = None if a is None or b is None else (a, b)
             elif float in map(type, operands) or (op is _SUM and len(operands) == 1):
                 args = None
             else:

@@ -116,7 +116,8 @@ class _Assembly:
         for i, piece in enumerate(chain(self.once, self.many)):
             for slot in piece:
                 read.update(arg for arg in self.args(slot) if piece_of.get(arg, i) != i)
-        return [slot for slot in piece_of if slot in read]
+        # Those wanted once come first, as they are wanted: so they are copied in one go.
+        return list(dict.fromkeys([*code.once, *(slot for slot in piece_of if slot in read)]))
 
     def placed(self) -> tuple[dict[int, int], int]:
         """The column of every result that another piece reads, and how many columns there are.
