@@ -142,11 +142,12 @@ class FastKernel:
             code.inputs > 0,
             code.shared > 0,
         )
-        known_batch = known_shared = None
+        known_batch = known_shared = known_n = None
 
         def call(n: int, batch: Any, shared: Any) -> None:
-            nonlocal known_batch, known_shared
-            told[1] = n
+            nonlocal known_batch, known_shared, known_n
+            if n != known_n:
+                told[1] = known_n = n
             # Most calls have the arrays of the last one. They are kept, so their memory stays.
             if batch is not known_batch and takes_batch and n:
                 told[2], known_batch = address(batch), batch if batch.nbytes <= SMALL else None

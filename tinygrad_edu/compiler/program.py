@@ -281,7 +281,7 @@ class Program:
         self._runners: dict[str, Runner] = {}
         # Most calls have the arrays of the last one, which are not looked at again. What is read
         # are views of them, as somebody may reshape an array in its place.
-        self._batch: tuple[Any, Any] = object(), ()
+        self._batch: tuple[Any, Any, int] = object(), (), 0
         self._theta: tuple[Any, Any] = object(), ()
         self._out: Any = None
         self._both = bool(code.total and code.once)
@@ -319,7 +319,7 @@ class Program:
         Raises:
             BadArgument: as `value`; or if ``out`` has no place for one number per parameter.
         """
-        if out is not None and out is not self._out:
+        if out is not self._out and out is not None:
             self._check_out(out)
         runner, results = self._reduced("all", batch, theta)
         loss, slopes = results.front[0], results.slopes
@@ -346,7 +346,7 @@ class Program:
         once per batch)."""
         if self.code.once and not self.code.total:
             raise BadArgument("Nothing in this program depends on a sample. Ask for its value.")
-        known, rows = self._batch
+        known, rows, _ = self._batch
         if batch is not known:
             rows = self._rows(batch)
         found, runner, n = arrays(), self._runner("each"), len(rows)
@@ -392,18 +392,22 @@ class Program:
 
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Runner, Results]:
         """The totals over the lanes, reduced, and what counts once; and who wants them back."""
-        known, rows = self._batch
+        known, rows, n = self._batch
         if batch is not known:
             rows = self._rows(batch)
+            n = len(rows)
         known, shared = self._theta
         if theta is not known:
             shared = self._shared(theta)
-        n = len(rows)
-        if n == 1 and self.single is not None:
+        if n != 1:
+            if n == 0 and self.code.total and self.reduce == "mean":
+                raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
+        elif self._both and self.single is not None:
             return self._of_one._reduced(wanted, rows, theta)
-        if n == 0 and self.code.total and self.reduce == "mean":
-            raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
-        runner = self._runners.get(wanted) or self._runner(wanted)
+        try:
+            runner = self._runners[wanted]
+        except KeyError:
+            runner = self._runner(wanted)
         results = runner.results(n, rows, shared)
         if n != 1 or self._both:
             results.reduce(n if self.reduce == "mean" else 1)
@@ -420,7 +424,7 @@ class Program:
         except NotANumber as error:
             raise NotANumber(f"A batch holds numbers only. {error}") from None
         if rows is batch and rows.nbytes <= SMALL:
-            self._batch = batch, rows.view()
+            self._batch = batch, rows.view(), len(rows)
         return rows
 
     def _shared(self, theta: Any) -> Any:
