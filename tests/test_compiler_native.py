@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threads
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -250,11 +251,7 @@ def test_eight_threads(executor):
             if not all((x == y).all() for x, y in zip(got, expected[i])):
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads.eight(work)
     assert not wrong
 
 
@@ -267,16 +264,12 @@ def test_what_is_made_once_is_made_once_in_threads_too():
         time.sleep(0.01)
         return object()
 
-    def work(found):
+    def work(_):
         barrier.wait()
         found.append(make(1))
 
     found: list[object] = []
-    threads = [threading.Thread(target=work, args=(found,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads.eight(work)
     assert made == [1]
     assert len(set(map(id, found))) == 1
 

@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import threads
 from hypothesis import given
 from hypothesis import strategies as st
 from test_compiler import EXECUTORS, SPECIAL, every_executor, floats, same
@@ -410,13 +411,18 @@ def test_rosenbrock_in_many_variables():
 # ── Executors ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_busy_program_goes_over_to_faster_executors(monkeypatch):
+def soon_busy(executor, monkeypatch, **limits):
+    """A program that goes over to that executor after so little work; and NumPy."""
     np = pytest.importorskip("numpy")
-    if "native" not in EXECUTORS:
+    if executor not in EXECUTORS:
         pytest.skip("llvmlite is not installed")
-    monkeypatch.setattr(running, "WARM", 1000)
-    monkeypatch.setattr(running, "HOT", 5000)
-    program, _ = perceptron()
+    for name, limit in limits.items():
+        monkeypatch.setattr(running, name, limit)
+    return perceptron()[0], np
+
+
+def test_a_busy_program_goes_over_to_faster_executors(monkeypatch):
+    program, np = soon_busy("native", monkeypatch, WARM=1000, HOT=5000)
     rows = np.random.default_rng(0).normal(size=(50, 3))
     first = program.value_and_grad(rows)
     assert program.report().executor == "python"
@@ -451,10 +457,7 @@ def test_a_missing_extra_is_told_once_and_changes_nothing(monkeypatch):
 
 
 def test_a_long_program_is_left_to_the_machine(monkeypatch):
-    if "machine" not in EXECUTORS:
-        pytest.skip("llvmlite is not installed")
-    monkeypatch.setattr(running, "LONG", 5)
-    program, _ = perceptron()
+    program, _ = soon_busy("machine", monkeypatch, LONG=5)
     program.value_and_grad(ROWS)
     assert program.report().executor == "machine"
     assert "too long for Python" in program.report().why
@@ -465,12 +468,7 @@ def no_thread(*_):
 
 
 def test_where_no_thread_can_be_had_the_machine_goes_on(monkeypatch):
-    np = pytest.importorskip("numpy")
-    if "machine" not in EXECUTORS:
-        pytest.skip("llvmlite is not installed")
-    monkeypatch.setattr(running, "WARM", 100)
-    monkeypatch.setattr(running, "HOT", 500)
-    program, _ = perceptron()
+    program, np = soon_busy("machine", monkeypatch, WARM=100, HOT=500)
     rows = np.random.default_rng(0).normal(size=(2 * CHUNK + 1, 3))
     expected = program.value(rows)
     monkeypatch.setattr(threading.Thread, "start", no_thread)
@@ -570,11 +568,7 @@ def test_eight_threads_at_once(executor):
             if value != expected[i][0] or gradient.tolist() != expected[i][1].tolist():
                 failures.append((i, value))
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads.eight(work)
     assert not failures
 
 
@@ -583,15 +577,11 @@ def test_a_jitted_function_is_traced_once_by_eight_threads():
     barrier = threading.Barrier(8)
     found = []
 
-    def work() -> None:
+    def work(_: int) -> None:
         barrier.wait()
         found.append(f(2.0))
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads.eight(work)
     assert found == [found[0]] * 8
     assert f.traces == 1
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+import threads
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -851,11 +852,7 @@ def test_threads_that_trace_and_drop_programs_at_once():
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # more than 64 programs
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        threads.eight(work)
     assert not wrong
     assert len(f._kept.programs) <= KEPT
     assert [model.loss.traces for model in models] == [1, 1, 1]

@@ -57,7 +57,7 @@ class ArrayResults(Results):
         slopes: an array of the slopes, until they are overwritten by those of another call.
     """
 
-    slopes = None
+    slopes = None  # in the place of the property
 
     def __init__(self, totals: int, onces: int) -> None:
         import ctypes
@@ -67,8 +67,7 @@ class ArrayResults(Results):
         self.total, self.once = (ctypes.c_double * totals)(), (ctypes.c_double * onces)()
         self.front = self.total or self.once
         self._arrays = [np.frombuffer(x) for x in (self.total, self.once) if x]
-        for front in self._arrays[:1]:
-            self.slopes = front[1:]
+        self.slopes = self._arrays[0][1:] if self._arrays else None
 
     def reduce(self, n: int) -> None:
         import numpy as np

@@ -137,11 +137,8 @@ class FastKernel:
         totals, onces = address(total) if code.total else 0, address(once) if code.once else 0
         told: Any = (ctypes.c_int64 * 7)(self.context, 0, 0, 0, 0, totals, onces)
         told.kept = total, once  # which must live as long
-        told_at, takes_batch, takes_shared = (
-            ctypes.addressof(told),
-            code.inputs > 0,
-            code.shared > 0,
-        )
+        told_at = ctypes.addressof(told)
+        takes_batch, takes_shared = code.inputs > 0, code.shared > 0
         known_batch = known_shared = known_n = None
 
         def call(n: int, batch: Any, shared: Any) -> None:

@@ -109,7 +109,7 @@ class Runner(Locked):
 
         Their memory is used again: `free` it when all is read.
         """
-        self.calls += 1
+        self.calls += 1  # as `_count` does, whose call would take a twentieth of the whole time
         self.lanes += n or 1
         if self.lanes > self._due:
             self._promote()
