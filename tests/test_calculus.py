@@ -11,8 +11,8 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
+from tinygrad_edu.core.table import BUILT_IN, TABLE
 from tinygrad_edu.errors import BadArgument, NameUnknown, NotANumber
-from tinygrad_edu.ops import BUILT_IN, TABLE
 
 
 class TestNestedDerivativesAreNeverConfused:
@@ -144,16 +144,16 @@ class TestHigherOrders:
 
         def steps(n: int) -> int:
             count = 0
-            counted = tg.calculus.local_numbers
+            counted = tg.core.calculus.local_numbers
 
             def counting(node):
                 nonlocal count
                 count += 1
                 return counted(node)
 
-            monkeypatch.setattr(tg.calculus, "local_numbers", counting)
+            monkeypatch.setattr(tg.core.calculus, "local_numbers", counting)
             bends = tg.hessian(lambda v: tg.sum([x * x * x for x in v]))([2.0] * n)
-            monkeypatch.setattr(tg.calculus, "local_numbers", counted)
+            monkeypatch.setattr(tg.core.calculus, "local_numbers", counted)
             assert bends[1][1] == 12.0
             assert bends[1][0] == 0.0
             return count

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_edu import cli, nn
+from tinygrad_edu import nn
+from tinygrad_edu.command import cli
 
 KERAS = json.loads((Path(__file__).parent / "data" / "trajectories_float64.json").read_text())
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import cli, keras, tables
-from tinygrad_edu.commands import Scale, fold
+from tinygrad_edu import keras
+from tinygrad_edu.command import cli, tables
+from tinygrad_edu.command.commands import Scale, fold
 from tinygrad_edu.errors import TinygradError
 from tinygrad_edu.keras.callbacks import Callback
 from tinygrad_edu.keras.saving import load_model

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from test_edges import EDGES, power, quotient
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, ops
+from tinygrad_edu import Value
 from tinygrad_edu.compiler import Code, flatten, python
 from tinygrad_edu.compiler.code import PRIMITIVES
 from tinygrad_edu.compiler.lowering import KEPT, Lowering, _partials_template
 from tinygrad_edu.compiler.transforms import only
+from tinygrad_edu.core import ops
+from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
 from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotTraceable
-from tinygrad_edu.ops import TABLE, Op
 from tinygrad_edu.testing import strategies
 from tinygrad_edu.testing.expressions import Expression
 
@@ -34,7 +35,7 @@ SPECIAL = [
 ]  # fmt: skip
 floats = st.sampled_from(SPECIAL) | st.floats() | st.floats(-10.0, 10.0)
 
-ROWS = [row for name, row in TABLE.items() if name in ops.BUILT_IN]
+ROWS = [row for name, row in TABLE.items() if name in BUILT_IN]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 

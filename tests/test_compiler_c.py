@@ -26,8 +26,8 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import c_source as c
 from tinygrad_edu.compiler.code import Code
+from tinygrad_edu.core.table import BUILT_IN, TABLE
 from tinygrad_edu.errors import BadArgument
-from tinygrad_edu.ops import BUILT_IN, TABLE
 
 CC = shutil.which("cc")
 needs_cc = pytest.mark.skipif(CC is None, reason="no C compiler `cc` on PATH")

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.compiler.tracing import KEPT
+from tinygrad_edu.core.modes import MODE
 from tinygrad_edu.errors import (
     BadArgument,
     NameUnknown,
@@ -29,7 +30,6 @@ from tinygrad_edu.errors import (
     StaleGraph,
     TracingError,
 )
-from tinygrad_edu.modes import MODE
 
 moderate = st.floats(-3.0, 3.0)
 

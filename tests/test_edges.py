@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
-from tinygrad_edu.ops import BUILT_IN, TABLE, Op
+from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
 
 inf, nan, pi = math.inf, math.nan, math.pi
 ROWS = [TABLE[name] for name in sorted(BUILT_IN)]

@@ -19,14 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu import Explanation, Value, nn, ops
+from tinygrad_edu import Explanation, Value, nn
+from tinygrad_edu.core import ops
+from tinygrad_edu.core.graph import Graph
+from tinygrad_edu.core.table import BUILT_IN, Op, op
 from tinygrad_edu.errors import BadArgument, GraphError, StaleGraph
 from tinygrad_edu.explaining import simplifying
 from tinygrad_edu.explaining.document import _broken, columns
 from tinygrad_edu.explaining.paths import MANY, Path, Paths
 from tinygrad_edu.explaining.symbols import Term, close, partial
 from tinygrad_edu.explaining.words import Math, counted, tex_name
-from tinygrad_edu.graph import Graph
 from tinygrad_edu.testing import strategies
 
 EPSILON = 2.0**-52
@@ -403,7 +405,7 @@ def test_any_numbers_at_all(numbers):
 # ── Formulas ──────────────────────────────────────────────────────────────────────────────
 
 
-def point(op: ops.Op, at: float) -> list[float]:
+def point(op: Op, at: float) -> list[float]:
     ranges = op.sample if op.arity is not None else op.sample * 3
     return [max(low, -2.0) + (min(high, 3.0) - max(low, -2.0)) * (at + 0.1 * i)
             for i, (low, high) in enumerate(ranges)]  # fmt: skip
@@ -413,11 +415,11 @@ def terms(numbers: list[float]) -> list[Term]:
     return [Term.named(Math("xyz"[i], "xyz"[i]), x) for i, x in enumerate(numbers)]
 
 
-def applied(op: ops.Op, args: list[Any]) -> Any:
+def applied(op: Op, args: list[Any]) -> Any:
     return op(*args) if op.arity is not None else op(args)
 
 
-@pytest.mark.parametrize("name", sorted(ops.BUILT_IN))
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_the_partials_of_every_row_are_traced(name):
     op = tg.TABLE[name]
     for at in (0.2, 0.45, 0.7):
@@ -606,13 +608,13 @@ def test_derivatives_by_sympy():
             traced = partial(op, i, Term(op, tuple(symbols), (out,)), symbols, [local])
             slope = float(s.diff(formula, (x, y)[i]).subs(at))
             assert traced.values[0] == pytest.approx(slope, rel=1e-9), name
-    smooth = {name for name in ops.BUILT_IN if tg.TABLE[name].kinks is None
+    smooth = {name for name in BUILT_IN if tg.TABLE[name].kinks is None
               and tg.TABLE[name].arity is not None}  # fmt: skip
     assert smooth - set(known) == {"stop_gradient", "unless_nan", "gelu_tanh"}
 
 
 def test_a_rule_that_cannot_be_traced_is_a_symbol():
-    row = ops.op("math_only", lambda x: math.sin(x), [lambda out, x: math.cos(x)])
+    row = op("math_only", lambda x: math.sin(x), [lambda out, x: math.cos(x)])
     try:
         x = Value(0.5, name="x")
         e = tg.explain(row(x) * 2.0, x)
@@ -620,7 +622,7 @@ def test_a_rule_that_cannot_be_traced_is_a_symbol():
         (step, _) = e.data()["groups"][0]["paths"][0]["steps"][::-1]
         assert step["local"] == math.cos(0.5)
         assert "0.877583" in str(e)
-        sly = ops.op("math_only", math.sin, [lambda out, x: x * (2.0 if type(x) is float else 5.0)])
+        sly = op("math_only", math.sin, [lambda out, x: x * (2.0 if type(x) is float else 5.0)])
         assert "5·x" not in str(tg.explain(sly(x), x))  # the formula would not be what it does
         many = tg.explain(tg.sum([row(x * i) for i in (1.0, 2.0)]), x)
         assert "∂math_only/∂x" in str(many)
@@ -738,7 +740,7 @@ def everything() -> list[Explanation]:
         weight = Value(1.0, name="w_1")
         (weight * weight).backward()
         found.append(tg.explain_update(rule([weight]), weight))
-    for name in sorted(ops.BUILT_IN):
+    for name in sorted(BUILT_IN):
         op = tg.TABLE[name]
         leaves = [Value(x, name=n) for n, x in zip("abc", point(op, 0.7))]
         made = applied(op, leaves)

@@ -13,8 +13,8 @@ from importlib.resources import files
 import pytest
 
 from tinygrad_edu import op
+from tinygrad_edu.core.table import BUILT_IN, TABLE
 from tinygrad_edu.exploring import javascript
-from tinygrad_edu.ops import BUILT_IN, TABLE
 
 ROWS = [TABLE[name] for name in sorted(BUILT_IN)]
 EDGES = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 5e-324, 1e308, math.inf, -math.inf, math.nan)

@@ -19,7 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu import keras, ops
+from tinygrad_edu import keras
+from tinygrad_edu.core import ops
+from tinygrad_edu.core.value import Value
 from tinygrad_edu.errors import BadArgument, SavedModelError
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.keras import documents
@@ -33,7 +35,6 @@ from tinygrad_edu.nn.losses import LOSSES
 from tinygrad_edu.nn.metrics import METRICS
 from tinygrad_edu.nn.optimizers import OPTIMIZERS, Optimizer
 from tinygrad_edu.nn.regularizers import REGULARIZERS
-from tinygrad_edu.value import Value
 
 X = [[0.1 * i, (i % 3) - 1.0] for i in range(7)]
 Y = [[math.sin(x) + y] for x, y in X]

@@ -18,7 +18,8 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, keras, nn, ops, plots
+from tinygrad_edu import Value, keras, nn, plots
+from tinygrad_edu.core.table import BUILT_IN, TABLE
 from tinygrad_edu.drawing.axes import written
 from tinygrad_edu.drawing.themes import THEMES
 from tinygrad_edu.errors import BadArgument, GraphError, MissingExtra, NameUnknown, NotANumber
@@ -451,14 +452,14 @@ def test_classes_that_a_model_has_not_are_refused():
 
 UNARY = [
     name
-    for name in sorted(ops.BUILT_IN)
-    if (row := ops.TABLE[name]).arity is not None and row.arity - len(row.defaults) == 1
+    for name in sorted(BUILT_IN)
+    if (row := TABLE[name]).arity is not None and row.arity - len(row.defaults) == 1
 ]
 
 
 @pytest.mark.parametrize("name", UNARY)
 def test_every_row_of_one_argument_is_drawn_as_the_table_has_it(name):
-    row = ops.TABLE[name]
+    row = TABLE[name]
     ax = plots.operation(name)
     drawn = lines(ax)
     xs, ys = data(drawn[f"{name}(x)"])
@@ -489,7 +490,7 @@ def test_every_row_of_one_argument_is_drawn_as_the_table_has_it(name):
 )  # fmt: skip
 def test_kinks_are_marked_with_what_the_engine_answers_there(name, kinks):
     drawn = lines(plots.operation(name))
-    row = ops.TABLE[name]
+    row = TABLE[name]
     assert data(drawn[f"_kinks of {name}(x)"]) == (kinks, [row(x) for x in kinks])
     slopes = data(drawn[f"_kinks of {name}′(x)"])
     assert slopes == (kinks, [tg.grad(lambda x: row(x))(x) for x in kinks])
@@ -514,7 +515,7 @@ def test_several_rows_and_rows_of_yours():
         xs, ys = data(lines(ax)["_versine_of_plots′(x)"])
         assert ys == [math.sin(x) for x in xs]
     finally:
-        del ops.TABLE["versine_of_plots"]
+        del TABLE["versine_of_plots"]
 
 
 @pytest.mark.parametrize(

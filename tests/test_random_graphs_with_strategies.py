@@ -16,9 +16,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, ops
+from tinygrad_edu import Value
+from tinygrad_edu.core import ops
+from tinygrad_edu.core.graph import datum, local_numbers
+from tinygrad_edu.core.table import Op
 from tinygrad_edu.errors import GradientMismatch
-from tinygrad_edu.graph import datum, local_numbers
 from tinygrad_edu.testing import check_grads, strategies
 from tinygrad_edu.testing.strategies import Example
 
@@ -50,7 +52,7 @@ def all_modes_agree(graph: Example) -> None:
 def largest_path(root: Value, leaves: Sequence[Value]) -> float:
     """Σ |product of partials| over all paths to a leaf: what rounding errors are relative to."""
     size: dict[Any, float] = dict.fromkeys(leaves, 1.0)
-    for node in tg.graph.tape(root):
+    for node in tg.core.graph.tape(root):
         if node.op is not None:
             pairs = zip(node.args, local_numbers(node))
             size[node] = sum(size.get(arg, 0.0) * abs(local or 0.0) for arg, local in pairs)
@@ -124,7 +126,7 @@ def the_complex_step_agrees(graph: Example) -> None:
         assert step == pytest.approx(slope, rel=1e-12, abs=bound)
 
 
-ANALYTIC: dict[ops.Op, Callable[..., complex]] = {
+ANALYTIC: dict[Op, Callable[..., complex]] = {
     ops.add: lambda z, w: z + w,
     ops.sub: lambda z, w: z - w,
     ops.mul: lambda z, w: z * w,
@@ -182,12 +184,12 @@ def broken_multiplication(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def broken_reverse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reverse mode in functions, but not in backward(), is off by a billionth."""
-    right = tg.calculus._pull
+    right = tg.core.calculus._pull
 
     def off(seeds: Any, xs: Any, record: bool) -> Any:
         return [g * (1.0 + 1e-9) for g in right(seeds, xs, record)]
 
-    monkeypatch.setattr(tg.calculus, "_pull", off)
+    monkeypatch.setattr(tg.core.calculus, "_pull", off)
 
 
 def broken_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +222,7 @@ def broken_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values compute something that floats do not."""
     right = Value.interpret
 
-    def rounded(op: ops.Op, args: Any) -> Value:
+    def rounded(op: Op, args: Any) -> Value:
         made = right(op, args)
         made._data = float(f"{made._data:.12g}")
         return made

@@ -19,7 +19,7 @@ import pytest
 import tinygrad_edu as tg
 from tests.oracle import BORDERS, VALUE, mp, truth
 from tinygrad_edu import Value
-from tinygrad_edu.ops import BUILT_IN, TABLE, Op
+from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
 
 ROWS = [TABLE[name] for name in sorted(BUILT_IN)]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import find, given
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, ops
+from tinygrad_edu import Value
+from tinygrad_edu.core import ops
+from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
 from tinygrad_edu.errors import BadArgument, GradientMismatch, MissingExtra, NameUnknown
-from tinygrad_edu.ops import BUILT_IN, TABLE, Op
 from tinygrad_edu.testing import Expression, check_grads, strategies
 from tinygrad_edu.testing import checking as checking_room
 from tinygrad_edu.testing.differences import slopes

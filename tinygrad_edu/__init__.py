@@ -16,12 +16,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .calculus import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .graph import Graph, snapshot
-from .modes import detect_anomaly, no_grad, scope
-from .ops import (
-    TABLE,
-    Op,
+from .core.calculus import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .core.graph import Graph, snapshot
+from .core.modes import detect_anomaly, no_grad, scope
+from .core.ops import (
     abs,
     acos,
     acosh,
@@ -74,7 +72,6 @@ from .ops import (
     mul,
     neg,
     not_equal,
-    op,
     pow,
     reciprocal,
     relu,
@@ -100,9 +97,10 @@ from .ops import (
     tanh,
     tanh_shrink,
     where,
-)  # fmt: skip
-from .trees import ravel
-from .value import Value, backward, replay, zero_grad
+)
+from .core.table import TABLE, Op, op
+from .core.trees import ravel
+from .core.value import Value, backward, replay, zero_grad
 
 if TYPE_CHECKING:
     from . import keras as keras
@@ -162,6 +160,7 @@ _LATE: dict[str, tuple[str, str | None]] = {
     "jit": (".compiler", "jit"),
     "keras": (".keras", None),
     "nn": (".nn", None),
+    "ops": (".core.ops", None),
     "plots": (".drawing.plots", None),
     "testing": (".testing", None),
     "tree": (".drawing", "tree"),

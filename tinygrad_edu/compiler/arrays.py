@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from typing import Any, Final
 
+from ..core.table import number
 from ..errors import BadArgument, NotANumber
-from ..ops import number
 
 __all__ = ["SMALL", "Arrays", "Lists", "arrays"]
 

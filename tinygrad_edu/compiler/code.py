@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..core.table import BUILT_IN, TABLE, Op
 from ..errors import BadArgument, unknown_name
-from ..ops import BUILT_IN, TABLE, Op
 
 PRIMITIVES: dict[str, Op] = {
     name: row for name, row in TABLE.items() if name in BUILT_IN and row.lower == name

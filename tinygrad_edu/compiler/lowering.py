@@ -21,11 +21,11 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from ..calculus import reverse
+from ..core.calculus import reverse
+from ..core.graph import uncollected, wanted
+from ..core.table import Op, number
+from ..core.value import Number, Value
 from ..errors import NotTraceable
-from ..graph import uncollected, wanted
-from ..ops import Op, number
-from ..value import Number, Value
 from .code import PRIMITIVES, Code
 from .transforms import only
 
@@ -444,7 +444,7 @@ class _Symbol:
 
     @staticmethod
     def interpret(op: Op, args: Sequence[Any]) -> Any:
-        """What a row makes of arguments of which one is a symbol (see `ops.Op`)."""
+        """What a row makes of arguments of which one is a symbol (see `table.Op`)."""
         if op.opaque:
             raise _opaque(op)
         if op.lower is None:

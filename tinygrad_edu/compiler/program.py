@@ -7,12 +7,13 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from ..core.graph import tape
+from ..core.modes import entering, refuse_while_tracing
+from ..core.ops import add, identity
+from ..core.ops import sum as sum_row
+from ..core.table import is_real
+from ..core.value import Number, Value, replay
 from ..errors import BadArgument, NotANumber, StaleGraph, unknown_name
-from ..graph import tape
-from ..modes import entering, refuse_while_tracing
-from ..ops import add, identity, is_real
-from ..ops import sum as sum_row
-from ..value import Number, Value, replay
 from . import python, storage
 from .arrays import SMALL, Results, arrays
 from .code import Code

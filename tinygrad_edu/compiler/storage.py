@@ -11,8 +11,8 @@ from collections.abc import Callable
 from math import inf, isfinite, nan
 from typing import Any, Final
 
+from ..core.value import Value
 from ..errors import BadArgument
-from ..value import Value
 from .code import Code
 
 __all__ = ["FORMAT", "VERSION", "read", "write"]

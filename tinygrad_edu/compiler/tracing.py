@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter, signature
 from typing import Any, Final, NamedTuple
 
-from ..calculus import lifted
+from ..core.calculus import lifted
+from ..core.modes import MODE, entering
+from ..core.table import number
+from ..core.trees import Rebuild, flatten
+from ..core.value import Value
 from ..errors import BadArgument, NotANumber, NotTraceable, TracingError, unknown_name
-from ..modes import MODE, entering
-from ..ops import number
-from ..trees import Rebuild, flatten
-from ..value import Value
 from .arrays import arrays
 from .forks import Locked
 from .lowering import Lowering

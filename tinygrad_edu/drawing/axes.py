@@ -12,8 +12,8 @@ from html import escape
 from math import floor, inf, isfinite, log10
 from typing import TYPE_CHECKING, Any, Final
 
+from ..core.table import number
 from ..errors import BadArgument, MissingExtra, unknown_name
-from ..ops import number
 from .themes import THEMES, Theme
 from .words import clean
 

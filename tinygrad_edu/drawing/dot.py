@@ -14,7 +14,7 @@ from functools import cached_property
 from math import isnan
 from typing import Final, NamedTuple
 
-from ..graph import Graph
+from ..core.graph import Graph
 from .parts import Boxes, Card, Link, Path, Row, View, contents, path
 from .themes import FAINT, ROLES, Theme, mixed, shade, stroke
 from .words import (

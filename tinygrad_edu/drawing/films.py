@@ -18,8 +18,8 @@ from typing import Any, Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ..core.graph import Graph
 from ..errors import BadArgument, DrawingError, MissingExtra, unknown_name
-from ..graph import Graph
 from .engines import render
 from .parts import view
 from .picture import CARDS, THEMED, graph_of, sized, write

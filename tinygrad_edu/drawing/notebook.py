@@ -6,9 +6,9 @@ from collections.abc import Collection
 from html import escape
 from typing import Final
 
+from ..core.value import Value
 from ..errors import DrawingError, GraphError
 from ..notebooks import wants_html
-from ..value import Value
 from .picture import draw
 
 CARDS: Final = 40  # of a picture that nobody asked for by name: small, and done at once

@@ -17,7 +17,7 @@ from functools import reduce
 from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
-from ..graph import Graph, Node
+from ..core.graph import Graph, Node
 from .words import plural, product, symbol
 
 Path: TypeAlias = tuple[str, ...]

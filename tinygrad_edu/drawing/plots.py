@@ -22,13 +22,13 @@ from itertools import pairwise, repeat
 from math import floor, inf, isfinite, nan, nextafter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..calculus import gradients
+from ..core.calculus import gradients
+from ..core.graph import datum, tape
+from ..core.modes import no_grad
+from ..core.table import TABLE, Op, number
+from ..core.trees import flatten
+from ..core.value import Value
 from ..errors import BadArgument, GraphError, NotANumber, unknown_name
-from ..graph import datum, tape
-from ..modes import no_grad
-from ..ops import TABLE, Op, number
-from ..trees import flatten
-from ..value import Value
 from .axes import (
     FONT,
     Point,

@@ -11,7 +11,7 @@ from collections.abc import Container
 from copy import copy
 from typing import Final, TypeAlias
 
-from ..graph import Graph, Node
+from ..core.graph import Graph, Node
 from .symbols import LARGEST, Term, partial
 from .words import Math, clean, pattern, short, superscript, tex_name
 

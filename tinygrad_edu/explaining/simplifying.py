@@ -11,8 +11,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Final
 
-from .. import ops
-from ..ops import Op
+from ..core import ops
+from ..core.table import TABLE, Op
 from .symbols import Term, close
 from .words import Math
 
@@ -114,9 +114,9 @@ class _Back:
             return ops.exp(self.term(e.args[0]))
         for row, known in _FUNCTIONS.items():
             if e.func == getattr(sympy, known):
-                return self._applied(ops.TABLE[row], e)
-        if getattr(e.func, "__name__", "") in ops.TABLE and e.is_Function:
-            return self._applied(ops.TABLE[e.func.__name__], e)
+                return self._applied(TABLE[row], e)
+        if getattr(e.func, "__name__", "") in TABLE and e.is_Function:
+            return self._applied(TABLE[e.func.__name__], e)
         raise NotImplementedError(e)
 
     def _applied(self, op: Op, e: Any) -> Term:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from .. import ops
-from ..ops import Op
+from ..core import ops
+from ..core.table import Op, number
 from .words import Math, numeral, superscript, tex_name
 
 LARGEST: Final = 200  # operations in one formula; what is larger is shown as dots
@@ -107,7 +107,7 @@ class Term:
         """What a row makes of Terms: a formula, without 1·x, x + 0 and their like."""
         places = max(len(arg.values) for arg in args if isinstance(arg, Term))
         terms = tuple(
-            arg if isinstance(arg, Term) else Term.number(ops.number(arg), places) for arg in args
+            arg if isinstance(arg, Term) else Term.number(number(arg), places) for arg in args
         )
         values = tuple(op.compute(*at) for at in zip(*(term.values for term in terms)))
         simpler = _SIMPLER.get(op.name, _unchanged)(terms, values)
@@ -413,7 +413,7 @@ def partial(op: Op, i: int, out: Term, args: Sequence[Term], locals: Sequence[fl
         try:
             traced = op.partial(i, out, *plain)
             if not isinstance(traced, Term):
-                traced = Term.number(ops.number(traced), len(locals))
+                traced = Term.number(number(traced), len(locals))
             if all(map(close, traced.values, locals)):
                 return traced
         except (TypeError, AttributeError):  # the rule is for floats only

@@ -10,8 +10,8 @@ from copy import copy
 from itertools import groupby
 from typing import Any, Final
 
+from ..core.value import Value
 from ..errors import BadArgument
-from ..value import Value
 from .document import Block, Explanation, Formula, Prose, Table, Title
 from .symbols import Term, close
 from .words import Math, numeral, short, tex_name

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ..ops import TABLE, Op
+from ..core.table import TABLE, Op
 from .javascript import Opaque
 
 LONGEST: Final = 48  # characters; a longer formula explains nothing
@@ -42,7 +42,7 @@ class Formula:
 
     @staticmethod
     def interpret(op: Op, args: tuple[Any, ...]) -> Formula:
-        """What a row makes of arguments of which one is a Formula (see `ops.Op`)."""
+        """What a row makes of arguments of which one is a Formula (see `table.Op`)."""
         return written(op, [arg if isinstance(arg, Formula) else of_number(arg) for arg in args])
 
 

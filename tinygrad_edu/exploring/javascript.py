@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isinf, isnan
 from typing import Any, Final
 
+from ..core.table import TABLE, Op
 from ..errors import GraphError
-from ..ops import TABLE, Op
 
 PRIMITIVES: Final[dict[str, str]] = {
     "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}",
@@ -70,7 +70,7 @@ class Symbol:
 
     @staticmethod
     def interpret(op: Op, args: tuple[Any, ...]) -> Any:
-        """What a row makes of arguments of which one is a Symbol (see `ops.Op`)."""
+        """What a row makes of arguments of which one is a Symbol (see `table.Op`)."""
         if op.opaque:
             raise Opaque(f"The row {op.name!r} is a function of floats, which only Python can run.")
         if op.lower is None:
@@ -106,7 +106,7 @@ setattr(Symbol, "__neg__", _operator("neg")[0])  # noqa: B010
 def function(f: Callable[..., Any], names: Sequence[str]) -> str:
     """A JavaScript arrow function that computes what f computes, a number or a list of them.
 
-    >>> from ..ops import sigmoid, square
+    >>> from ..core.ops import sigmoid, square
     >>> print(function(lambda x: [square(x) + 1.0, None], ["x"]))
     (x) => { const t0 = x * x; const t1 = t0 + 1.0; return [t1, null]; }
     """

@@ -14,16 +14,16 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
+from ..core.graph import Graph, Node, ids, snapshot, tape
+from ..core.table import TABLE, is_real, number
+from ..core.value import Value
 from ..drawing.parts import path as boxes
 from ..drawing.parts import reached
 from ..drawing.stage import rules_js
 from ..drawing.words import clean, named, plural, short, symbol
 from ..errors import BadArgument, GraphError
 from ..files import write_whole
-from ..graph import Graph, Node, ids, snapshot, tape
 from ..keras.callbacks import WeightHistory
-from ..ops import TABLE, is_real, number
-from ..value import Value
 from . import formulas, javascript, stages
 
 SCRIPT: Final = (

@@ -29,10 +29,10 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from ..core.table import is_real, number
 from ..errors import Anomaly, BadArgument, NotANumber, TinygradError, unknown_name
 from ..nn.metrics import ALIASES, METRICS
 from ..notebooks import ends, table, wants_html
-from ..ops import is_real, number
 
 __all__ = [
     "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",

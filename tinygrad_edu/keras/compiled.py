@@ -18,20 +18,20 @@ from math import prod
 from random import Random, getstate, setstate
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from .. import ops
-from ..calculus import gradients
 from ..compiler import Code, flatten
 from ..compiler.lowering import Flat
+from ..core import ops
+from ..core.calculus import gradients
+from ..core.graph import tape
+from ..core.modes import entering, refuse_while_tracing
+from ..core.value import Value, zero_grad
 from ..errors import NotTraceable, TinygradError, TracingError
-from ..graph import tape
-from ..modes import entering, refuse_while_tracing
 from ..nn.layers import Sample, ShapedLayer
 from ..nn.losses import Loss, class_index
 from ..nn.metrics import METRICS, Metric
 from ..nn.module import Module
 from ..nn.names import Named
 from ..nn.optimizers import Optimizer
-from ..value import Value, zero_grad
 from .data import Pairs
 from .engines import Engine, Table, Task, TrainingEngine
 

@@ -17,8 +17,8 @@ from operator import index
 from random import Random
 from typing import Any
 
+from ..core.table import is_real, number
 from ..errors import BadArgument, NotANumber
-from ..ops import is_real, number
 
 __all__ = [
     "Batched",

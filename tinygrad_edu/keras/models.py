@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+from ..core.modes import scope
 from ..errors import BadArgument, TinygradError, unknown_name
-from ..modes import scope
 from ..nn.layers import Input, Sample, ShapedLayer, Signal, snake
 from ..notebooks import wants_html
 from .training import Trainer

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..core.value import Value
 from ..drawing.text import columns
 from ..drawing.words import clean, plural
 from ..errors import BadArgument
 from ..nn.layers import Activation, Shape, ShapedLayer, Signal, sizes
 from ..notebooks import table
-from ..value import Value
 
 if TYPE_CHECKING:
     from .models import Model

@@ -8,9 +8,13 @@ from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
-from ..calculus import gradients
+from ..core.calculus import gradients
+from ..core.modes import MODE, caller, detect_anomaly, no_grad, scope
+from ..core.ops import sum as total
+from ..core.table import number
+from ..core.trees import as_array, flatten
+from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError
-from ..modes import MODE, caller, detect_anomaly, no_grad, scope
 from ..nn.layers import Sample, Shape, ShapedLayer
 from ..nn.losses import Loss
 from ..nn.losses import loss as named_loss
@@ -20,10 +24,6 @@ from ..nn.module import Module
 from ..nn.neurons import subscript
 from ..nn.optimizers import Optimizer
 from ..nn.optimizers import optimizer as named_optimizer
-from ..ops import number
-from ..ops import sum as total
-from ..trees import as_array, flatten
-from ..value import Value, zero_grad
 from .callbacks import CallbackList, History, Progress
 from .compiled import Evaluation, Forward, Programs, Training, custom, fingerprint, frozen, trained
 from .data import Batched, Pairs, Stream, batches, is_stream, pairs, samples, split

@@ -6,11 +6,11 @@ import os
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ..core.ops import sum as total
+from ..core.value import Value
 from ..drawing import Drawing, draw
 from ..errors import BadArgument, GraphError, unknown_name
 from ..nn.neurons import subscript
-from ..ops import sum as total
-from ..value import Value
 from .seeding import set_random_seed
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from itertools import accumulate
 from math import inf, nan
 from typing import Any
 
-from .. import ops
+from ..core import ops
+from ..core.table import number
+from ..core.value import Value
 from ..errors import BadArgument, unknown_name
-from ..ops import number
-from ..value import Value
 
 # ── Functions of one number that Keras has with more arguments than a row ──────────────────
 

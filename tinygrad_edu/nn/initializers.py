@@ -12,7 +12,7 @@ from math import sqrt
 from random import Random
 from typing import Any, ClassVar
 
-from ..ops import number
+from ..core.table import number
 from .names import Finite, Named
 from .settings import NotNegative
 

@@ -14,12 +14,12 @@ from math import prod
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import ops
+from ..core import ops
+from ..core.modes import scope
+from ..core.table import is_real, number
+from ..core.trees import as_array, flatten
+from ..core.value import Number, Value
 from ..errors import BadArgument
-from ..modes import scope
-from ..ops import is_real, number
-from ..trees import as_array, flatten
-from ..value import Number, Value
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
 from .initializers import initializer
 from .module import Module

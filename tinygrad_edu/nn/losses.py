@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf, log, log1p
 from typing import Any, ClassVar
 
-from .. import ops
+from ..core import ops
+from ..core.table import is_real, number
+from ..core.trees import flatten
+from ..core.value import Value
 from ..errors import BadArgument, unknown_name
-from ..ops import is_real, number
-from ..trees import flatten
-from ..value import Value
 from .activations import log_softmax, softmax
 from .names import Named
 from .settings import Flag, Fraction, Positive

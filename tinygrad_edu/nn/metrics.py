@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isinf, nan, sqrt
 from typing import Any, ClassVar
 
-from .. import ops
+from ..core import ops
+from ..core.table import number
+from ..core.value import Value
 from ..errors import BadArgument
-from ..ops import number
-from ..value import Value
 from .losses import ALIASES as LOSS_ALIASES
 from .losses import (
     LOSSES,

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ..core.table import number
+from ..core.value import Value, zero_grad
 from ..errors import BadArgument
 from ..notebooks import ends, table, wants_html
-from ..ops import number
-from ..value import Value, zero_grad
 
 if TYPE_CHECKING:
     from typing_extensions import Self

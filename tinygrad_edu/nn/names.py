@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Annotated, Any, ClassVar, TypeAlias, get_type_hints
 
+from ..core.table import is_real, number
 from ..errors import BadArgument, NotANumber, unknown_name
-from ..ops import is_real, number
 from .settings import Limit
 
 Finite: TypeAlias = Annotated[float, Limit("a finite number", isfinite)]

@@ -7,11 +7,11 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from .. import ops
+from ..core import ops
+from ..core.modes import scope
+from ..core.table import is_real
+from ..core.value import Number, Value
 from ..errors import BadArgument
-from ..modes import scope
-from ..ops import is_real
-from ..value import Number, Value
 from .activations import activation
 from .module import Module
 

@@ -15,12 +15,13 @@ from functools import reduce
 from math import inf, isfinite, nan
 from typing import Any, NamedTuple, TypeAlias
 
+from ..core.ieee import Ieee
+from ..core.ops import abs, clip, equal, less, maximum, sign, sqrt, square, where
+from ..core.ops import sum as total
+from ..core.table import is_real, number
+from ..core.trees import flatten
+from ..core.value import Value
 from ..errors import BadArgument, NotANumber, unknown_name
-from ..ieee import Ieee
-from ..ops import abs, clip, equal, is_real, less, maximum, number, sign, sqrt, square, where
-from ..ops import sum as total
-from ..trees import flatten
-from ..value import Value
 from .schedules import schedule_from_config
 from .settings import (
     Flag,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from .. import ops
+from ..core import ops
 from .names import Named
 from .settings import NotNegative
 

@@ -20,8 +20,8 @@ from typing import (
     get_type_hints,
 )
 
+from ..core.table import is_real, number
 from ..errors import BadArgument, NotANumber, unknown_name
-from ..ops import is_real, number
 
 
 class Limit(NamedTuple):

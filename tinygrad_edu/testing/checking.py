@@ -8,14 +8,14 @@ from math import frexp, isfinite, ldexp, ulp
 from random import Random
 from typing import Any, NamedTuple
 
-from .. import ops
-from ..calculus import jvp, vjp
+from ..core import ops
+from ..core.calculus import jvp, vjp
+from ..core.graph import datum
+from ..core.modes import entering
+from ..core.table import Op, number
+from ..core.trees import Rebuild, flatten
+from ..core.value import Value
 from ..errors import BadArgument, GradientMismatch, unknown_name
-from ..graph import datum
-from ..modes import entering
-from ..ops import Op, number
-from ..trees import Rebuild, flatten
-from ..value import Value
 from .differences import EPSILON, NOTHING, Flat, Kink, Run, Slope, flow, only, run, slopes
 
 __all__ = ["GradientReport", "check_grads"]

@@ -19,9 +19,10 @@ from collections.abc import Callable, Sequence
 from math import inf, isfinite, nan, ulp
 from typing import Any, NamedTuple
 
-from .. import ops
-from ..graph import datum, local_numbers, tape
-from ..value import Number, Value
+from ..core import ops
+from ..core.graph import datum, local_numbers, tape
+from ..core.table import BUILT_IN, Op, number
+from ..core.value import Number, Value
 
 Flat = Callable[[list[Any]], list[Number]]
 """A function from a list of numbers to a list of numbers."""
@@ -106,7 +107,7 @@ class Run(NamedTuple):
         return [datum(y) for y in self.outputs]
 
     @property
-    def made(self) -> list[tuple[ops.Op, Value]]:
+    def made(self) -> list[tuple[Op, Value]]:
         """The operations and their results."""
         return [(node.op, node) for node in self.nodes if node.op is not None]
 
@@ -119,11 +120,11 @@ class Run(NamedTuple):
 def run(f: Flat, xs: Sequence[float]) -> Run:
     """f, recorded at plain numbers."""
     variables = [Value(x) for x in xs]
-    outputs = [y if isinstance(y, Value) else ops.number(y) for y in f(list(variables))]
+    outputs = [y if isinstance(y, Value) else number(y) for y in f(list(variables))]
     return Run(variables, outputs, tape(*[y for y in outputs if isinstance(y, Value)]))
 
 
-def _piece(op: ops.Op, node: Value) -> tuple[ops.Op, float | None, bool]:
+def _piece(op: Op, node: Value) -> tuple[Op, float | None, bool]:
     numbers = [datum(arg) for arg in node.args]
     try:
         label = op.kinks(*numbers) if op.kinks else 0.0
@@ -171,7 +172,7 @@ def _stops(at: Run, arrived: dict[Any, Flow]) -> bool:
     for op, node in at.made:
         for i, arg in enumerate(node.args):
             came = arrived.get(arg, NOTHING)
-            hidden = op is ops.stop_gradient or not (op.flows_to(i) or op.name in ops.BUILT_IN)
+            hidden = op is ops.stop_gradient or not (op.flows_to(i) or op.name in BUILT_IN)
             if hidden and abs(came.slope) > 2.0**-36 * came.size:
                 return True
     return False

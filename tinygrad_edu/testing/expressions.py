@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from .. import ops
+from ..core import ops
+from ..core.table import Op
 from ..errors import BadArgument
-from ..ops import Op
 
 __all__ = ["Expression"]
 

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from math import ceil, floor, inf, isfinite, nextafter
 from typing import NamedTuple
 
-from .. import ops
+from ..core import ops
+from ..core.table import Op
+from ..core.value import Value
 from ..errors import BadArgument, MissingExtra
-from ..ops import Op
-from ..value import Value
 from .expressions import Expression, letter
 
 try:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import ops
-from .errors import GraphError, StaleGraph
+from ..errors import GraphError, StaleGraph
 from .modes import refuse_while_tracing
+from .table import Op
 
 if TYPE_CHECKING:
     from .value import Value
@@ -134,7 +134,7 @@ class Node(NamedTuple):
     """
 
     id: int
-    op: ops.Op | None
+    op: Op | None
     args: tuple[int, ...]
     data: float
     partials: tuple[float | None, ...]

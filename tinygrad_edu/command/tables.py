@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-from .errors import BadArgument, NotANumber, TinygradError, unknown_name
-from .files import write_whole
+from ..errors import BadArgument, NotANumber, TinygradError, unknown_name
+from ..files import write_whole
 
 MISSING = ("", "na", "n/a", "nan", "null")
 DELIMITERS = ",;\t"

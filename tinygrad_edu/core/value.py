@@ -15,14 +15,14 @@ from itertools import count
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ..errors import Anomaly, BadArgument, GraphError, NotANumber, unknown_name
 from . import ops
-from .errors import Anomaly, BadArgument, GraphError, NotANumber, unknown_name
 from .graph import datum, local_numbers, rebuild, tape
 from .modes import MODE, Mode, caller, refuse_while_tracing
-from .ops import Op, is_real, number
+from .table import Op, is_real, number
 
 if TYPE_CHECKING:
-    from .explaining import Explanation
+    from ..explaining import Explanation
 
 __all__ = ["Number", "Value", "backward", "replay", "zero_grad"]
 
@@ -285,7 +285,7 @@ class Value:
     def interpret(op: Op, args: Sequence[Any]) -> Value:
         """What a row makes of arguments of which one is a Value: it computes and records.
 
-        This is the seam between the table and its interpreters; see `ops.Op`.
+        This is the seam between the table and its interpreters; see `table.Op`.
         """
         numbers = [arg._data for arg in args if type(arg) is Value]
         if len(numbers) != len(args):  # other numbers among them, as constants

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .errors import BadArgument, NotANumber
-from .ops import is_real, number
+from ..errors import BadArgument, NotANumber
+from .table import is_real, number
 
 Rebuild = Callable[[Sequence[Any]], Any]
 

@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import BadArgument, NotANumber, TracingError, unknown_name
 from . import ops
-from .errors import BadArgument, NotANumber, TracingError, unknown_name
 from .graph import depends_on, local_numbers, tape, wanted
 from .modes import MODE, entering
+from .table import number
 from .trees import Rebuild, flatten
 from .value import Number, Value
 
@@ -349,7 +350,7 @@ def _same_shape(tree: Any, like: Sequence[Any], what: str, of: str) -> list[Any]
             f"The {what} must have the shape of the {of}: {len(like)} numbers. "
             f"Received: {len(numbers)}."
         )
-    return [x if isinstance(x, Value) else ops.number(x) for x in numbers]
+    return [x if isinstance(x, Value) else number(x) for x in numbers]
 
 
 def jacobian(

@@ -11,14 +11,14 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+from ..errors import NameUnknown
+from ..nn.activations import ACTIVATIONS
+from ..nn.initializers import ALIASES as INITIALIZER_ALIASES
+from ..nn.initializers import INITIALIZERS
+from ..nn.losses import ALIASES as LOSS_ALIASES
+from ..nn.names import look_up
+from ..nn.optimizers import OPTIMIZERS
 from . import commands
-from .errors import NameUnknown
-from .nn.activations import ACTIVATIONS
-from .nn.initializers import ALIASES as INITIALIZER_ALIASES
-from .nn.initializers import INITIALIZERS
-from .nn.losses import ALIASES as LOSS_ALIASES
-from .nn.names import look_up
-from .nn.optimizers import OPTIMIZERS
 
 EXAMPLES = {
     commands.train: """

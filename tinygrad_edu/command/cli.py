@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import __version__, calculus, nn
+from .. import __version__, nn
+from ..core import calculus
+from ..core.modes import scope
+from ..core.ops import sum as total
+from ..core.value import Value
+from ..errors import TinygradError
 from .arguments import add_commands
 from .commands import run
-from .errors import TinygradError
-from .modes import scope
-from .ops import sum as total
-from .value import Value
 
 FLATS = (1, 2, 3, 4, 5, 6, 7)
 PRICES = (10000, 20000, 30000, 40000, 50000, 60000, 70000)
@@ -172,8 +173,8 @@ def demo(
     epochs: int, learning_rate: float, folder: Path, show: Callable[[str], None] = print
 ) -> None:
     """The main job: train, show, explain, draw."""
-    from .drawing import draw
-    from .exploring import explore
+    from ..drawing import draw
+    from ..exploring import explore
 
     neuron = nn.Neuron(1, nonlin=False)
     neuron.w[0].data = neuron.b.data = 0.0

@@ -10,7 +10,7 @@ from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from typing import Any
 
-from .errors import BadArgument, TracingError
+from ..errors import BadArgument, TracingError
 
 
 class Mode:
@@ -131,7 +131,7 @@ class detect_anomaly(entering):
         return {"births": {} if now.births is None else now.births}
 
 
-_PACKAGE = __file__.removesuffix("modes.py")
+_PACKAGE = __file__.rpartition("core")[0]
 
 
 def caller() -> tuple[str, int]:

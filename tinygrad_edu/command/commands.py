@@ -21,17 +21,17 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.value import Value
+from ..errors import BadArgument, TinygradError
+from ..nn.neurons import subscript
+from ..nn.optimizers import OPTIMIZERS
 from . import tables
-from .errors import BadArgument, TinygradError
-from .nn.neurons import subscript
-from .nn.optimizers import OPTIMIZERS
 from .tables import counted
-from .value import Value
 
 if TYPE_CHECKING:  # keras is imported by the command that needs it
-    from .keras import Model
-    from .keras.callbacks import Callback
-    from .keras.data import Pairs
+    from ..keras import Model
+    from ..keras.callbacks import Callback
+    from ..keras.data import Pairs
 
 Options = argparse.Namespace
 Say = Callable[[str], None]
@@ -135,7 +135,7 @@ def read_job(options: Options, say: Say) -> Job:
     The rows that are kept back are not to be seen before they judge: means to fill gaps with,
     and scales, are those of the rows to train on alone.
     """
-    from .keras.data import pairs, split
+    from ..keras.data import pairs, split
 
     table = tables.read(options.table, options.delimiter, options.decimal)
     target = options.target or table.names[-1]
@@ -193,7 +193,7 @@ def numeric(table: tables.Table, names: Iterable[str], say: Say) -> list[str]:
 
 def new_model(options: Options, width: int) -> Model:
     """A compiled model as the options describe it: hidden layers if there are any, one output."""
-    from . import keras
+    from .. import keras
 
     keras.set_random_seed(options.seed)
     dense = partial(keras.layers.Dense, kernel_initializer=options.initializer)
@@ -274,8 +274,8 @@ def fit(
     model: Model, job: Job, options: Options, highest: float | None, say: Say, *callbacks: Callback
 ) -> list[float]:
     """Train, with a line now and then; the loss of every epoch."""
-    from .keras.callbacks import LambdaCallback
-    from .keras.training import Diverged
+    from ..keras.callbacks import LambdaCallback
+    from ..keras.training import Diverged
 
     unit = job.unit(options.loss)
 
@@ -314,7 +314,7 @@ def bound(model: Model, options: Options, data: Pairs) -> float | None:
 
     That is where the loss is a bowl, the same all over: the squared error of a linear model.
     """
-    from .keras.diagnosis import MOST_WEIGHTS
+    from ..keras.diagnosis import MOST_WEIGHTS
 
     one_bowl = options.loss == "mean_squared_error" and not options.hidden
     if not one_bowl or options.optimizer != "sgd":
@@ -366,9 +366,9 @@ def line(target: str, weights: Mapping[str, float], bias: float) -> str:
 
 def explore(options: Options, say: Say) -> Answer:
     """Train a model on a table, and write a page in which each gradient can be stepped through."""
-    from .exploring import explore as page_of
-    from .graph import tape
-    from .keras.callbacks import WeightHistory
+    from ..core.graph import tape
+    from ..exploring import explore as page_of
+    from ..keras.callbacks import WeightHistory
 
     job = read_job(options, say)
     model, recorded = new_model(options, len(job.features)), WeightHistory()
@@ -445,7 +445,7 @@ class Memory(NamedTuple):
 
 def load(path: Path) -> tuple[Model, Memory]:
     """A saved model, and what it knows of its table."""
-    from .keras.saving import load_model
+    from ..keras.saving import load_model
 
     model = load_model(path)
     found = model.metadata.get("table", {})
@@ -472,7 +472,7 @@ def columns_for(
 
 def read_saved(options: Options, say: Say) -> tuple[Model, list[str], str, Pairs]:
     """A saved model, and of a table the columns that it takes and gives."""
-    from .keras.data import pairs
+    from ..keras.data import pairs
 
     model, memory = load(options.model)
     table = tables.read(options.table, options.delimiter, options.decimal)
@@ -546,7 +546,7 @@ def summary(options: Options, say: Say) -> Answer:
 
 def graph(options: Options, say: Say) -> Answer:
     """Draw what a model computes: its output, or its loss on a table."""
-    from .drawing import draw
+    from ..drawing import draw
 
     if options.table is None:
         model, memory = load(options.model)

@@ -1,0 +1,1 @@
+"""The ``tinygrad-edu`` command: its arguments, its commands and the tables that they read."""

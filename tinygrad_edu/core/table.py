@@ -1,0 +1,330 @@
+"""The table: every operation written once, as one row.
+
+A row holds an operation's value, one partial derivative per argument, its symbol and LaTeX,
+its domain, its kinks and a range to sample it from. Everything else in this package is an
+interpreter of rows: floats flow through a row's partials and give numbers, `Value`s flow
+through the same partials and give graphs, so derivatives of derivatives come free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar, overload
+
+from ..errors import BadArgument, NotANumber
+from .ieee import Ieee, inf, never_raising
+
+__all__ = ["BUILT_IN", "TABLE", "Op", "number", "op"]
+
+Partial = Callable[..., Any]
+
+
+class Interpreted(Protocol):
+    """A number type with its own reading of rows: `Value` records, `Ieee` never raises."""
+
+    @staticmethod
+    def interpret(op: Op, args: tuple[Any, ...]) -> Any: ...
+
+
+N = TypeVar("N", bound=Interpreted)
+
+
+def is_real(x: Any) -> bool:
+    """Whether x is a real number of any library, and neither recorded nor an array.
+
+    >>> is_real(2), is_real(2j), is_real("2"), is_real([2])
+    (True, False, False, False)
+    """
+    if isinstance(x, (float, int)):
+        return True
+    kind = getattr(getattr(x, "dtype", None), "kind", "f")
+    return (
+        (hasattr(x, "__float__") or hasattr(x, "__index__"))
+        and not hasattr(x, "interpret")
+        and type(x).__name__ != "MaskedConstant"  # what NumPy puts for a masked number
+        and kind in "biuf"  # NumPy gives even its complex numbers and texts a __float__
+    )
+
+
+def number(x: Any) -> float:
+    """x as a Python float: int, float, bool, NumPy scalar, anything with ``__float__``.
+
+    Raises:
+        NotANumber: for text, complex numbers, None, lists, Values and the like.
+
+    >>> number(True), number(3)
+    (1.0, 3.0)
+    """
+    if not is_real(x):
+        advice = " Pass its .data." if hasattr(x, "interpret") else ""
+        raise NotANumber(
+            f"A real number is needed. Received: {x!r} (of type {type(x).__name__}).{advice}"
+        )
+    try:
+        return float(x)
+    except OverflowError:  # an int beyond the floats: the nearest double is an infinity
+        return inf if x > 0 else -inf
+    except (TypeError, ValueError) as error:  # an array of several numbers, say
+        raise NotANumber(f"A single real number is needed. Received: {x!r}.") from error
+
+
+class Op:
+    """One row of the table; calling it applies it.
+
+    ``tg.tanh(0.5)`` is a float, ``tg.tanh(Value(0.5))`` a Value that remembers. An n-ary row
+    takes one iterable: ``tg.sum(xs)``.
+
+    Attributes:
+        name: unique key in the table.
+        value: the float function ``value(*args)``; may raise ArithmeticError or ValueError,
+            then `compute` answers with IEEE arithmetic.
+        partials: one function ``(out, *args)`` per argument, or for an n-ary row one
+            function ``(i, out, *args)``.
+        arity: number of arguments, None for an n-ary row.
+        blocked: that some partial is None: no gradient ever flows to that argument, and
+            nothing behind it is differentiated, not even times zero.
+        together: of an n-ary row, ``together(out, *args)``: all its partials at once, so that
+            a sum of a million terms costs a million steps and not a million squared.
+        symbol: what a card in a picture shows.
+        tex: LaTeX with ``#1``, ``#2`` for the arguments; ``#,`` and ``#+`` list all of them.
+        domain: ``domain(*floats) -> bool``: the open set on which the operation is real,
+            finite and, away from kinks, differentiable. None: everywhere.
+        kinks: ``kinks(*floats) -> number`` that is constant on each smooth piece and differs
+            between pieces and on their borders. None: smooth.
+        sample: a range ``(low, high)`` per argument to draw test points from.
+        lower: name of the primitive that a code generator must know; None when ``value`` is
+            itself an expression of rows, which it can trace, or a user's opaque function.
+        at_edge: IEEE answer when ``value`` raised, where it is not plain arithmetic.
+        opaque: that ``value`` computes on floats only, so nothing but Python can run it.
+        parameters: names of the arguments, with ``defaults`` for the last ones.
+    """
+
+    __slots__ = (
+        "arity", "at_edge", "blocked", "defaults", "domain", "kinks", "lower", "name", "opaque",
+        "parameters", "partials", "sample", "symbol", "tex", "together", "value",
+    )  # fmt: skip
+
+    name: str
+    value: Callable[..., float]
+    partials: Any  # a tuple of Partial, or one Partial when n-ary
+    arity: int | None
+    blocked: bool
+    together: Callable[..., Sequence[Any]] | None
+    symbol: str
+    tex: str
+    domain: Callable[..., bool] | None
+    kinks: Callable[..., float] | None
+    sample: tuple[tuple[float, float], ...]
+    lower: str | None
+    at_edge: Callable[..., float] | None
+    opaque: bool
+    parameters: tuple[str, ...]
+    defaults: tuple[float, ...]
+
+    # mypy sees that a float is also an "N | float"; the first overload that fits is meant.
+    @overload
+    def __call__(self, *args: float, **named: float) -> float: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, *args: N | float, **named: N | float) -> N: ...
+    @overload
+    def __call__(self, args: Iterable[float], /) -> float: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, args: Iterable[N | float], /) -> N: ...
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        if self.arity is None:
+            args = self._terms(args, named)
+        elif named or len(args) != self.arity:
+            args = self._complete(args, named)
+        for arg in args:
+            if type(arg) is not float:
+                interpret = getattr(arg, "interpret", None)
+                if interpret is not None:
+                    return interpret(self, args)
+                return (
+                    self(*map(_number_or_interpreted, args))
+                    if self.arity
+                    else self(list(map(_number_or_interpreted, args)))
+                )
+        return self.compute(*args)
+
+    def compute(self, *args: float) -> float:
+        """The value at plain floats, with IEEE results where Python would raise.
+
+            >>> from .ops import div, log
+        >>> div.compute(1.0, 0.0), log.compute(-1.0)
+            (inf, nan)
+        """
+        try:
+            return self.value(*args)
+        except (ArithmeticError, ValueError):
+            return self.at_edge(*args) if self.at_edge else never_raising(self.value, *args)
+
+    def partial(self, i: int, out: Any, *args: Any) -> Any:
+        """∂out/∂args[i], a float for floats and a graph for Values; never raises on floats.
+
+            >>> from .ops import mul
+        >>> mul.partial(0, 6.0, 2.0, 3.0)
+            3.0
+        """
+        if self.arity is None:
+            return _asked(lambda out, *args: self.partials(i, out, *args), out, args)
+        rule = self.partials[i]
+        return 0.0 if rule is None else _asked(rule, out, args)
+
+    def locals(self, out: Any, args: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
+        """Every wanted partial of one application, None for the others."""
+        if self.together is not None:
+            try:
+                every = self.together(out, *args)
+            except (ArithmeticError, ValueError):
+                every = self.together(Ieee(out), *map(Ieee, args))
+            return [local if w else None for local, w in zip(every, wanted)]
+        return [
+            self.partial(i, out, *args) if w and self.flows_to(i) else None
+            for i, w in enumerate(wanted)
+        ]
+
+    def flows_to(self, i: int) -> bool:
+        """Whether a gradient ever flows to argument i."""
+        return not self.blocked or self.partials[i] is not None
+
+    def __repr__(self) -> str:
+        shown = (*self.parameters[: self.arity],) if self.arity is not None else ("xs",)
+        return f"<op {self.name}({', '.join(shown)})>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _row, (self.name,)  # a row travels as its name: the table is in the code
+
+    def _terms(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        if len(args) != 1 or named or not hasattr(args[0], "__iter__"):
+            raise NotANumber(
+                f"{self.name} takes one iterable of numbers. "
+                f"Received: {', '.join(map(repr, args)) or 'nothing'}. "
+                f"Write {self.name}([a, b, c])."
+            )
+        return tuple(args[0])
+
+    def _complete(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments in order, names and defaults filled in."""
+        assert self.arity is not None
+        filled = dict(zip(self.parameters[self.arity - len(self.defaults) :], self.defaults))
+        filled.update(named)
+        given = dict(zip(self.parameters, args))
+        filled.update(given)
+        if (
+            len(args) > self.arity
+            or set(filled) != set(self.parameters)
+            or given.keys() & named.keys()
+        ):
+            raise TypeError(
+                f"{self.name}({', '.join(self.parameters)}) got {len(args)} arguments"
+                f"{' and ' + ', '.join(named) if named else ''}."
+            )
+        return tuple(filled[name] for name in self.parameters)
+
+
+def _asked(rule: Partial, out: Any, args: tuple[Any, ...]) -> Any:
+    try:
+        return rule(out, *args)
+    except (ArithmeticError, ValueError):
+        numbers = (out, *args)
+        if not any(hasattr(x, "interpret") for x in numbers):
+            return never_raising(rule, *numbers)
+        # Only the plain numbers raised: among Values a constant, as in x / 0.
+        found = rule(*[Ieee(x) if type(x) is float else x for x in numbers])
+        return float(found) if isinstance(found, Ieee) else found
+
+
+def _number_or_interpreted(x: Any) -> Any:
+    return x if hasattr(x, "interpret") else number(x)
+
+
+TABLE: dict[str, Op] = {}
+"""Every row by name, the built-in ones first."""
+
+BUILT_IN: set[str] = set()
+"""The names of the rows of this file, which none of a user's may replace."""
+
+
+def _row(name: str) -> Op:
+    return TABLE[name]
+
+
+def op(
+    name: str,
+    value: Callable[..., Any] | None = None,
+    partials: Sequence[Partial | None] | Partial = (),
+    *,
+    symbol: str | None = None,
+    tex: str | None = None,
+    domain: Callable[..., bool] | None = None,
+    kinks: Callable[..., float] | None = None,
+    sample: tuple[tuple[float, float], ...] | None = None,
+    lower: str | None = None,
+    at_edge: Callable[..., float] | None = None,
+    together: Callable[..., Sequence[Any]] | None = None,
+    opaque: bool = True,
+) -> Any:
+    """Add a row to the table and return it; without ``value``, a decorator that does so.
+
+    The attributes of `Op` say what each argument means. The row works everywhere at once: on
+    numbers and Values, in higher derivatives, pictures, explanations and checks. A row of
+    yours may be replaced (a notebook cell is run twice); a built-in one may not.
+
+    Raises:
+        BadArgument: if the name is taken by a built-in row or is no identifier, or if the
+            number of partials is not the number of arguments.
+
+    >>> cube = op("cube", lambda x: x * x * x, [lambda out, x: 3.0 * x * x], tex="{#1}^3")
+    >>> cube(2.0)
+    8.0
+
+    >>> from .ops import sin
+    >>> @op("versine", partials=[lambda out, x: sin(x)])
+    ... def versine(x):
+    ...     return 1.0 - math.cos(x)
+    >>> versine
+    <op versine(x)>
+    """
+    if value is None:
+        return lambda f: op(
+            name, f, partials, symbol=symbol, tex=tex, domain=domain, kinks=kinks,
+            sample=sample, lower=lower, at_edge=at_edge, together=together, opaque=opaque,
+        )  # fmt: skip
+    if not isinstance(name, str) or not name.isidentifier():
+        raise BadArgument(f"A row's name must be an identifier. Received: {name!r}.")
+    if name in BUILT_IN:
+        raise BadArgument(f"The row {name!r} is built in. Choose another name for yours.")
+    row = Op()
+    row.name, row.value = name, value
+    row.parameters, row.defaults = _signature(value, partials)
+    if callable(partials):
+        row.partials, row.arity, row.blocked = partials, None, False
+    else:
+        row.partials, row.arity = tuple(partials), len(partials)
+        row.blocked = None in row.partials
+        if len(row.parameters) != row.arity or not all(p is None or callable(p) for p in partials):
+            raise BadArgument(
+                f"A row needs one partial derivative per argument. Received for {name!r}: "
+                f"{len(row.partials)} partials and the arguments "
+                f"({', '.join(row.parameters)})."
+            )
+    row.together, row.opaque = together, opaque and lower is None
+    row.symbol = name if symbol is None else symbol
+    slots = "#," if row.arity is None else ", ".join(f"#{i + 1}" for i in range(row.arity))
+    row.tex = tex or rf"\operatorname{{{name.replace('_', chr(92) + '_')}}}\left({slots}\right)"
+    row.domain, row.kinks, row.lower, row.at_edge = domain, kinks, lower, at_edge
+    row.sample = sample or ((-8.0, 8.0),) * (1 if row.arity is None else row.arity)
+    TABLE[name] = row
+    return row
+
+
+def _signature(
+    value: Callable[..., Any], partials: Any
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Names and defaults of the arguments. C functions have no code to read them from."""
+    code = getattr(value, "__code__", None)
+    if code is None:
+        count = 0 if callable(partials) else len(partials)
+        return ("x", "y", "z", *(f"x{i}" for i in range(3, count)))[:count], ()
+    return code.co_varnames[: code.co_argcount], getattr(value, "__defaults__", None) or ()
