@@ -15,7 +15,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 import tinygrad_edu as tg
 from tinygrad_edu import Graph, Value, errors, snapshot
 from tinygrad_edu.drawing import film
-from tinygrad_edu.drawing.stage import stage
+from tinygrad_edu.drawing.layout import stage
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -18,7 +18,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Graph, Value, errors, nn, scope, snapshot
 from tinygrad_edu.drawing import draw
 from tinygrad_edu.drawing.dot import Slot
-from tinygrad_edu.drawing.parts import View, view
+from tinygrad_edu.drawing.folding import View, view
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -26,9 +26,9 @@ from tinygrad_edu.core.table import BUILT_IN, Op, op
 from tinygrad_edu.errors import BadArgument, GraphError, StaleGraph
 from tinygrad_edu.explaining import simplifying
 from tinygrad_edu.explaining.document import _broken, columns
+from tinygrad_edu.explaining.notation import Math, counted, tex_name
 from tinygrad_edu.explaining.paths import MANY, Path, Paths
 from tinygrad_edu.explaining.symbols import Term, close, partial
-from tinygrad_edu.explaining.words import Math, counted, tex_name
 from tinygrad_edu.testing import strategies
 
 EPSILON = 2.0**-52

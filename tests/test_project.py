@@ -95,7 +95,9 @@ def test_the_core_is_read_from_its_first_file_to_its_last(name):
     assert beside <= earlier
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room(p) in ("errors", "core", "nn")], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room(p) in ("errors", "core", "nn")], ids=lambda p: p.stem
+)
 def test_the_core_imports_only_the_standard_library(path):
     foreign = {n.split(".")[0] for n in imports(path) if not n.startswith(".")}
     allowed = {"numpy"} if path.stem == "trees" else set()  # late, and only where an array came in

@@ -1,8 +1,8 @@
 """A recorded graph as a picture: DOT, SVG, PNG, PDF, or a tree of text for the terminal.
 
-    snapshot (graph.py) -> cards and links (parts) -> DOT text (dot) -> an engine (engines)
+    snapshot (graph.py) -> cards and links (folding) -> DOT text (dot) -> an engine (engines)
                                -> clean SVG, coloured by classes (svg) -> a Drawing (picture)
-                               -> one layout for many numbers (stage) -> a Film (films)
+                               -> one layout for many numbers (layout) -> a Film (films)
                         -> a text tree (text)
 
 Everything is read from one `snapshot`, so the numbers on a picture always add up, and

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.table import number
 from ..errors import BadArgument, MissingExtra, unknown_name
+from .labels import clean
 from .themes import THEMES, Theme
-from .words import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,8 @@ from math import isnan
 from typing import Final, NamedTuple
 
 from ..core.graph import Graph
-from .parts import Boxes, Card, Link, Path, Row, View, contents, path
-from .themes import FAINT, ROLES, Theme, mixed, shade, stroke
-from .words import (
+from .folding import Boxes, Card, Link, Path, Row, View, contents, path
+from .labels import (
     Digits,
     breadth,
     called,
@@ -30,6 +29,7 @@ from .words import (
     short,
     signed,
 )
+from .themes import FAINT, ROLES, Theme, mixed, shade, stroke
 
 _TABLE: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="3">'
 _NUMBERS: Final = _TABLE.replace('SPACING="2"', 'SPACING="0"')
@@ -111,7 +111,7 @@ def source(view: View, style: Style) -> str:
 
     >>> from tinygrad_edu import Value, snapshot
     >>> from .themes import THEMES
-    >>> from .parts import view
+    >>> from .folding import view
     >>> seen = view(snapshot(Value(2.0, name="x") * 3.0), limit=400)
     >>> text = source(seen, Style(THEMES["light"], (1.0, 1.0)))
     >>> [line.split()[0] for line in text.splitlines() if line.strip().startswith("v")]

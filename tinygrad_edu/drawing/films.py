@@ -21,9 +21,9 @@ from xml.etree.ElementTree import Element
 from ..core.graph import Graph
 from ..errors import BadArgument, DrawingError, MissingExtra, unknown_name
 from .engines import render
-from .parts import view
+from .folding import view
+from .layout import Stage
 from .picture import CARDS, THEMED, graph_of, sized, write
-from .stage import Stage
 from .text import tree
 from .themes import THEMES
 

@@ -13,11 +13,11 @@ from ..errors import BadArgument, DrawingError, GraphError, unknown_name
 from ..files import write_whole
 from .dot import SHOWN
 from .engines import render
-from .parts import view
-from .stage import Stage
+from .folding import view
+from .labels import Digits, fit
+from .layout import Stage
 from .text import tree
 from .themes import THEMES
-from .words import Digits, fit
 
 CARDS: Final = 80  # what an eye may still follow
 THEMED: Final = (*THEMES, "auto")

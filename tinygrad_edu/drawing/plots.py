@@ -45,8 +45,8 @@ from .axes import (
     window,
     written,
 )  # fmt: skip
+from .labels import plural
 from .themes import Theme
-from .words import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-// The rules of themes.py and words.py, for pages whose numbers change: which text a number
+// The rules of themes.py and labels.py, for pages whose numbers change: which text a number
 // is shown as, and which colour (a class of the stylesheet) it has.
 
 // 4 significant digits; whole numbers below a million are written out. As Python's %g.

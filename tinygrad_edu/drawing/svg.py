@@ -17,8 +17,8 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ..errors import DrawingError
 from .dot import Slot
+from .labels import clean
 from .themes import FAINT, PICTURE, SHADES, THEMES, Theme, marks
-from .words import clean
 
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
 _SVG: Final = f"{{{_NAMESPACE}}}"

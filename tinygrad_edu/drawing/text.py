@@ -8,7 +8,7 @@ from unicodedata import combining, east_asian_width
 
 from ..core.graph import Graph, Node, snapshot
 from ..errors import BadArgument
-from .words import named, plural, rounded, short, signed, symbol
+from .labels import named, plural, rounded, short, signed, symbol
 
 COLUMNS: Final = 80
 

@@ -1,7 +1,7 @@
 """A recorded graph as words: each gradient as the sum over its paths, in numbers and LaTeX.
 
     snapshot (graph.py) -> all paths to a node (paths) -> the chain rule in words (gradients)
-                        -> the operations in order (story), a nudge (comparing), nan (births)
+                        -> the operations in order (narrative), a nudge (comparing), nan (anomalies)
     the table, traced   -> formulas (symbols, formulas), simplified by sympy (simplifying)
                         -> sentences, formulas, tables (document): text, LaTeX, Markdown, data
 
@@ -20,7 +20,7 @@ from ..errors import GraphError
 from .comparing import comparison
 from .document import Explanation
 from .gradients import gradient
-from .story import story
+from .narrative import story
 from .updates import update
 
 __all__ = ["Explanation", "compare", "explain", "explain_update"]

@@ -12,7 +12,7 @@ from ..errors import BadArgument
 from .document import Block, Explanation, Piece, Prose, Table, Title
 from .formulas import Formulas
 from .gradients import definition, identity
-from .words import Math, numeral, rounded
+from .notation import Math, numeral, rounded
 
 STEP: Final = 2.0**-17  # relative to the number: about ε^⅓, where a central difference is best
 

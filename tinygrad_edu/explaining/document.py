@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from .words import Math, columns, in_markdown, in_tex
+from .notation import Math, columns, in_markdown, in_tex
 
 WIDTH: Final = 80  # columns of a terminal
 TEX_WIDTH: Final = 110  # characters of TeX in one line of a formula

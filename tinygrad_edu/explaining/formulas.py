@@ -12,8 +12,8 @@ from copy import copy
 from typing import Final, TypeAlias
 
 from ..core.graph import Graph, Node
+from .notation import Math, clean, pattern, short, superscript, tex_name
 from .symbols import LARGEST, Term, partial
-from .words import Math, clean, pattern, short, superscript, tex_name
 
 Column: TypeAlias = tuple[int, ...]
 """The ids of corresponding nodes, one for each place."""

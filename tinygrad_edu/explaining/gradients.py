@@ -8,13 +8,13 @@ from math import fsum, isfinite
 from typing import Any, Final
 
 from ..core.graph import Graph, Node
-from . import births
+from . import anomalies
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import Formulas
+from .notation import MANY, Math, columns, counted, numeral, plural, short
 from .paths import SHOWN, Group, Path, Paths, Step
 from .simplifying import simplified
 from .symbols import LARGEST, Term, product
-from .words import MANY, Math, columns, counted, numeral, plural, short
 
 ROWS: Final = 10  # paths of a group that have a row each
 READ: Final = 50  # paths of a group that its formula is read from
@@ -75,7 +75,7 @@ class _Gradient:
             self._tell_meaning()
             self._tell_paths()
         self._tell_stops()
-        told, self.data["births"] = births.told(self.graph)
+        told, self.data["births"] = anomalies.told(self.graph)
         return Explanation([*self.blocks, *told], self.data)
 
     def _tell_meaning(self) -> None:

@@ -16,7 +16,7 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from ..core.graph import Graph
-from .words import MANY, pattern
+from .notation import MANY, pattern
 
 PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes
 

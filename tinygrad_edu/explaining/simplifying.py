@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from ..core import ops
 from ..core.table import TABLE, Op
+from .notation import Math
 from .symbols import Term, close
-from .words import Math
 
 LARGEST: Final = 80  # operations of a formula that is worth simplifying, and quick to
 

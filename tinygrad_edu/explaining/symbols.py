@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from ..core import ops
 from ..core.table import Op, number
-from .words import Math, numeral, superscript, tex_name
+from .notation import Math, numeral, superscript, tex_name
 
 LARGEST: Final = 200  # operations in one formula; what is larger is shown as dots
 DOTS: Final = Math("⋯", r"\cdots")

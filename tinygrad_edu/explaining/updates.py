@@ -13,8 +13,8 @@ from typing import Any, Final
 from ..core.value import Value
 from ..errors import BadArgument
 from .document import Block, Explanation, Formula, Prose, Table, Title
+from .notation import Math, numeral, short, tex_name
 from .symbols import Term, close
-from .words import Math, numeral, short, tex_name
 
 # How the settings of rules are written in papers.
 _GREEK: Final = {

@@ -17,10 +17,10 @@ from typing import Any, Final
 from ..core.graph import Graph, Node, ids, snapshot, tape
 from ..core.table import TABLE, is_real, number
 from ..core.value import Value
-from ..drawing.parts import path as boxes
-from ..drawing.parts import reached
-from ..drawing.stage import rules_js
-from ..drawing.words import clean, named, plural, short, symbol
+from ..drawing.folding import path as boxes
+from ..drawing.folding import reached
+from ..drawing.labels import clean, named, plural, short, symbol
+from ..drawing.layout import rules_js
 from ..errors import BadArgument, GraphError
 from ..files import write_whole
 from ..keras.callbacks import WeightHistory

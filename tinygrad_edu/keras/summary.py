@@ -8,8 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..core.value import Value
+from ..drawing.labels import clean, plural
 from ..drawing.text import columns
-from ..drawing.words import clean, plural
 from ..errors import BadArgument
 from ..nn.layers import Activation, Shape, ShapedLayer, Signal, sizes
 from ..notebooks import table

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Graph, Value, errors, scope, snapshot
-from tinygrad_edu.drawing.stage import Stage, rules_js, stage
+from tinygrad_edu.drawing.labels import breadth, rounded, signed
+from tinygrad_edu.drawing.layout import Stage, rules_js, stage
 from tinygrad_edu.drawing.themes import RULES, SHADES, THEMES, shade, stroke, stylesheet
-from tinygrad_edu.drawing.words import breadth, rounded, signed
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from ..core.graph import Graph, Node
 from .document import Block, Prose, Title
 from .formulas import Formulas
-from .words import Math, numeral, plural, short
+from .notation import Math, numeral, plural, short
 
 SHOWN: Final = 3
 

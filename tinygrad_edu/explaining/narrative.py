@@ -7,11 +7,11 @@ from itertools import groupby
 from typing import Any, Final
 
 from ..core.graph import Graph, Node
-from . import births
+from . import anomalies
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import WIDEST, Formulas
 from .gradients import KEPT, identity
-from .words import Math, columns, numeral, pattern, plural, short
+from .notation import Math, columns, numeral, pattern, plural, short
 
 LINES: Final = 40  # operations that have a line each
 ROWS: Final = 10  # samples that have a row each
@@ -52,7 +52,7 @@ class _Story:
             blocks += self._lines(self.told[-(LINES // 2) :])
         else:
             blocks += self._lines(self.told)
-        found, born = births.told(self.graph)
+        found, born = anomalies.told(self.graph)
         data = {
             "kind": "value",
             "of": identity(root),

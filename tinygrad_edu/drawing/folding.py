@@ -18,7 +18,7 @@ from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
 from ..core.graph import Graph, Node
-from .words import plural, product, symbol
+from .labels import plural, product, symbol
 
 Path: TypeAlias = tuple[str, ...]
 Edge: TypeAlias = tuple[int, int, int]  # the argument's id, its position, the consumer's id

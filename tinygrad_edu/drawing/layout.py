@@ -25,7 +25,7 @@ To change a number: set the text, and replace the shade among the classes. The c
 width follow from the stylesheet. ``stage.slots`` and ``stage.links`` say, as JSON can, what
 every element is made of, so a page loops over them and need not know how things were folded;
 ``stage.frame(graph)`` is the same loop in Python and gives every text and class of another
-graph of the same shape. The rules, `themes.shade` and `words.rounded`, are written once more
+graph of the same shape. The rules, `themes.shade` and `labels.rounded`, are written once more
 in JavaScript in rules.js (`rules_js`); tests hold both against each other.
 
 Colours follow the reader's system; a class "tg-dark" or "tg-light", or an attribute
@@ -45,10 +45,10 @@ from ..errors import BadArgument, GraphError
 from . import dot
 from .dot import SHOWN, Slot, Style, label, slots
 from .engines import render
-from .parts import Link, View, view
+from .folding import Link, View, view
+from .labels import Digits, breadth, called, plural, rounded
 from .svg import dress
 from .themes import RULES, THEMES, Theme, largest, marks, shade, stylesheet
-from .words import Digits, breadth, called, plural, rounded
 
 WIDEST: Final = "-1.235e+308"  # of all numbers with 4 significant digits
 
