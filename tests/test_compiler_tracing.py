@@ -234,7 +234,7 @@ def test_reading_a_number_while_tracing(name):
     with pytest.raises(TracingError, match=r"tg\.where.*static_argnums") as caught:
         f(2.0)
     assert __file__ in str(caught.value)
-    assert MODE.get().tracing is False
+    assert MODE.get().trace is None
     with pytest.raises(TracingError):  # nothing was kept of the attempt
         f(2.0)
 
@@ -769,7 +769,7 @@ def test_counts_and_indices_are_to_be_static():
         lambda x, n: x * [1.0, 2.0][n],
     ):
         with pytest.raises(
-            TracingError, match=r"Value.*integer.*tg\.jit\(f, static_argnums"
+            TracingError, match=r"integer.*tg\.jit\(f, static_argnums"
         ) as caught:
             tg.jit(f)(1.0, 1)
         assert caught.value.__cause__ is not None

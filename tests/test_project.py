@@ -31,7 +31,10 @@ FLOORS = {
     "exploring": 5,
     "command": 6, "__main__": 7, "__init__": 7,
 }  # fmt: skip
-CORE = ("ieee", "modes", "table", "ops", "trees", "graph", "value", "calculus")
+CORE = (
+    "ieee", "modes", "table", "ops", "methods", "trees", "graph", "value", "anomalies", "fast",
+    "calculus",
+)  # fmt: skip
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
 NEIGHBOURS: set[tuple[str, str]] = set()
 

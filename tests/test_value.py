@@ -58,7 +58,7 @@ class TestWhatAValueIsMadeOf:
         assert (value.name, value.role, value.scope) == ("w", "parameter", None)
         with pytest.raises(NameUnknown, match="Did you mean 'parameter'"):
             Value(1.0, role="paramter")
-        with pytest.raises(NotANumber, match="text"):
+        with pytest.raises(NotANumber, match="string"):
             Value(1.0, name=3)
 
     def test_scopes_nest_and_close(self):

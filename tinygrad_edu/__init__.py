@@ -16,9 +16,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .core.anomalies import detect_anomaly
 from .core.calculus import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .core.graph import Graph, snapshot
-from .core.modes import detect_anomaly, no_grad, scope
+from .core.modes import no_grad, scope
 from .core.ops import (
     abs,
     acos,

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter, signature
 from typing import Any, Final, NamedTuple
 
-from ..core.calculus import lifted
-from ..core.modes import MODE, entering
+from ..core.calculus import is_symbolic, lifted
+from ..core.modes import MODE
 from ..core.table import number
 from ..core.trees import Rebuild, flatten
 from ..core.value import Value
@@ -25,6 +25,7 @@ from .arrays import arrays
 from .forks import Locked
 from .lowering import Lowering
 from .program import Program
+from .traced import Mixed, Trace
 
 __all__ = ["jit", "vmap"]
 
@@ -198,7 +199,7 @@ class Jitted:
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         mode = MODE.get()
-        if not (mode.nested or mode.tracing or mode.births is not None):
+        if not mode.nested and mode.trace is None and mode.sweep is None:
             call = self._call(args, {**named})
             if call is not None and not call.holds_values():
                 traced = self._kept.programs.get(call.key, _MISSING)
@@ -251,6 +252,9 @@ class Jitted:
             traced: _Traced | None = None
             try:
                 traced = _trace(call, self._options)
+            except Mixed:  # someone differentiates or traces what f captured: it runs on Values
+                kept.traces -= 1
+                return None
             except NotTraceable as error:
                 warnings.warn(f"{_called(self._f)} runs uncompiled. {error}", stacklevel=3)
             if len(kept.programs) >= KEPT:
@@ -379,20 +383,23 @@ def _static(x: Any) -> Any:
 
 def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
     """Run a function on Values that nobody may read, and flatten what comes out."""
-    since = Value(0.0)._serial + 1  # older nodes were recorded before, and keep their numbers
+    trace = Trace()
     own, like_own = flatten(_of_kind(OWN, call))
     common, like_common = flatten([_of_kind(COMMON, call), call.named])
-    inputs = [Value(x, role="input") for x in own]
-    shared = [Value(x) for x in common]
+    inputs = [trace.leaf(x, "input") for x in own]
+    shared = [trace.leaf(x) for x in common]
     commons, named = like_common(shared)
     parts = {OWN: iter(like_own(inputs)), COMMON: iter(commons)}
     args = [
         arg if kind is STATIC else next(parts[kind]) for kind, arg in zip(call.kinds, call.args)
     ]
     _name(call, args)
-    with entering(tracing=since, nested=True, recording=True):
+    with trace:
         outputs, like_output = _returned(call.f, *args, **named, **call.settings)
-    lowering = Lowering(inputs, shared, outputs, since)
+    lowering = Lowering(inputs, shared, outputs, trace.since)
+    trace.check_captured(lowering.captured)
+    if is_symbolic(lowering.captured):
+        raise Mixed("A jitted function captured what a derivative around it is taken by.")
     code = lowering.code(each=[lowering.slot(x) for x in outputs])
     program = Program(
         code,
@@ -411,7 +418,7 @@ def _returned(f: Callable[..., Any], *args: Any, **named: Any) -> tuple[list[Any
     try:
         result = f(*args, **named)
     except TypeError as error:
-        if type(error) is TypeError and "Value" in str(error):  # range(n), xs[n]
+        if type(error) is TypeError and "Traced" in str(error):  # range(n), xs[n]
             raise TracingError(
                 f"{_called(f)} is called with Values for numbers, and raised: {error}. If a count "
                 f"or an index is needed, make that argument static: tg.jit(f, static_argnums=...)."
@@ -446,17 +453,18 @@ def _on_values(
 ) -> Any:
     """f of these arguments: numbers are Values for f, and what f returns are numbers again,
     unless there were Values before or something is being differentiated."""
-    mode = MODE.get()
     given: dict[Any, Any] = {**dict(enumerate(args)), **named}
     settings = {key: x for key, x in given.items() if key in static.positions | static.names}
     numbers, like = flatten({key: () if key in settings else x for key, x in given.items()})
-    keep = mode.nested or mode.tracing or any(isinstance(x, Value) for x in numbers)
+    keep = any(isinstance(x, Value) for x in numbers)
     called = like([x if isinstance(x, Value) else lifted(number(x)) for x in numbers]) | settings
     positional = [called[i] for i in range(len(args))]
     named = {name: called[name] for name in named}
     if keep:
         return f(*positional, **named)
     outputs, like_output = _returned(f, *positional, **named)
+    if is_symbolic(outputs):
+        return like_output(outputs)
     return like_output([x.data if isinstance(x, Value) else number(x) for x in outputs])
 
 

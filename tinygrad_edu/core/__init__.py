@@ -1,1 +1,5 @@
 """The engine: rows, Values, the walks over what they recorded, and the calculus."""
+
+from . import fast
+
+fast.install()

@@ -5,9 +5,10 @@ backwards with adjoints (`grad`, `vjp`) or forwards with tangents (`jvp`), in bo
 the partials of the table. There are no dual numbers and no second set of rules.
 
 Floats in, floats out; Values in, Values out. A sweep with Values records itself, so it can be
-drawn, and differentiated again. Within a function that is being differentiated the results
-are always Values: they may depend on what the outer derivative is taken by. As every call
-differentiates with respect to Values of its own, nested calls never confuse their variables.
+drawn, and differentiated again. Inside a function that is being differentiated, a derivative
+that depends on the outer variables is a Value too, whichever thread or task computes it. As
+every call differentiates with respect to Values of its own, nested calls never confuse their
+variables.
 None of these functions writes ``.grad``.
 """
 
@@ -16,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import BadArgument, NotANumber, TracingError, unknown_name
+from ..errors import BadArgument, NotANumber, unknown_name
 from . import ops
 from .graph import depends_on, local_numbers, tape, wanted
 from .modes import MODE, entering
 from .table import number
 from .trees import Rebuild, flatten
-from .value import Number, Value
+from .value import Number, Value, recorded
 
 __all__ = [
     "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
@@ -89,19 +90,12 @@ def _push(roots: Sequence[Value], tangents: Mapping[Value, Number], record: bool
 def _live(nodes: Sequence[Value], xs: Sequence[Value]) -> set[Value]:
     """Those of the nodes that the xs flow into.
 
-    While a function is traced, none may be older than that: a program knows such a node by its
-    number only, and a slope must not mix it with what the leaves are at a later call.
+    A trace may refuse some: it knows those older than itself by their numbers only.
     """
     live = depends_on(nodes, xs)
-    since = MODE.get().tracing
-    if since:
-        for node in nodes:
-            if node._serial < since and node.op is not None and node in live:
-                raise TracingError(
-                    f"A derivative through {node!r}, the result of {node.op.name}, was asked for "
-                    f"while a function is traced for compilation that did not record it. Compute "
-                    f"it inside the function; tg.replay(y) records the expression of y again."
-                )
+    trace = MODE.get().trace or next((x.trace for x in live if x.trace is not None), None)
+    if trace is not None:
+        trace.check(live)
     return live
 
 
@@ -177,8 +171,7 @@ def _run(
         )
     by = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
     numbers, like_input = flatten(by)
-    outer = MODE.get()
-    with entering(nested=True, recording=True):
+    with entering(recording=True, nested=True):
         # A number becomes a leaf, a Value a fresh node of identity: in either case something
         # that no other derivative, outer or inner, is taken by.
         variables = [ops.identity(x) if isinstance(x, Value) else lifted(x) for x in numbers]
@@ -186,18 +179,51 @@ def _run(
         called = list(args)
         for i, part in zip(chosen, [fresh] if isinstance(argnums, int) else fresh):
             called[i] = part
-        outputs, like_output = flatten(f(*called, **named))
-    record = outer.nested or any(map(_holds_values, args))
+        _running[id(variables)] = variables
+        try:
+            outputs, like_output = flatten(f(*called, **named))
+        finally:
+            del _running[id(variables)]
+    record = any(map(_holds_values, args)) or is_symbolic(outputs)
     return _Run(variables, like_input, outputs, like_output, record)
+
+
+_running: dict[int, list[Value]] = {}
+"""The variables of every derivative whose function is running, in whichever thread."""
+
+
+def is_symbolic(results: Sequence[Any]) -> bool:
+    """Whether results must stay Values: someone will differentiate or replay what they depend on.
+
+    Either a function is being traced for compilation, here or where one of the results comes
+    from; or a result depends on a variable of a derivative whose function is still running.
+    """
+    values = [x for x in results if isinstance(x, Value)]
+    if MODE.get().trace is not None or any(x.trace is not None for x in values):
+        return True
+    variables = {x for run in list(_running.values()) for x in run}
+    if not variables:
+        return False
+    oldest = min(x._serial for x in variables)
+    seen = set(values)
+    while values:
+        node = values.pop()
+        if node in variables:
+            return True
+        if node._serial > oldest:
+            new = [arg for arg in node.args if type(arg) is not float and arg not in seen]
+            seen.update(new)
+            values += new
+    return False
 
 
 def lifted(x: float) -> Value:
     """A number as a Value that nothing else depends on.
 
-    While a function is traced for compilation it is no leaf: a program reads those again at
-    each call, as someone might change them.
+    In a trace it is not a leaf: a program reads those again at each call, as someone might
+    change them.
     """
-    return Value.interpret(ops.identity, (x,)) if MODE.get().tracing else Value(x)
+    return recorded(ops.identity, (x,), x) if MODE.get().trace is not None else Value(x)
 
 
 def _holds_values(tree: Any) -> bool:

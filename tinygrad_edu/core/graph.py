@@ -13,7 +13,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import GraphError, StaleGraph
-from .modes import refuse_while_tracing
 from .table import Op
 
 if TYPE_CHECKING:
@@ -190,7 +189,7 @@ def snapshot(root: Value) -> Graph:
     """
     if not hasattr(root, "_serial"):
         raise GraphError(f"A graph starts at a Value. Received: {root!r}.")
-    refuse_while_tracing("The numbers of a graph were asked for")
+    root.read("The numbers of a graph were asked for")
     rows: list[tuple[Any, ...]] = []  # of each node all but its id and its adjoint
     ids: dict[Value, int] = {}
     stops = False

@@ -1,68 +1,218 @@
-"""How recording goes on right now: scopes, `no_grad`, `detect_anomaly`.
+"""How recording goes on right now: the blocks that are open, such as `scope` and `no_grad`.
 
-All of it lives in one context variable, so threads and async tasks never see each other's.
+Each block that is entered adds a `Mode` to a chain, and a context variable holds the innermost
+one. So threads and tasks never see each other's blocks: a thread starts with none, a task with
+a copy of those that were open when it was created.
+
+A block can be left late: by a generator that is closed after the block around it, or by whoever
+collects that generator, in another thread. Its mode then *ends* where it stands: it takes back
+its own changes for all who still see it, and leaves those of every other block alone.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import ContextDecorator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextvars import ContextVar, Token
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from ..errors import BadArgument, TracingError
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 class Mode:
-    """What a new node must know about its surroundings; never changed, only replaced."""
+    """What recording a node depends on: a block's own changes on top of those around it."""
 
-    __slots__ = ("births", "nested", "plain", "recording", "scope", "tracing")
+    __slots__ = (
+        "__weakref__", "block", "ended", "inner", "late", "nested", "outer", "plain", "record",
+        "recording", "scope", "sweep", "token", "trace",
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        recording: bool = True,
-        scope: str | None = None,
-        births: dict[int, tuple[str, int]] | None = None,
-        nested: bool = False,
-        tracing: int = False,
-    ) -> None:
-        self.recording = recording  # False under no_grad
-        self.scope = scope  # "sample 1/neuron 2"
-        self.births = births  # under detect_anomaly: serial -> (file, line) of each node
-        self.nested = nested  # inside a function that is being differentiated
-        # Inside a function that is being compiled, where numbers stay unread: the serial number
-        # that this began with, so that what is older can be told.
-        self.tracing = tracing
-        self.plain = recording and births is None  # then only the scope matters
+    scope: str | None  # "sample 1/neuron 2"
+    recording: bool  # False under no_grad
+    record: Callable[..., Any] | None  # who makes nodes, where it isn't `value.recorded`
+    sweep: Callable[..., None] | None  # who sweeps backward, where it isn't `value.sweep`
+    nested: bool  # in a function that is being differentiated
+    trace: Any  # the compiler's trace of the function that runs, in which no number is read
+    token: Token[Mode] | None
+    plain: bool  # whether none of these but the scope matters
+
+    def __init__(self, outer: Mode | None, block: entering | None) -> None:
+        self.outer, self.block, self.ended = outer, block, False
+        self.inner: list[Mode] = []
+        self.late: Iterable[Mode] = ()  # those that ended within it and may still be seen
+        if outer is not None:
+            outer.inner.append(self)
+        self.settle()
+
+    def settle(self) -> None:
+        """Work every field out anew, from the mode around this one and its own changes."""
+        outer = self.outer
+        if outer is None:
+            self.scope, self.recording, self.plain, self.nested = None, True, True, False
+            self.record = self.sweep = self.trace = None
+            return
+        self.scope = outer.scope
+        self.recording = outer.recording
+        self.plain = outer.plain
+        self.record = outer.record
+        self.sweep = outer.sweep
+        self.trace = outer.trace
+        self.nested = outer.nested
+        if self.block is not None and not self.ended:
+            self.block.change(self)
+
+    def end(self) -> None:
+        """Take the changes back for everyone who still sees them, and leave the chain."""
+        around = self.outer
+        assert around is not None
+        self.ended, self.token = True, None
+        orphans = [*self.inner, *self.late]
+        for mode in orphans:
+            mode.outer = around
+        around.inner += self.inner
+        around.late = WeakSet([self, *self.late, *around.late])
+        self.inner, self.late = [], ()
+        unsettled = [self, *orphans]
+        for mode in unsettled:
+            mode.settle()
+            unsettled += [*mode.inner, *mode.late]
 
 
-MODE: ContextVar[Mode] = ContextVar("tinygrad_edu.mode", default=Mode())  # noqa: B039 (immutable)
+MODE: ContextVar[Mode] = ContextVar("tinygrad_edu.mode", default=Mode(None, None))  # noqa: B039
 
 
-class entering(ContextDecorator):
-    """A context manager, and decorator, under which some fields of the mode are replaced."""
+class entering:
+    """A block that sets fields of the `Mode`; a context manager, and a decorator.
+
+    One object may be entered again within itself, and by several threads at once. A decorated
+    generator or coroutine runs inside the block at each of its steps, and the code that it
+    hands over to does not.
+    """
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
-        self._tokens: list[Token[Mode]] = []  # a stack: one object may be entered again
+        self._open: list[Mode] = []
+
+    def change(self, mode: Mode) -> None:
+        """Apply this block's changes to a mode that is like the one around it."""
+        for field, x in self._changes.items():
+            setattr(mode, field, x)
+        mode.plain = mode.recording and mode.record is None
 
     def __enter__(self) -> None:
-        now = MODE.get()
-        fields: dict[str, Any] = {
-            "recording": now.recording,
-            "scope": now.scope,
-            "births": now.births,
-            "nested": now.nested,
-            "tracing": now.tracing,
-        }
-        fields.update(self._changed(now))
-        self._tokens.append(MODE.set(Mode(**fields)))
-
-    def _changed(self, now: Mode) -> dict[str, Any]:
-        return self._changes
+        around = MODE.get()
+        mode = Mode(around.outer if around.ended else around, self)
+        self._open.append(mode)
+        mode.token = MODE.set(mode)
 
     def __exit__(self, *exc: object) -> None:
-        MODE.reset(self._tokens.pop())
+        now = MODE.get()
+        mode = now if now.block is self and not now.ended else self._entered(now)
+        self._open.remove(mode)
+        around = mode.outer
+        assert around is not None
+        around.inner.remove(mode)
+        if now is mode and mode.token is not None:
+            try:
+                MODE.reset(mode.token)
+            except ValueError:  # a task got this mode as a copy from its creator
+                mode.end()
+        else:
+            mode.end()
+        left = MODE.get()
+        if left.ended and left.outer is not None:
+            MODE.set(left.outer)
+
+    def _entered(self, now: Mode) -> Mode:
+        """The mode of this block to be left: the innermost one here, or one entered elsewhere."""
+        mode: Mode | None = now
+        while mode is not None and (mode.block is not self or mode.ended):
+            mode = mode.outer
+        return self._open[-1] if mode is None else mode
+
+    def __call__(self, f: F) -> F:
+        return decorated(self, f)
+
+
+def decorated(block: entering, f: F) -> F:
+    """f, run inside the block; a generator or coroutine at each step."""
+    flags = getattr(getattr(f, "__code__", None), "co_flags", 0)
+    if flags & 0x20:  # inspect.CO_GENERATOR; importing inspect would cost milliseconds
+
+        @wraps(f)
+        def steps_of_generator(*args: Any, **named: Any) -> Any:
+            return (yield from _steps(block, f(*args, **named)))
+
+        return steps_of_generator  # type: ignore[return-value]
+    if flags & 0x80:  # CO_COROUTINE
+
+        @wraps(f)
+        async def steps_of_coroutine(*args: Any, **named: Any) -> Any:
+            return await _Awaited(block, f(*args, **named))
+
+        return steps_of_coroutine  # type: ignore[return-value]
+    if flags & 0x200:  # CO_ASYNC_GENERATOR
+
+        @wraps(f)
+        async def steps_of_async_generator(*args: Any, **named: Any) -> Any:
+            generator = f(*args, **named)
+            try:
+                step = generator.__anext__()
+                while True:
+                    try:
+                        item = await _Awaited(block, step)
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = generator.asend((yield item))
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:
+                        step = generator.athrow(error)
+            finally:
+                await _Awaited(block, generator.aclose())
+
+        return steps_of_async_generator  # type: ignore[return-value]
+
+    @wraps(f)
+    def inside(*args: Any, **named: Any) -> Any:
+        with block:
+            return f(*args, **named)
+
+    return inside  # type: ignore[return-value]
+
+
+def _steps(block: entering, steps: Any) -> Generator[Any, Any, Any]:
+    """What a generator or coroutine yields, each step taken inside the block."""
+    step, given = steps.send, None
+    while True:
+        with block:
+            try:
+                item = step(given)
+            except StopIteration as stop:
+                return stop.value
+        try:
+            step, given = steps.send, (yield item)
+        except GeneratorExit:
+            with block:
+                steps.close()
+            raise
+        except BaseException as error:
+            step, given = steps.throw, error
+
+
+class _Awaited:
+    """An awaitable whose every step is taken inside a block."""
+
+    def __init__(self, block: entering, steps: Coroutine[Any, Any, Any]) -> None:
+        self._block, self._steps = block, steps
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _steps(self._block, self._steps.__await__())
 
 
 class scope(entering):
@@ -71,7 +221,7 @@ class scope(entering):
     Scopes nest: a scope "neuron 2" within "sample 1" is "sample 1/neuron 2".
 
     Args:
-        name: what the box is called; "/" separates levels.
+        name: the caption of the box; "/" separates levels.
 
     >>> from tinygrad_edu import Value
     >>> with scope("sample 1"), scope("neuron 2"):
@@ -82,19 +232,19 @@ class scope(entering):
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not name:
-            raise BadArgument(f"A scope needs a name, a non-empty text. Received: {name!r}.")
+            raise BadArgument(f"A scope needs a name, a non-empty string. Received: {name!r}.")
         self.name = name
-        self._tokens = []
+        self._open = []
 
-    def __enter__(self) -> None:  # the general way, but several times as fast: neurons use it
-        now = MODE.get()
-        path = self.name if now.scope is None else f"{now.scope}/{self.name}"
-        mode = Mode(now.recording, path, now.births, now.nested, now.tracing)
-        self._tokens.append(MODE.set(mode))
+    def change(self, mode: Mode) -> None:
+        mode.scope = self.name if mode.scope is None else f"{mode.scope}/{self.name}"
 
 
 class no_grad(entering):
     """Within, operations compute their numbers and record nothing; also a decorator.
+
+    A block is open until it is left, also across a ``yield``: whoever runs a generator that
+    holds one open records nothing either. Decorate the generator instead.
 
     >>> from tinygrad_edu import Value
     >>> x = Value(3.0)
@@ -108,36 +258,13 @@ class no_grad(entering):
         super().__init__(recording=False)
 
 
-class detect_anomaly(entering):
-    """Within, the first nan or inf that is born raises `Anomaly`, forward or backward.
-
-    The error names the operation, its operands with their names, and the source line that
-    recorded it. Run the forward pass within as well, or backward cannot know the lines.
-
-    >>> from tinygrad_edu import Value
-    >>> import tinygrad_edu as tg
-    >>> x = Value(0.0, name="x")
-    >>> with detect_anomaly():
-    ...     tg.log(x)
-    Traceback (most recent call last):
-    ...
-    tinygrad_edu.errors.Anomaly: log gave -inf from finite operands...
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-
-    def _changed(self, now: Mode) -> dict[str, Any]:
-        return {"births": {} if now.births is None else now.births}
-
-
 _PACKAGE = __file__.rpartition("core")[0]
 
 
 def caller() -> tuple[str, int]:
     """The file and line that is recording: outside this package, and of no library that
     called it for someone."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
     while frame.f_back is not None and (
         frame.f_code.co_filename.startswith(_PACKAGE)
         or frame.f_globals.get("__name__") in ("contextlib", "copy", "copyreg")
@@ -153,13 +280,17 @@ _REMEDY = (
 
 
 def refuse_while_tracing(what: str, remedy: str = _REMEDY) -> None:
-    """Raise if a function is being compiled: the number asked for would be baked into it."""
-    if not MODE.get().tracing:
-        return
+    """Raise if a function is being traced: the number asked for would be baked into its program."""
+    if MODE.get().trace is not None:
+        raise traced_read(what, remedy)
+
+
+def traced_read(what: str, remedy: str = _REMEDY) -> TracingError:
+    """The error for a number that was asked for while a function is traced."""
     from linecache import getline
 
     file, line = caller()
-    raise TracingError(
+    return TracingError(
         f"{what} while a function is traced for compilation: the program would keep the number "
         f'of this one call. {remedy} File "{file}", line {line}: {getline(file, line).strip()}'
     )

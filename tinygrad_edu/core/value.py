@@ -5,6 +5,9 @@ the number, the row, and the arguments. `backward` asks each row for its partial
 node first, and that is all there is to reverse-mode differentiation:
 
     adjoint(arg) += adjoint(node) × ∂node/∂arg
+
+Everything here is written as plainly as it can be. `fast` says the most frequent parts again,
+spelled out, and takes their places; tests hold the two against each other.
 """
 
 from __future__ import annotations
@@ -12,13 +15,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
-from math import isfinite, isnan
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from threading import RLock
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from ..errors import Anomaly, BadArgument, GraphError, NotANumber, unknown_name
+from ..errors import BadArgument, GraphError, NotANumber, unknown_name
 from . import ops
 from .graph import datum, local_numbers, rebuild, tape
-from .modes import MODE, Mode, caller, refuse_while_tracing
+from .methods import Methods
+from .modes import MODE, refuse_while_tracing
 from .table import Op, is_real, number
 
 if TYPE_CHECKING:
@@ -30,17 +34,45 @@ __all__ = ["Number", "Value", "backward", "replay", "zero_grad"]
 ROLES: Final = {role: role for role in ("input", "target", "parameter", "constant")}
 CONSTANT: Final = ROLES["constant"]
 
-_tick = count().__next__
+tick = count().__next__
 _mode = MODE.get
 _new = object.__new__
 
 
-# What can never take part in arithmetic with a Value: refused at once, before Python tries to
-# repeat a text that often.
+# ── Recording ─────────────────────────────────────────────────────────────────────────────
+
+
+def recorded(op: Op, args: tuple[Any, ...], data: float) -> Any:
+    """The node of an operation that was computed; under `no_grad` a leaf.
+
+    An open block may have put another recorder in charge: `detect_anomaly` has one that looks
+    at each number, and the compiler one that hides them.
+    """
+    mode = _mode()
+    if mode.record is not None:
+        return mode.record(op, args, data)
+    return node(Value, op, args, data) if mode.recording else node(Value, None, (), data)
+
+
+def node(kind: type[Value], op: Op | None, args: tuple[Any, ...], data: float) -> Any:
+    """A new node of some kind of Value, made by ``op`` from ``args``; a leaf without them."""
+    new = _new(kind)
+    new._data = data
+    new._grad = 0.0
+    new.op = op
+    new.args = args
+    new._serial = tick()
+    new._name = None
+    new._role = None
+    new.scope = _mode().scope
+    return new
+
+
+# These are refused at once, before Python tries to repeat a string that often.
 _FOREIGN = (str, bytes, complex, list, tuple, dict, set, type(None))
 
 
-def _operand(x: Any) -> Any:
+def operand(x: Any) -> Any:
     """x as the argument of an operator: a Value, a float, or NotImplemented.
 
     Things with a length are arrays: their own reflected operator goes through them.
@@ -52,102 +84,19 @@ def _operand(x: Any) -> Any:
     return NotImplemented
 
 
-def _record(op: Op, args: tuple[Any, ...], data: float) -> Value:
-    """A node for an operation that was computed; under no_grad a leaf."""
-    mode = _mode()
-    node = _new(Value)
-    node._data = data
-    node._grad = 0.0
-    node.op = op
-    node.args = args
-    node._serial = _tick()
-    node._name = None
-    node._role = None
-    node.scope = mode.scope
-    if not mode.plain:
-        _attend(node, mode)
-    return node
+_Binary: TypeAlias = "Callable[[Value, Value | float], Value]"
 
 
-def _attend(node: Value, mode: Mode) -> None:
-    """What no_grad and detect_anomaly do to a new node."""
-    if mode.births is not None:
-        mode.births[node._serial] = caller()
-        _check_birth(node, mode)
-    if mode.recording:
-        return
-    if mode.tracing:  # a leaf would be a number of today: the program must compute it again
-        hidden = _copied(node)
-        node._serial = _tick()
-        node.op, node.args = ops.stop_gradient, (hidden,)
-    else:
-        node.op, node.args = None, ()
+def binary(op: Op) -> tuple[_Binary, _Binary]:
+    """A Python operator and its reflection, for a row of two arguments."""
 
+    def forward(self: Value, other: Any) -> Any:
+        other = operand(other)
+        return other if other is NotImplemented else self.interpret(op, (self, other))
 
-def _copied(node: Value) -> Value:
-    """Another object for the same node, of the same age."""
-    copy = _new(Value)
-    for slot in Value.__slots__:
-        setattr(copy, slot, getattr(node, slot))
-    return copy
-
-
-def _unary(op: Op) -> Callable[[Value], Value]:
-    """The method of Value that applies a row of one argument."""
-    compute = op.compute
-
-    def method(self: Value) -> Value:
-        return _record(op, (self,), compute(self._data))
-
-    method.__name__ = method.__qualname__ = op.name
-    method.__doc__ = f"`tg.{op.name}` of this Value."
-    return method
-
-
-_Binary: TypeAlias = Callable[["Value", "Value | float"], "Value"]
-
-
-def _binary(op: Op) -> tuple[_Binary, _Binary]:
-    """A Python operator and its reflection, for a row of two arguments.
-
-    They spell out `_record` and `Op.compute`: half of all time of building a graph is spent
-    here, and the calls would cost half as much again.
-    """
-    value, compute = op.value, op.compute
-
-    def forward(self: Value, other: Any) -> Value:
-        if type(other) is Value:
-            y = other._data
-        elif type(other) is float:
-            y = other
-        else:
-            other = _operand(other)
-            if other is NotImplemented:
-                return other  # type: ignore[no-any-return]
-            y = other if type(other) is float else other._data
-        try:
-            data = value(self._data, y)
-        except (ArithmeticError, ValueError):
-            data = compute(self._data, y)
-        mode = _mode()
-        node = _new(Value)
-        node._data = data
-        node._grad = 0.0
-        node.op = op
-        node.args = (self, other)
-        node._serial = _tick()
-        node._name = None
-        node._role = None
-        node.scope = mode.scope
-        if not mode.plain:
-            _attend(node, mode)
-        return node
-
-    def reflected(self: Value, other: Any) -> Value:
-        other = _operand(other)
-        if other is NotImplemented:
-            return other  # type: ignore[no-any-return]
-        return _record(op, (other, self), compute(other, self._data))
+    def reflected(self: Value, other: Any) -> Any:
+        other = operand(other)
+        return other if other is NotImplemented else self.interpret(op, (other, self))
 
     forward.__doc__ = f"Row `{op.name}` of the table."
     return forward, reflected
@@ -157,11 +106,11 @@ def _comparison(how: Callable[[float, float], bool], op: Op) -> Callable[[Value,
     """A comparison of Python's: about the numbers, or while tracing a row of the graph."""
 
     def compare(self: Value, other: Any) -> Any:
-        other = NotImplemented if isinstance(other, _FOREIGN) else _operand(other)
+        other = NotImplemented if isinstance(other, _FOREIGN) else operand(other)
         if other is NotImplemented:
             return other
-        if _mode().tracing:
-            return Value.interpret(op, (self, other))
+        if self.trace is not None or _mode().trace is not None:
+            return self.interpret(op, (self, other))
         return how(self._data, datum(other))
 
     return compare
@@ -171,7 +120,7 @@ def _refusing(kind: str) -> Callable[[Value], Any]:
     """A conversion that would drop the graph silently, and says so instead."""
 
     def refuse(self: Value) -> Any:
-        refuse_while_tracing(f"{kind}() of a Value was asked for")
+        self.read(f"{kind}() of a Value was asked for")
         raise TypeError(
             f"{kind}() of a Value would lose its graph. Take the number with v.data, or stay "
             f"in the graph: tg.sin(v) instead of math.sin(v), tg.where(cond, a, b) instead of "
@@ -181,7 +130,7 @@ def _refusing(kind: str) -> Callable[[Value], Any]:
     return refuse
 
 
-class Value:
+class Value(Methods):
     """A float that records the operations it goes through and backpropagates gradients.
 
     Args:
@@ -196,7 +145,7 @@ class Value:
             of an interior node, the adjoint of the last pass.
         op: the row of the table that made it, None for a leaf.
         args: what it was made from, Values and plain floats, in order.
-        scope: where it was made, as told by ``with tg.scope(...)``.
+        scope: where it was made, the path of the open `scope` blocks.
 
     Raises:
         NotANumber: if ``data`` is text, complex, None, a list, another Value, ...
@@ -222,11 +171,12 @@ class Value:
     args: tuple[Any, ...]
     op: Op | None
     scope: str | None
+    trace: ClassVar[Any] = None  # of the compiler's own kind of Value, the trace that it is in
 
     def __init__(self, data: Any, name: str | None = None, role: str | None = None) -> None:
         self._data = number(data)
         self._grad = 0.0
-        self._serial = _tick()
+        self._serial = tick()
         self.op = None
         self.args = ()
         self.name = name
@@ -235,30 +185,29 @@ class Value:
 
     @property
     def data(self) -> float:
-        if _mode().tracing:
-            refuse_while_tracing("The data of a Value was read")
+        if _mode().trace is not None:
+            self.read("The data of a Value was read")
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
-        refuse_while_tracing("The data of a Value was set")
+        self.read("The data of a Value was set")
         if self.op is not None:
             raise GraphError(
                 f"The data of an interior node is the result of {self.op.name}; only leaves "
                 f"can be set. Received: {data!r}. Change a leaf and compute again."
             )
         self._data = number(data)
-        self._serial = _tick()  # younger than all that used the old number: they are stale
+        self._serial = tick()  # younger than all that used the old number: they are stale
 
     @property
     def grad(self) -> float:
-        if _mode().tracing:
-            refuse_while_tracing("The grad of a Value was read")
+        self.read("The grad of a Value was read")
         return self._grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:
-        refuse_while_tracing("The grad of a Value was set")
+        self.read("The grad of a Value was set")
         self._grad = number(grad)
 
     @property
@@ -268,7 +217,7 @@ class Value:
     @name.setter
     def name(self, name: str | None) -> None:
         if name is not None and not isinstance(name, str):
-            raise NotANumber(f"A name is a text. Received: {name!r}.")
+            raise NotANumber(f"A name must be a string. Received: {name!r}.")
         self._name = name
 
     @property
@@ -281,18 +230,23 @@ class Value:
             raise unknown_name("role", role, ROLES)
         self._role = None if role is None else ROLES[role]
 
+    def read(self, what: str) -> None:
+        """Raise if a function is being traced, as its program would keep today's number."""
+        refuse_while_tracing(what)
+
     @staticmethod
     def interpret(op: Op, args: Sequence[Any]) -> Value:
-        """What a row makes of arguments of which one is a Value: it computes and records.
+        """Compute and record a row, applied to arguments of which one is a Value.
 
-        This is the seam between the table and its interpreters; see `table.Op`.
+        This is the seam between the table and its interpreters; see `table.Op`. A kind of
+        Value with a reading of its own goes first.
         """
-        numbers = [arg._data for arg in args if type(arg) is Value]
-        if len(numbers) != len(args):  # other numbers among them, as constants
-            args = [arg if isinstance(arg, Value) else number(arg) for arg in args]
-            numbers = list(map(datum, args))
-        data = op.compute(*numbers)
-        return _record(op, tuple(args), data if type(data) is float else number(data))
+        for arg in args:
+            if isinstance(arg, Value) and type(arg).interpret is not Value.interpret:
+                return type(arg).interpret(op, args)
+        args = tuple(arg if isinstance(arg, Value) else number(arg) for arg in args)
+        new: Value = recorded(op, args, number(op.compute(*map(datum, args))))
+        return new
 
     def backward(self, seed: float = 1.0) -> None:
         """Add to every leaf's ``grad`` the derivative of ``seed`` × this Value by that leaf.
@@ -317,23 +271,23 @@ class Value:
 
     def detach(self) -> Value:
         """A new leaf with the same number and name, and no memory of how it was made."""
-        if _mode().tracing:  # where a leaf would be a number of today
-            stopped = Value.interpret(ops.stop_gradient, (self,))
+        if self.trace is not None or _mode().trace is not None:  # a leaf would hide its origin
+            stopped = self.interpret(ops.stop_gradient, (self,))
             stopped._name, stopped._role = self._name, self._role
             return stopped
         return Value(self._data, self._name, self._role)
 
-    __add__, __radd__ = _binary(ops.add)
-    __sub__, __rsub__ = _binary(ops.sub)
-    __mul__, __rmul__ = _binary(ops.mul)
-    __truediv__, __rtruediv__ = _binary(ops.div)
-    __floordiv__, __rfloordiv__ = _binary(ops.floordiv)
-    __mod__, __rmod__ = _binary(ops.mod)
-    _pow, __rpow__ = _binary(ops.pow)
+    __add__, __radd__ = binary(ops.add)
+    __sub__, __rsub__ = binary(ops.sub)
+    __mul__, __rmul__ = binary(ops.mul)
+    __truediv__, __rtruediv__ = binary(ops.div)
+    __floordiv__, __rfloordiv__ = binary(ops.floordiv)
+    __mod__, __rmod__ = binary(ops.mod)
+    _pow, __rpow__ = binary(ops.pow)
 
     def __pow__(self, exponent: Any) -> Value:
         if type(exponent) in (int, float) and exponent == 2:
-            return _record(ops.square, (self,), ops.square.compute(self._data))
+            return self.interpret(ops.square, (self,))
         return self._pow(exponent)
 
     def __divmod__(self, other: Any) -> tuple[Value, Value]:
@@ -342,15 +296,15 @@ class Value:
     def __rdivmod__(self, other: Any) -> tuple[Value, Value]:
         return other // self, other % self
 
-    __pos__ = _unary(ops.identity)
-    __neg__ = _unary(ops.neg)
-    __abs__ = _unary(ops.abs)
-    __floor__ = _unary(ops.floor)
-    __ceil__ = _unary(ops.ceil)
+    __pos__ = Methods.identity
+    __neg__ = Methods.neg
+    __abs__ = Methods.abs
+    __floor__ = Methods.floor
+    __ceil__ = Methods.ceil
 
     def __round__(self, digits: None = None) -> Value:
         if digits is not None:
-            refuse_while_tracing("round() of a Value to some digits was asked for")
+            self.read("round() of a Value to some digits was asked for")
             raise BadArgument(
                 f"round(v) rounds a Value to a whole number; digits can't be given. "
                 f"Received: {digits!r}. To show fewer digits write f'{{v:.{digits}f}}'."
@@ -375,17 +329,17 @@ class Value:
 
     def __repr__(self) -> str:
         name = "" if self._name is None else f", name={self._name!r}"
-        if _mode().tracing:
+        if self.trace is not None:
             return f"Value(being traced{name})"
         return f"Value(data={self._data!r}, grad={self._grad!r}{name})"
 
     def __format__(self, spec: str) -> str:
         if spec:
-            refuse_while_tracing("The number of a Value was formatted")
+            self.read("The number of a Value was formatted")
         return format(self._data, spec) if spec else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        refuse_while_tracing("A Value was copied")
+        self.read("A Value was copied")
         if self.op is not None:
             raise GraphError(
                 f"Recorded graphs are not copied or pickled, only leaves and Modules are. "
@@ -393,82 +347,6 @@ class Value:
                 f"number, or tg.replay(v) to record the expression again."
             )
         return _leaf, (self._data, self._grad, self._name, self._role, self.scope)
-
-    # Every row of one argument is a method too; so are a few of two or three.
-    square = _unary(ops.square)
-    reciprocal = _unary(ops.reciprocal)
-    sign = _unary(ops.sign)
-    step = _unary(ops.step)
-    floor = _unary(ops.floor)
-    ceil = _unary(ops.ceil)
-    round = _unary(ops.round)
-    exp = _unary(ops.exp)
-    expm1 = _unary(ops.expm1)
-    log = _unary(ops.log)
-    log1p = _unary(ops.log1p)
-    log2 = _unary(ops.log2)
-    log10 = _unary(ops.log10)
-    sqrt = _unary(ops.sqrt)
-    cbrt = _unary(ops.cbrt)
-    sin = _unary(ops.sin)
-    cos = _unary(ops.cos)
-    tan = _unary(ops.tan)
-    asin = _unary(ops.asin)
-    acos = _unary(ops.acos)
-    atan = _unary(ops.atan)
-    sinh = _unary(ops.sinh)
-    cosh = _unary(ops.cosh)
-    tanh = _unary(ops.tanh)
-    asinh = _unary(ops.asinh)
-    acosh = _unary(ops.acosh)
-    atanh = _unary(ops.atanh)
-    erf = _unary(ops.erf)
-    erfc = _unary(ops.erfc)
-    sigmoid = _unary(ops.sigmoid)
-    softplus = _unary(ops.softplus)
-    log_sigmoid = _unary(ops.log_sigmoid)
-    log_cosh = _unary(ops.log_cosh)
-    silu = _unary(ops.silu)
-    mish = _unary(ops.mish)
-    gelu = _unary(ops.gelu)
-    gelu_tanh = _unary(ops.gelu_tanh)
-    softsign = _unary(ops.softsign)
-    tanh_shrink = _unary(ops.tanh_shrink)
-    relu = _unary(ops.relu)
-    relu6 = _unary(ops.relu6)
-    selu = _unary(ops.selu)
-    hard_sigmoid = _unary(ops.hard_sigmoid)
-    hard_silu = _unary(ops.hard_silu)
-    hard_tanh = _unary(ops.hard_tanh)
-    stop_gradient = _unary(ops.stop_gradient)
-
-    def clip(self, low: Any, high: Any) -> Value:
-        """`tg.clip` of this Value."""
-        return Value.interpret(ops.clip, (self, low, high))
-
-    def leaky_relu(self, slope: Any = 0.2) -> Value:
-        """`tg.leaky_relu` of this Value."""
-        return Value.interpret(ops.leaky_relu, (self, slope))
-
-    def elu(self, alpha: Any = 1.0) -> Value:
-        """`tg.elu` of this Value."""
-        return Value.interpret(ops.elu, (self, alpha))
-
-    def celu(self, alpha: Any = 1.0) -> Value:
-        """`tg.celu` of this Value."""
-        return Value.interpret(ops.celu, (self, alpha))
-
-    def squareplus(self, b: Any = 4.0) -> Value:
-        """`tg.squareplus` of this Value."""
-        return Value.interpret(ops.squareplus, (self, b))
-
-    def soft_shrink(self, threshold: Any = 0.5) -> Value:
-        """`tg.soft_shrink` of this Value."""
-        return Value.interpret(ops.soft_shrink, (self, threshold))
-
-    def hard_shrink(self, threshold: Any = 0.5) -> Value:
-        """`tg.hard_shrink` of this Value."""
-        return Value.interpret(ops.hard_shrink, (self, threshold))
 
 
 Number: TypeAlias = "Value | float"
@@ -480,6 +358,9 @@ def _leaf(data: float, grad: float, name: str | None, role: str | None, scope: s
     value._grad = grad
     value.scope = scope
     return value
+
+
+# ── Backward ──────────────────────────────────────────────────────────────────────────────
 
 
 def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> None:
@@ -499,7 +380,6 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
     >>> x.grad
     18.0
     """
-    refuse_while_tracing("backward() was called (tg.grad(f) can be compiled)")
     roots = [roots] if isinstance(roots, Value) else list(roots)
     seeds = [1.0] * len(roots) if seeds is None else [number(seed) for seed in seeds]
     if len(seeds) != len(roots):
@@ -509,136 +389,35 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
     for root in roots:
         if not isinstance(root, Value):
             raise NotANumber(f"backward starts at Values. Received: {root!r}.")
-    nodes = tape(*roots, through_stops=False)
-    held = [(node, node._grad) for node in nodes if node.op is None]
-    try:
-        for node in nodes:
-            node._grad = 0.0
-        for root, seed in zip(roots, seeds):
-            root._grad += seed
-        births = _mode().births
-        if births is None:
-            _sweep(nodes)
-        else:
-            _sweep_and_check(nodes, births)
-    except BaseException:  # an Anomaly, a faulty row of a user's, Ctrl-C: as if not begun
-        for leaf, grad in held:
-            leaf._grad = grad
-        raise
-    for leaf, grad in held:  # this pass's sum is complete, so twice will be exactly twice
-        leaf._grad = grad + leaf._grad if leaf._role is not CONSTANT else grad
-
-
-def _sweep(nodes: list[Value]) -> None:
-    """The reverse sweep, newest node first: arg.grad += node.grad × ∂node/∂arg.
-
-    The rows of one and two arguments are spelled out, for speed; `local_numbers` is what
-    they mean. Both partials are taken before either is used, so that a row that raises
-    (a division by zero) can be asked again, with IEEE arithmetic.
-    """
-    for node in reversed(nodes):
-        op = node.op
-        if op is None:
-            continue
-        args = node.args
-        upstream = node._grad
-        arity = op.arity
+        root.read("backward() was called (tg.grad(f) can be compiled)")
+    with _SWEEPING:
+        nodes = tape(*roots, through_stops=False)
+        before = [(node, node._grad) for node in nodes if node.op is None]
         try:
-            if op.blocked:
-                _pull(node)
-            elif arity == 2:
-                a, b = args
-                partial_a, partial_b = op.partials
-                if type(a) is float and b._role is not CONSTANT:
-                    b._grad += upstream * partial_b(node._data, a, b._data)
-                elif type(b) is float and a._role is not CONSTANT:
-                    a._grad += upstream * partial_a(node._data, a._data, b)
-                elif (
-                    type(a) is float
-                    or type(b) is float
-                    or a._role is CONSTANT
-                    or b._role is CONSTANT
-                ):
-                    _pull(node)
-                else:
-                    x, y, out = a._data, b._data, node._data
-                    local_a = partial_a(out, x, y)
-                    local_b = partial_b(out, x, y)
-                    a._grad += upstream * local_a
-                    b._grad += upstream * local_b
-            elif arity == 1 and args[0]._role is not CONSTANT:
-                a = args[0]
-                a._grad += upstream * op.partials[0](node._data, a._data)
-            elif op.together is not None:
-                numbers = [a if type(a) is float else a._data for a in args]
-                for a, local in zip(args, op.together(node._data, *numbers)):
-                    if type(a) is not float and a._role is not CONSTANT:
-                        a._grad += upstream * local
-            else:
-                _pull(node)
-        except (ArithmeticError, ValueError):
-            _pull(node)
+            for node in nodes:
+                node._grad = 0.0
+            for root, seed in zip(roots, seeds):
+                root._grad += seed
+            (_mode().sweep or sweep)(nodes)
+        except BaseException:  # an Anomaly, a user-defined row, Ctrl-C: as if not begun
+            for leaf, grad in before:
+                leaf._grad = grad
+            raise
+        for leaf, grad in before:  # this pass's sum is complete, so twice will be exactly twice
+            leaf._grad = grad + leaf._grad if leaf._role is not CONSTANT else grad
 
 
-def _pull(node: Value) -> None:
-    """One step of the sweep, for any row."""
-    upstream = node._grad
-    for arg, local in zip(node.args, local_numbers(node)):
-        if local is not None:
-            arg._grad += upstream * local
+# One sweep at a time: those of two threads would write their adjoints over each other's.
+_SWEEPING = RLock()
 
 
-def _sweep_and_check(nodes: list[Value], births: dict[int, tuple[str, int]]) -> None:
-    """The reverse sweep under `detect_anomaly`."""
+def sweep(nodes: list[Value]) -> None:
+    """The reverse sweep, newest node first: arg.grad += node.grad × ∂node/∂arg."""
     for node in reversed(nodes):
-        if node.op is None:
-            continue
-        for i, (arg, local) in enumerate(zip(node.args, local_numbers(node))):
-            if local is None:
-                continue
-            product = node._grad * local
-            if isfinite(node._grad) and not isfinite(product):
-                why = ""
-                if node._grad == 0.0:
-                    why = " Zero times infinity is nan: guard the argument, not the result."
-                raise Anomaly(
-                    f"backward through {node.op.name} gave {product!r} for its argument "
-                    f"{i + 1}: upstream {node._grad!r} × local derivative {local!r}.{why}"
-                    f"{_told(node, births)}"
-                )
-            arg._grad += product
-
-
-def _check_birth(node: Value, mode: Mode) -> None:
-    assert node.op is not None
-    assert mode.births is not None
-    numbers = [datum(arg) for arg in node.args]
-    nan_born = isnan(node._data) and not any(map(isnan, numbers))
-    inf_born = not isfinite(node._data) and all(map(isfinite, numbers))
-    if nan_born or inf_born:
-        kind = "finite operands" if inf_born else "operands that are not nan"
-        told = _told(node, mode.births)
-        raise Anomaly(f"{node.op.name} gave {node._data!r} from {kind}.{told}")
-
-
-def _told(node: Value, births: dict[int, tuple[str, int]]) -> str:
-    """The operands of a node and the line that recorded it, for an error."""
-    assert node.op is not None
-    names = node.op.parameters if node.op.arity else [f"[{i}]" for i in range(len(node.args))]
-    operands = [
-        f"{getattr(arg, 'name', None) or parameter} = {datum(arg)!r}"
-        for parameter, arg in zip(names, node.args)
-    ]
-    if len(operands) > 6:
-        operands[5:] = [f"... ({len(operands)} operands)"]
-    place = "recorded outside detect_anomaly, so its line is not known"
-    if node._serial in births:
-        from linecache import getline
-
-        file, line = births[node._serial]
-        place = f'File "{file}", line {line}: {getline(file, line).strip()}'
-    scope = f" in {node.scope}" if node.scope else ""
-    return f" Operands: {', '.join(operands)}{scope}. {place}"
+        if node.op is not None:
+            for arg, local in zip(node.args, local_numbers(node)):
+                if local is not None:
+                    arg._grad += node._grad * local
 
 
 def zero_grad(values: Any) -> None:

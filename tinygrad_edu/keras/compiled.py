@@ -20,10 +20,11 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ..compiler import Code, flatten
 from ..compiler.lowering import Flat
+from ..compiler.traced import Trace
 from ..core import ops
 from ..core.calculus import gradients
 from ..core.graph import tape
-from ..core.modes import entering, refuse_while_tracing
+from ..core.modes import MODE, refuse_while_tracing
 from ..core.value import Value, zero_grad
 from ..errors import NotTraceable, TinygradError, TracingError
 from ..nn.layers import Sample, ShapedLayer
@@ -54,7 +55,7 @@ class Draws(Random):
         self._source, self._drawn = source, drawn
 
     def random(self) -> Any:
-        self._drawn.append((self._source, Value(0.5)))
+        self._drawn.append((self._source, MODE.get().trace.leaf(0.5)))
         return self._drawn[-1][1]
 
     def getrandbits(self, bits: int) -> int:
@@ -101,7 +102,7 @@ class Recorded(NamedTuple):
 
 def _forward(model: Any, width: int, training: bool) -> Recorded:
     """What the layers make of one sample; called while tracing."""
-    x = [Value(0.5, role="input") for _ in range(width)]
+    x = [MODE.get().trace.leaf(0.5, "input") for _ in range(width)]
     with _drawing(model.layers if training else []) as draws:
         inputs: Sample = list(x)
         outputs = model.forward(inputs)
@@ -198,7 +199,7 @@ class _Recording:
 
     def __init__(self, model: Any) -> None:
         self.jit = model.jit_compile
-        self.since = Value(0.0)._serial + 1  # what is older keeps its number, as in plain Python
+        self.trace = Trace()  # what is older keeps its number, as in plain Python
 
     def flattened(self, *args: Any, **wanted: Any) -> Flat:
         """A program; what was recorded before is a number in it.
@@ -206,13 +207,9 @@ class _Recording:
         Raises:
             StaleGraph: if that number is none of today's, as plain Python will say.
         """
-        flat = flatten(*args, **wanted, since=self.since)
+        flat = flatten(*args, **wanted, since=self.trace.since)
         tape(*flat.captured)
         return flat
-
-    def tracing(self) -> entering:
-        """Within, no number may be read, whatever mode the caller is in."""
-        return entering(tracing=self.since, recording=True)
 
 
 class Forward(_Recording):
@@ -226,7 +223,7 @@ class Forward(_Recording):
     def __init__(self, model: Any, training: bool) -> None:
         super().__init__(model)
         self.weights = _to_learn(model) if training else []
-        with self.tracing():
+        with self.trace:
             self._recorded = recorded = _forward(model, _width(model), training)
         self.streams = recorded.streams
         self._inputs = [*recorded.x, *recorded.drawn]
@@ -235,7 +232,7 @@ class Forward(_Recording):
     def ready(self) -> None:
         """Differentiate what was recorded, and prepare both programs."""
         (flat,), outputs = self.sketch, self._recorded.outputs
-        with self.tracing():
+        with self.trace:
             adjoints = _fresh(len(outputs))
             seeded = ops.sum([a * y for a, y in zip(adjoints, outputs)])
             pulled = _gradients(seeded, self.weights)
@@ -286,7 +283,7 @@ class _OfBatches(_Recording):
 
     def _record(self, model: Any, training: bool) -> tuple[Losses, list[Any]]:
         """One sample with its loss, and the penalties."""
-        with self.tracing():
+        with self.trace:
             return _with_loss(model, self.widths, self.weighted, training), _penalties(model)
 
     def rows(self, data: Pairs) -> Table:
@@ -363,7 +360,7 @@ class Training(_OfBatches):
     def ready(self) -> None:
         """Differentiate what was recorded, and prepare the step and the update."""
         recorded, penalties = self._recorded
-        with self.tracing():
+        with self.trace:
             slopes = _gradients(recorded.loss, self.weights)
             pull = _gradients(ops.sum(penalties), self.weights)
         pulled = [i for i, slope in enumerate(pull) if isinstance(slope, Value) or slope]
@@ -382,7 +379,7 @@ class Training(_OfBatches):
         """What the optimiser does to one weight: a program whose lanes are the weights."""
         w, g, rate, t = _fresh(4)
         old = dict(zip(self.names, _fresh(len(self.names))))
-        with self.tracing():
+        with self.trace:
             update = _guarded(self.optimizer).applied_to(w, g, g, rate, t, old)
         after = [update.after, *(update.memory[name] for name in self.names)]
         rule = self.flattened([w, g, *old.values()], [rate, t], each=after)
@@ -403,7 +400,7 @@ class Training(_OfBatches):
         fines, pulls = _fresh(penalties), _fresh(len(pulled))
         t, rate, n = _fresh(3)
         weight = told[0] if self.weighted else None
-        with self.tracing():
+        with self.trace:
             gradients = [self.loss.of_sum(slope, n, weight) for slope in slopes]
             for i, pull in zip(pulled, pulls):
                 gradients[i] = gradients[i] + pull

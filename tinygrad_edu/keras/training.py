@@ -8,8 +8,9 @@ from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
+from ..core.anomalies import detect_anomaly
 from ..core.calculus import gradients
-from ..core.modes import MODE, caller, detect_anomaly, no_grad, scope
+from ..core.modes import MODE, caller, no_grad, scope
 from ..core.ops import sum as total
 from ..core.table import number
 from ..core.trees import as_array, flatten
@@ -372,7 +373,7 @@ class Trainer(Module):
 
     def _program(self, kind: type[T], *about: Any) -> T | None:
         """The program of this kind; None where every sample is recorded anew."""
-        if self.run_eagerly or MODE.get().births is not None:  # detect_anomaly wants to watch
+        if self.run_eagerly or MODE.get().sweep is not None:  # detect_anomaly wants to watch
             return None
         knew = self._programs.why_not
         found = self._programs.get(self, kind, *about)

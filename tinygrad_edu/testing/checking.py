@@ -109,7 +109,7 @@ def check_grads(
 
     check = _Check(tuple(modes), directions, Random(seed), 0.0 if rtol is None else rtol)
     # Within, steps out of a domain are ours to judge, and no_grad would hide the graph.
-    with entering(recording=True, births=None, nested=False):
+    with entering(recording=True, record=None, sweep=None):
         try:
             check.at(flat, xs, order)
         except _Disagreement as wrong:

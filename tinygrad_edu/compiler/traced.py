@@ -1,0 +1,133 @@
+"""`Traced`: Values whose numbers nobody may read, and `Trace`, the run of a function on them.
+
+Whatever a traced Value flows into is traced too, in every thread and task: that is seen on the
+Value. Values that the function captures are ordinary ones, and must not be read either while it
+runs: a program will find other numbers in them. That is seen in the mode, so only where the
+function itself runs and not in threads that it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..core import ops
+from ..core.graph import datum
+from ..core.modes import MODE, entering, traced_read
+from ..core.table import Op, number
+from ..core.value import Value, binary, node, tick
+from ..errors import TracingError
+
+__all__ = ["Mixed", "Trace", "Traced"]
+
+
+class Mixed(TracingError):
+    """Values of two traces met: a jitted function captured those of the one around it."""
+
+
+class Trace(entering):
+    """The trace of one function; a block, which may be entered several times.
+
+    Attributes:
+        since: the serial number that it began with. Older nodes were recorded before, and a
+            program knows them by their numbers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(trace=self, record=self.record, recording=True, sweep=None)
+        self.since = tick()
+
+    def leaf(self, x: float, role: str | None = None) -> Traced:
+        """An argument of the function, whose number of this one call is x."""
+        new: Traced = node(Traced, None, (), x)
+        new.trace = self
+        new.role = role
+        return new
+
+    def record(self, op: Op, args: tuple[Any, ...], data: float) -> Traced:
+        """`value.recorded`, for a node of this trace.
+
+        Under `no_grad` a leaf would be a number of this one call; so the program computes it,
+        and no gradient flows through it.
+        """
+        if not self._open:
+            raise _leaked()
+        new: Traced = node(Traced, op, args, data)
+        new.trace = self
+        if not MODE.get().recording:
+            return _stopped(self, new)
+        return new
+
+    def check(self, live: Iterable[Value]) -> None:
+        """Raise if a derivative goes through a node that is older than the trace: its slope must
+        not mix the number of its recording with those of a later call."""
+        for x in live:
+            if x._serial < self.since and x.op is not None:
+                raise TracingError(
+                    f"A derivative through {x!r}, the result of {x.op.name}, was asked for "
+                    f"while a function is traced for compilation that did not record it. Compute "
+                    f"it inside the function; tg.replay(y) records the expression of y again."
+                )
+
+    def check_captured(self, captured: Iterable[Value]) -> None:
+        """Raise if a program would read a Value that another trace left behind."""
+        if any(x.trace is not None for x in captured):
+            raise _leaked()
+
+
+def _stopped(trace: Trace, hidden: Traced) -> Traced:
+    new: Traced = node(Traced, ops.stop_gradient, (hidden,), hidden._data)
+    new.trace = trace
+    return new
+
+
+def _leaked() -> TracingError:
+    return TracingError(
+        "A Value was kept from a function that was traced for compilation, and used after its "
+        "trace had ended: it stands for a number of each later call and has none of its own. "
+        "Return the Value from the function instead of storing it."
+    )
+
+
+class Traced(Value):
+    """A Value of a trace."""
+
+    __slots__ = ("trace",)
+
+    trace: Trace  # type: ignore[misc]
+
+    @property
+    def data(self) -> float:
+        self.read("The data of a Value was read")
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self.read("The data of a Value was set")
+
+    def read(self, what: str) -> None:
+        raise traced_read(what) if self.trace._open else _leaked()
+
+    @staticmethod
+    def interpret(op: Op, args: Sequence[Any]) -> Value:
+        args = tuple(arg if isinstance(arg, Value) else number(arg) for arg in args)
+        traces = {arg.trace for arg in args if isinstance(arg, Traced)}
+        inner = MODE.get().trace
+        if len(traces | ({inner} if inner else set())) > 1:
+            raise (
+                _leaked()
+                if not all(trace._open for trace in traces)
+                else Mixed("A jitted function captured a Value of a function that is being traced.")
+            )
+        return traces.pop().record(op, args, number(op.compute(*map(datum, args))))
+
+
+# A subclass's own operators go first, even where an ordinary Value stands on the left.
+for _name, _op in {
+    "add": ops.add, "sub": ops.sub, "mul": ops.mul, "truediv": ops.div,
+    "floordiv": ops.floordiv, "mod": ops.mod,
+}.items():  # fmt: skip
+    _forward, _reflected = binary(_op)
+    setattr(Traced, f"__{_name}__", _forward)
+    setattr(Traced, f"__r{_name}__", _reflected)
+Traced._pow, Traced.__rpow__ = binary(ops.pow)

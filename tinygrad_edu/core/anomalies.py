@@ -1,0 +1,109 @@
+"""`detect_anomaly`: the first nan or inf that is born raises, with the line that recorded it."""
+
+from __future__ import annotations
+
+from math import isfinite, isnan
+from typing import Any
+
+from ..errors import Anomaly
+from .graph import datum, local_numbers
+from .modes import MODE, Mode, caller, entering
+from .table import Op
+from .value import Value
+from .value import node as new_node
+
+__all__ = ["detect_anomaly"]
+
+
+class Watched(Value):
+    """A node that knows the file and line that recorded it."""
+
+    __slots__ = ("birth",)
+
+    birth: tuple[str, int]
+
+
+def record(op: Op, args: tuple[Any, ...], data: float) -> Value:
+    """`value.recorded`, for a number that is looked at first."""
+    new: Watched = new_node(Watched, op, args, data)
+    new.birth = caller()
+    check(new)
+    if not MODE.get().recording:
+        new.op, new.args = None, ()
+    return new
+
+
+def check(node: Value) -> None:
+    """Raise if a node is nan and no operand is, or not finite though all operands are."""
+    assert node.op is not None
+    numbers = [datum(arg) for arg in node.args]
+    nan_born = isnan(node._data) and not any(map(isnan, numbers))
+    inf_born = not isfinite(node._data) and all(map(isfinite, numbers))
+    if nan_born or inf_born:
+        kind = "finite operands" if inf_born else "operands that are not nan"
+        raise Anomaly(f"{node.op.name} gave {node._data!r} from {kind}.{_origin(node)}")
+
+
+def sweep(nodes: list[Value]) -> None:
+    """`value.sweep`, where each product is looked at before it is added."""
+    for node in reversed(nodes):
+        if node.op is None:
+            continue
+        for i, (arg, local) in enumerate(zip(node.args, local_numbers(node))):
+            if local is None:
+                continue
+            product = node._grad * local
+            if isfinite(node._grad) and not isfinite(product):
+                why = ""
+                if node._grad == 0.0:
+                    why = " Zero times infinity is nan: guard the argument, not the result."
+                raise Anomaly(
+                    f"backward through {node.op.name} gave {product!r} for its argument "
+                    f"{i + 1}: upstream {node._grad!r} × local derivative {local!r}.{why}"
+                    f"{_origin(node)}"
+                )
+            arg._grad += product
+
+
+def _origin(node: Value) -> str:
+    """The operands of a node and the line that recorded it, for an error."""
+    assert node.op is not None
+    names = node.op.parameters if node.op.arity else [f"[{i}]" for i in range(len(node.args))]
+    operands = [
+        f"{getattr(arg, 'name', None) or parameter} = {datum(arg)!r}"
+        for parameter, arg in zip(names, node.args)
+    ]
+    if len(operands) > 6:
+        operands[5:] = [f"... ({len(operands)} operands)"]
+    place = "It was recorded outside detect_anomaly, so its line is not known"
+    if isinstance(node, Watched):
+        from linecache import getline
+
+        file, line = node.birth
+        place = f'File "{file}", line {line}: {getline(file, line).strip()}'
+    scope = f" in {node.scope}" if node.scope else ""
+    return f" Operands: {', '.join(operands)}{scope}. {place}"
+
+
+class detect_anomaly(entering):
+    """Within, the first nan or inf that is born raises `Anomaly`, forward or backward.
+
+    The error names the operation, its operands with their names, and the source line that
+    recorded it. Run the forward pass within as well, or backward cannot know the lines. In a
+    function that is traced for compilation nothing is checked: its program computes the numbers.
+
+    >>> import tinygrad_edu as tg
+    >>> x = tg.Value(0.0, name="x")
+    >>> with detect_anomaly():
+    ...     tg.log(x)
+    Traceback (most recent call last):
+    ...
+    tinygrad_edu.errors.Anomaly: log gave -inf from finite operands...
+    """
+
+    def __init__(self) -> None:
+        super().__init__(record=record, sweep=sweep)
+
+    def change(self, mode: Mode) -> None:
+        if mode.trace is None:
+            super().change(mode)
