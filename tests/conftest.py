@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tinygrad_edu.core.modes import MODE
+from tinygrad_edu.blocks import MODE
 
 # No clock decides: a busy machine is slow at drawing examples, too.
 settings.register_profile(

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
+from tinygrad_edu.blocks import MODE
 from tinygrad_edu.compiler.tracing import KEPT
-from tinygrad_edu.core.modes import MODE
 from tinygrad_edu.errors import (
     BadArgument,
     NameUnknown,
@@ -768,9 +768,7 @@ def test_counts_and_indices_are_to_be_static():
         lambda x, n: tg.sum([x for _ in range(n)]),
         lambda x, n: x * [1.0, 2.0][n],
     ):
-        with pytest.raises(
-            TracingError, match=r"integer.*tg\.jit\(f, static_argnums"
-        ) as caught:
+        with pytest.raises(TracingError, match=r"integer.*tg\.jit\(f, static_argnums") as caught:
             tg.jit(f)(1.0, 1)
         assert caught.value.__cause__ is not None
         assert tg.jit(f, static_argnums=1)(1.0, 1) == f(1.0, 1)

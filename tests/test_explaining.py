@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Explanation, Value, nn
 from tinygrad_edu.core import ops
-from tinygrad_edu.core.graph import Graph
 from tinygrad_edu.core.table import BUILT_IN, Op, op
 from tinygrad_edu.errors import BadArgument, GraphError, StaleGraph
 from tinygrad_edu.explaining import simplifying
@@ -29,6 +28,7 @@ from tinygrad_edu.explaining.document import _broken, columns
 from tinygrad_edu.explaining.notation import Math, counted, tex_name
 from tinygrad_edu.explaining.paths import MANY, Path, Paths
 from tinygrad_edu.explaining.symbols import Term, close, partial
+from tinygrad_edu.snapshots import Graph
 from tinygrad_edu.testing import strategies
 
 EPSILON = 2.0**-52

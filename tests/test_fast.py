@@ -7,8 +7,8 @@ from hypothesis import given
 
 import tinygrad_edu as tg
 from tests.generate import GENERATED
-from tinygrad_edu import Value
-from tinygrad_edu.core import fast, value
+from tinygrad_edu import Value, fast
+from tinygrad_edu.core import value
 from tinygrad_edu.core.graph import tape
 from tinygrad_edu.testing import strategies
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
-from tinygrad_edu.core.modes import MODE
+from tinygrad_edu.blocks import MODE
 from tinygrad_edu.errors import Anomaly, TracingError
 
 

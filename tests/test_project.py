@@ -24,17 +24,16 @@ PACKAGE = ROOT / "tinygrad_edu"
 # The floor of each room; docs/architecture.md says what lives there. The files of the core have
 # floors of their own, in the order in which they are read.
 FLOORS = {
-    "errors": 0, "files": 0, "notebooks": 0,
+    "errors": 0, "files": 0, "notebooks": 0, "blocks": 0,
     "core": 1,
+    "anomalies": 2, "fast": 2, "snapshots": 2,
     "nn": 3, "compiler": 3, "drawing": 3, "explaining": 3, "testing": 3,
     "keras": 4,
     "exploring": 5,
     "command": 6, "__main__": 7, "__init__": 7,
 }  # fmt: skip
-CORE = (
-    "ieee", "modes", "table", "ops", "methods", "trees", "graph", "value", "anomalies", "fast",
-    "calculus",
-)  # fmt: skip
+CORE = ("ieee", "modes", "table", "ops", "methods", "trees", "graph", "value", "calculus")
+PURE = ("errors", "blocks", "core", "fast", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
 NEIGHBOURS: set[tuple[str, str]] = set()
 
@@ -98,9 +97,7 @@ def test_the_core_is_read_from_its_first_file_to_its_last(name):
     assert beside <= earlier
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if room(p) in ("errors", "core", "nn")], ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in PURE], ids=lambda p: p.stem)
 def test_the_core_imports_only_the_standard_library(path):
     foreign = {n.split(".")[0] for n in imports(path) if not n.startswith(".")}
     allowed = {"numpy"} if path.stem == "trees" else set()  # late, and only where an array came in

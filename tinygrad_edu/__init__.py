@@ -16,9 +16,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .core.anomalies import detect_anomaly
+from . import fast
+from .anomalies import detect_anomaly
 from .core.calculus import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .core.graph import Graph, snapshot
 from .core.modes import no_grad, scope
 from .core.ops import (
     abs,
@@ -102,6 +102,7 @@ from .core.ops import (
 from .core.table import TABLE, Op, op
 from .core.trees import ravel
 from .core.value import Value, backward, replay, zero_grad
+from .snapshots import Graph, snapshot
 
 if TYPE_CHECKING:
     from . import keras as keras
@@ -125,6 +126,8 @@ if TYPE_CHECKING:
     from .exploring import explore as explore
 
 __version__ = "0.1.0"
+
+fast.install()
 
 
 def _shown(self: Value, include: Any = None, exclude: Any = None) -> dict[str, str]:

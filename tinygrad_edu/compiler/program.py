@@ -7,8 +7,9 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from ..blocks import entering
 from ..core.graph import tape
-from ..core.modes import entering, refuse_while_tracing
+from ..core.modes import refuse_while_tracing
 from ..core.ops import add, identity
 from ..core.ops import sum as sum_row
 from ..core.table import is_real

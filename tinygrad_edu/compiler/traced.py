@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..blocks import MODE, entering
 from ..core import ops
 from ..core.graph import datum
-from ..core.modes import MODE, entering, traced_read
+from ..core.modes import traced_read
 from ..core.table import Op, number
 from ..core.value import Value, binary, node, tick
 from ..errors import TracingError

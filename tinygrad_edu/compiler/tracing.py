@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter, signature
 from typing import Any, Final, NamedTuple
 
+from ..blocks import MODE
 from ..core.calculus import is_symbolic, lifted
-from ..core.modes import MODE
 from ..core.table import number
 from ..core.trees import Rebuild, flatten
 from ..core.value import Value

@@ -1,5 +1,1 @@
 """The engine: rows, Values, the walks over what they recorded, and the calculus."""
-
-from . import fast
-
-fast.install()

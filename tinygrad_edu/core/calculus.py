@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..blocks import MODE, entering
 from ..errors import BadArgument, NotANumber, unknown_name
 from . import ops
 from .graph import depends_on, local_numbers, tape, wanted
-from .modes import MODE, entering
 from .table import number
 from .trees import Rebuild, flatten
 from .value import Number, Value, recorded

@@ -18,11 +18,12 @@ from itertools import count
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
+from ..blocks import MODE
 from ..errors import BadArgument, GraphError, NotANumber, unknown_name
 from . import ops
 from .graph import datum, local_numbers, rebuild, tape
 from .methods import Methods
-from .modes import MODE, refuse_while_tracing
+from .modes import refuse_while_tracing
 from .table import Op, is_real, number
 
 if TYPE_CHECKING:

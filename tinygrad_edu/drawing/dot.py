@@ -14,7 +14,7 @@ from functools import cached_property
 from math import isnan
 from typing import Final, NamedTuple
 
-from ..core.graph import Graph
+from ..snapshots import Graph
 from .folding import Boxes, Card, Link, Path, Row, View, contents, path
 from .labels import (
     Digits,

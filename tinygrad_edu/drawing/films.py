@@ -18,8 +18,8 @@ from typing import Any, Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from ..core.graph import Graph
 from ..errors import BadArgument, DrawingError, MissingExtra, unknown_name
+from ..snapshots import Graph
 from .engines import render
 from .folding import view
 from .layout import Stage

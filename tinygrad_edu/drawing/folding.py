@@ -17,7 +17,7 @@ from functools import reduce
 from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
-from ..core.graph import Graph, Node
+from ..snapshots import Graph, Node
 from .labels import plural, product, symbol
 
 Path: TypeAlias = tuple[str, ...]

@@ -6,8 +6,8 @@ import html
 from typing import Final, TypeAlias
 from unicodedata import combining, east_asian_width
 
-from ..core.graph import Node
 from ..errors import BadArgument
+from ..snapshots import Node
 
 Digits: TypeAlias = int | str  # how numbers are rounded; see `rounded`
 

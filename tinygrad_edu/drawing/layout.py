@@ -40,8 +40,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.graph import Graph
 from ..errors import BadArgument, GraphError
+from ..snapshots import Graph
 from . import dot
 from .dot import SHOWN, Slot, Style, label, slots
 from .engines import render

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ..core.graph import Graph, ids, snapshot
 from ..errors import BadArgument, DrawingError, GraphError, unknown_name
 from ..files import write_whole
+from ..snapshots import Graph, ids, snapshot
 from .dot import SHOWN
 from .engines import render
 from .folding import view

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 from unicodedata import combining, east_asian_width
 
-from ..core.graph import Graph, Node, snapshot
 from ..errors import BadArgument
+from ..snapshots import Graph, Node, snapshot
 from .labels import named, plural, rounded, short, signed, symbol
 
 COLUMNS: Final = 80

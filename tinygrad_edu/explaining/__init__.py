@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.graph import ids, snapshot
 from ..core.value import Value
 from ..errors import GraphError
+from ..snapshots import ids, snapshot
 from .comparing import comparison
 from .document import Explanation
 from .gradients import gradient

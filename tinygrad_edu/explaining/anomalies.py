@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isfinite, isnan
 from typing import Any, Final, NamedTuple
 
-from ..core.graph import Graph, Node
+from ..snapshots import Graph, Node
 from .document import Block, Prose, Title
 from .formulas import Formulas
 from .notation import Math, numeral, plural, short

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import floor, frexp, isfinite, ldexp, log10
 from typing import Any, Final, NamedTuple
 
-from ..core.graph import Graph, Node
 from ..core.table import is_real, number
 from ..errors import BadArgument
+from ..snapshots import Graph, Node
 from .document import Block, Explanation, Piece, Prose, Table, Title
 from .formulas import Formulas
 from .gradients import definition, identity

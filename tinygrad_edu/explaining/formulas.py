@@ -11,7 +11,7 @@ from collections.abc import Container
 from copy import copy
 from typing import Final, TypeAlias
 
-from ..core.graph import Graph, Node
+from ..snapshots import Graph, Node
 from .notation import Math, clean, pattern, short, superscript, tex_name
 from .symbols import LARGEST, Term, partial
 

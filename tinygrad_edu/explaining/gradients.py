@@ -7,7 +7,7 @@ from itertools import groupby
 from math import fsum, isfinite
 from typing import Any, Final
 
-from ..core.graph import Graph, Node
+from ..snapshots import Graph, Node
 from . import anomalies
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import Formulas

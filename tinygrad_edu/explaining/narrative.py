@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import groupby
 from typing import Any, Final
 
-from ..core.graph import Graph, Node
+from ..snapshots import Graph, Node
 from . import anomalies
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import WIDEST, Formulas

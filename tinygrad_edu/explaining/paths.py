@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from ..core.graph import Graph
+from ..snapshots import Graph
 from .notation import MANY, pattern
 
 PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes

@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.graph import Graph, Node, ids, snapshot, tape
+from ..core.graph import tape
 from ..core.table import TABLE, is_real, number
 from ..core.value import Value
 from ..drawing.folding import path as boxes
@@ -24,6 +24,7 @@ from ..drawing.layout import rules_js
 from ..errors import BadArgument, GraphError
 from ..files import write_whole
 from ..keras.callbacks import WeightHistory
+from ..snapshots import Graph, Node, ids, snapshot
 from . import formulas, javascript, stages
 
 SCRIPT: Final = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from ..core.graph import Graph
 from ..drawing.folding import Card, Link, View, contents, view
 from ..drawing.labels import plural
 from ..drawing.layout import Stage
+from ..snapshots import Graph
 
 CARDS: Final = 300  # of the picture of the whole; a larger graph is folded
 SPAN: Final = 3000  # columns that all lines cross together: more, and the layout takes minutes

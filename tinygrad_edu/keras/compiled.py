@@ -18,13 +18,14 @@ from math import prod
 from random import Random, getstate, setstate
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from ..blocks import MODE
 from ..compiler import Code, flatten
 from ..compiler.lowering import Flat
 from ..compiler.traced import Trace
 from ..core import ops
 from ..core.calculus import gradients
 from ..core.graph import tape
-from ..core.modes import MODE, refuse_while_tracing
+from ..core.modes import refuse_while_tracing
 from ..core.value import Value, zero_grad
 from ..errors import NotTraceable, TinygradError, TracingError
 from ..nn.layers import Sample, ShapedLayer

@@ -8,9 +8,10 @@ from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
-from ..core.anomalies import detect_anomaly
+from ..anomalies import detect_anomaly
+from ..blocks import MODE
 from ..core.calculus import gradients
-from ..core.modes import MODE, caller, no_grad, scope
+from ..core.modes import caller, no_grad, scope
 from ..core.ops import sum as total
 from ..core.table import number
 from ..core.trees import as_array, flatten

@@ -8,10 +8,10 @@ from math import frexp, isfinite, ldexp, ulp
 from random import Random
 from typing import Any, NamedTuple
 
+from ..blocks import entering
 from ..core import ops
 from ..core.calculus import jvp, vjp
 from ..core.graph import datum
-from ..core.modes import entering
 from ..core.table import Op, number
 from ..core.trees import Rebuild, flatten
 from ..core.value import Value

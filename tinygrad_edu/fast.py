@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import ops, value
-from .graph import local_numbers
-from .methods import Methods, is_method
-from .modes import MODE
-from .table import BUILT_IN, TABLE, Op, number
-from .value import CONSTANT, Value, operand, tick
+from .blocks import MODE
+from .core import ops, value
+from .core.graph import local_numbers
+from .core.methods import Methods, is_method
+from .core.table import BUILT_IN, TABLE, Op, number
+from .core.value import CONSTANT, Value, operand, tick
 
 __all__ = ["install", "remove"]
 

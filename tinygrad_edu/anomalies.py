@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import isfinite, isnan
 from typing import Any
 
-from ..errors import Anomaly
-from .graph import datum, local_numbers
-from .modes import MODE, Mode, caller, entering
-from .table import Op
-from .value import Value
-from .value import node as new_node
+from .blocks import MODE, Mode, entering
+from .core.graph import datum, local_numbers
+from .core.modes import caller
+from .core.table import Op
+from .core.value import Value
+from .core.value import node as new_node
+from .errors import Anomaly
 
 __all__ = ["detect_anomaly"]
 

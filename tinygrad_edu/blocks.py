@@ -1,0 +1,212 @@
+"""Blocks of `with` that change how Values are recorded, and the modes of those that are open.
+
+Each block that is entered adds a `Mode` to a chain, and a context variable holds the innermost
+one. So threads and tasks never see each other's blocks: a thread starts with none, a task with
+a copy of those that were open when it was created.
+
+A block can be left late: by a generator that is closed after the block around it, or by whoever
+collects that generator, in another thread. Its mode then *ends* where it stands: it takes back
+its own changes for all who still see it, and leaves those of every other block alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextvars import ContextVar, Token
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Mode:
+    """What recording a node depends on: a block's own changes on top of those around it."""
+
+    __slots__ = (
+        "__weakref__", "block", "ended", "inner", "late", "nested", "outer", "plain", "record",
+        "recording", "scope", "sweep", "token", "trace",
+    )  # fmt: skip
+
+    scope: str | None  # "sample 1/neuron 2"
+    recording: bool  # False under no_grad
+    record: Callable[..., Any] | None  # who makes nodes, where it isn't `value.recorded`
+    sweep: Callable[..., None] | None  # who sweeps backward, where it isn't `value.sweep`
+    nested: bool  # in a function that is being differentiated
+    trace: Any  # the compiler's trace of the function that runs, in which no number is read
+    token: Token[Mode] | None
+    plain: bool  # whether none of these but the scope matters
+
+    def __init__(self, outer: Mode | None, block: entering | None) -> None:
+        self.outer, self.block, self.ended = outer, block, False
+        self.inner: list[Mode] = []
+        self.late: Iterable[Mode] = ()  # those that ended within it and may still be seen
+        if outer is not None:
+            outer.inner.append(self)
+        self.settle()
+
+    def settle(self) -> None:
+        """Work every field out anew, from the mode around this one and its own changes."""
+        outer = self.outer
+        if outer is None:
+            self.scope, self.recording, self.plain, self.nested = None, True, True, False
+            self.record = self.sweep = self.trace = None
+            return
+        self.scope = outer.scope
+        self.recording = outer.recording
+        self.plain = outer.plain
+        self.record = outer.record
+        self.sweep = outer.sweep
+        self.trace = outer.trace
+        self.nested = outer.nested
+        if self.block is not None and not self.ended:
+            self.block.change(self)
+
+    def end(self) -> None:
+        """Take the changes back for everyone who still sees them, and leave the chain."""
+        around = self.outer
+        assert around is not None
+        self.ended, self.token = True, None
+        orphans = [*self.inner, *self.late]
+        for mode in orphans:
+            mode.outer = around
+        around.inner += self.inner
+        around.late = WeakSet([self, *self.late, *around.late])
+        self.inner, self.late = [], ()
+        unsettled = [self, *orphans]
+        for mode in unsettled:
+            mode.settle()
+            unsettled += [*mode.inner, *mode.late]
+
+
+MODE: ContextVar[Mode] = ContextVar("tinygrad_edu.mode", default=Mode(None, None))  # noqa: B039
+
+
+class entering:
+    """A block that sets fields of the `Mode`; a context manager, and a decorator.
+
+    One object may be entered again within itself, and by several threads at once. A decorated
+    generator or coroutine runs inside the block at each of its steps, and the code that it
+    hands over to does not.
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+        self._open: list[Mode] = []
+
+    def change(self, mode: Mode) -> None:
+        """Apply this block's changes to a mode that is like the one around it."""
+        for field, x in self._changes.items():
+            setattr(mode, field, x)
+        mode.plain = mode.recording and mode.record is None
+
+    def __enter__(self) -> None:
+        around = MODE.get()
+        mode = Mode(around.outer if around.ended else around, self)
+        self._open.append(mode)
+        mode.token = MODE.set(mode)
+
+    def __exit__(self, *exc: object) -> None:
+        now = MODE.get()
+        mode = now if now.block is self and not now.ended else self._entered(now)
+        self._open.remove(mode)
+        around = mode.outer
+        assert around is not None
+        around.inner.remove(mode)
+        if now is mode and mode.token is not None:
+            try:
+                MODE.reset(mode.token)
+            except ValueError:  # a task got this mode as a copy from its creator
+                mode.end()
+        else:
+            mode.end()
+        left = MODE.get()
+        if left.ended and left.outer is not None:
+            MODE.set(left.outer)
+
+    def _entered(self, now: Mode) -> Mode:
+        """The mode of this block to be left: the innermost one here, or one entered elsewhere."""
+        mode: Mode | None = now
+        while mode is not None and (mode.block is not self or mode.ended):
+            mode = mode.outer
+        return self._open[-1] if mode is None else mode
+
+    def __call__(self, f: F) -> F:
+        return decorated(self, f)
+
+
+def decorated(block: entering, f: F) -> F:
+    """f, run inside the block; a generator or coroutine at each step."""
+    flags = getattr(getattr(f, "__code__", None), "co_flags", 0)
+    if flags & 0x20:  # inspect.CO_GENERATOR; importing inspect would cost milliseconds
+
+        @wraps(f)
+        def steps_of_generator(*args: Any, **named: Any) -> Any:
+            return (yield from _steps(block, f(*args, **named)))
+
+        return steps_of_generator  # type: ignore[return-value]
+    if flags & 0x80:  # CO_COROUTINE
+
+        @wraps(f)
+        async def steps_of_coroutine(*args: Any, **named: Any) -> Any:
+            return await _Awaited(block, f(*args, **named))
+
+        return steps_of_coroutine  # type: ignore[return-value]
+    if flags & 0x200:  # CO_ASYNC_GENERATOR
+
+        @wraps(f)
+        async def steps_of_async_generator(*args: Any, **named: Any) -> Any:
+            generator = f(*args, **named)
+            try:
+                step = generator.__anext__()
+                while True:
+                    try:
+                        item = await _Awaited(block, step)
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = generator.asend((yield item))
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:
+                        step = generator.athrow(error)
+            finally:
+                await _Awaited(block, generator.aclose())
+
+        return steps_of_async_generator  # type: ignore[return-value]
+
+    @wraps(f)
+    def inside(*args: Any, **named: Any) -> Any:
+        with block:
+            return f(*args, **named)
+
+    return inside  # type: ignore[return-value]
+
+
+def _steps(block: entering, steps: Any) -> Generator[Any, Any, Any]:
+    """What a generator or coroutine yields, each step taken inside the block."""
+    step, given = steps.send, None
+    while True:
+        with block:
+            try:
+                item = step(given)
+            except StopIteration as stop:
+                return stop.value
+        try:
+            step, given = steps.send, (yield item)
+        except GeneratorExit:
+            with block:
+                steps.close()
+            raise
+        except BaseException as error:
+            step, given = steps.throw, error
+
+
+class _Awaited:
+    """An awaitable whose every step is taken inside a block."""
+
+    def __init__(self, block: entering, steps: Coroutine[Any, Any, Any]) -> None:
+        self._block, self._steps = block, steps
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _steps(self._block, self._steps.__await__())
