@@ -8,7 +8,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough bench build clean
+.PHONY: help setup demo test lint types check thorough generate bench build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: lint types test ## all that CI runs: lint, types, tests, executed docs
 thorough: $(VENV)/developing ## the slow tests too, and the fast ones on every Python found
 	@$(PYTEST) --thorough
 	@tests/every_python.sh
+
+generate: $(VENV)/developing ## write the files that are made from the table
+	@$(RUN) -m tests.generate
 
 bench: $(VENV)/developing ## measure speed and memory against the peers that are installed
 	@$(RUN) -m tests.bench

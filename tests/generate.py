@@ -7,28 +7,57 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinygrad_edu.core.methods import is_method
+from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
 
 PACKAGE = Path(__file__).parents[1] / "tinygrad_edu"
 
 
-def methods_stub() -> str:
-    """What a type checker sees of `core/methods.py`."""
+def operators_stub() -> str:
+    """What a type checker sees of `core/operators.py`."""
     rows = [op for op in TABLE.values() if op.name in BUILT_IN and is_method(op)]
-    return "\n".join(
-        [
-            "# Made from the table by tests/generate.py.",
-            "from .table import Op",
-            "from .value import Value",
-            "",
-            "def is_method(op: Op) -> bool: ...",
-            "",
-            "class Methods:",
-            *map(_method, rows),
-            "",
-        ]
+    return _HEAD + "".join(map(_method, rows))
+
+
+_HEAD = (
+    """# Made from the table by tests/generate.py.
+from collections.abc import Callable
+from typing import Any
+
+from .table import Op
+from .value import Value
+
+def operand(x: Any) -> Any: ...
+def binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]: ...
+def is_method(op: Op) -> bool: ...
+def method(op: Op) -> Callable[..., Any]: ...
+
+class Operators:
+"""
+    + "".join(
+        f"    def __{reflected}{name}__(self, other: Value | float) -> Value: ...\n"
+        for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
+        for reflected in ("", "r")
     )
+    + "".join(
+        f"    def __{name}__(self, other: Any) -> Any: ...\n"
+        for name in ("eq", "ne", "lt", "le", "gt", "ge")
+    )
+    + "".join(
+        f"    def __{name}__(self) -> Value: ...\n"
+        for name in ("pos", "neg", "abs", "floor", "ceil")
+    )
+    + """    def _pow(self, exponent: Any) -> Any: ...
+    def __divmod__(self, other: Value | float) -> tuple[Value, Value]: ...
+    def __rdivmod__(self, other: Value | float) -> tuple[Value, Value]: ...
+    def __round__(self, digits: None = None) -> Value: ...
+    def __hash__(self) -> int: ...
+    def __float__(self) -> float: ...
+    def __int__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    def __trunc__(self) -> int: ...
+"""
+)
 
 
 def _method(op: Op) -> str:
@@ -37,10 +66,10 @@ def _method(op: Op) -> str:
     defaults = [" = ..."] * len(op.defaults)
     defaults = [""] * (len(settings) - len(defaults)) + defaults
     given = "".join(f", {name}: Value | float{x}" for name, x in zip(settings, defaults))
-    return f"    def {op.name}(self{given}) -> Value: ..."
+    return f"    def {op.name}(self{given}) -> Value: ...\n"
 
 
-GENERATED = {PACKAGE / "core" / "methods.pyi": methods_stub}
+GENERATED = {PACKAGE / "core" / "operators.pyi": operators_stub}
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ FLOORS = {
     "exploring": 5,
     "command": 6, "__main__": 7, "__init__": 7,
 }  # fmt: skip
-CORE = ("ieee", "modes", "table", "ops", "methods", "trees", "graph", "value", "calculus")
+CORE = ("ieee", "modes", "table", "ops", "operators", "trees", "graph", "value", "calculus")
 PURE = ("errors", "blocks", "core", "fast", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
-NEIGHBOURS: set[tuple[str, str]] = set()
+NEIGHBOURS = {("fast", "snapshots")}
 
 
 def room(path: Path) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import snapshots
 from .blocks import MODE
-from .core import ops, value
-from .core.graph import local_numbers
-from .core.methods import Methods, is_method
+from .core import calculus, graph, ops, value
+from .core.operators import Operators, is_method, operand
 from .core.table import BUILT_IN, TABLE, Op, number
-from .core.value import CONSTANT, Value, operand, tick
+from .core.value import CONSTANT, Value, tick
 
 __all__ = ["install", "remove"]
 
@@ -186,6 +186,28 @@ def _pull(node: Value) -> None:
             arg._grad += upstream * local
 
 
+_plain_local_numbers = graph.local_numbers
+
+
+def local_numbers(node: Value) -> Sequence[float | None]:
+    """`graph.local_numbers`, with rows of two arguments, most of any graph, spelled out."""
+    op = node.op
+    if op is None or op.arity != 2 or op.blocked:
+        return _plain_local_numbers(node)
+    a, b = node.args
+    to_a, to_b = op.partials
+    x = a if type(a) is float else a._data
+    y = b if type(b) is float else b._data
+    out = node._data
+    try:
+        return (
+            None if x is a or a._role is CONSTANT else to_a(out, x, y),
+            None if y is b or b._role is CONSTANT else to_b(out, x, y),
+        )
+    except (ArithmeticError, ValueError):
+        return _plain_local_numbers(node)
+
+
 _OPERATORS = {
     "add": ops.add, "sub": ops.sub, "mul": ops.mul, "truediv": ops.div,
     "floordiv": ops.floordiv, "mod": ops.mod,
@@ -196,21 +218,23 @@ _PLAIN: list[tuple[Any, str, Any]] = []  # what stood in the places that are tak
 def install() -> None:
     """Put the fast forms in the places of the plain ones."""
     _put(value, "sweep", sweep)
+    for module in (graph, value, calculus, snapshots):
+        _put(module, "local_numbers", local_numbers)
     _put(value, "recorded", recorded)
     _put(Value, "interpret", staticmethod(interpret))
     for name, op in _OPERATORS.items():
         forward, reflected = _binary(op)
-        _put(Value, f"__{name}__", forward)
-        _put(Value, f"__r{name}__", reflected)
+        _put(Operators, f"__{name}__", forward)
+        _put(Operators, f"__r{name}__", reflected)
     forward, reflected = _binary(ops.pow)
-    _put(Value, "_pow", forward)
-    _put(Value, "__rpow__", reflected)
-    _put(Value, "__pow__", _pow)
+    _put(Operators, "_pow", forward)
+    _put(Operators, "__rpow__", reflected)
+    _put(Operators, "__pow__", _pow)
     for name in ("neg", "abs"):
-        _put(Value, f"__{name}__", _unary(TABLE[name]))
+        _put(Operators, f"__{name}__", _unary(TABLE[name]))
     for op in TABLE.values():
         if op.name in BUILT_IN and op.arity == 1 and is_method(op):
-            _put(Methods, op.name, _unary(op))
+            _put(Operators, op.name, _unary(op))
 
 
 def _put(place: Any, name: str, fast: Any) -> None:

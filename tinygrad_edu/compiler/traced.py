@@ -15,8 +15,9 @@ from ..blocks import MODE, entering
 from ..core import ops
 from ..core.graph import datum
 from ..core.modes import traced_read
+from ..core.operators import binary
 from ..core.table import Op, number
-from ..core.value import Value, binary, node, tick
+from ..core.value import Value, node, tick
 from ..errors import TracingError
 
 __all__ = ["Mixed", "Trace", "Traced"]
@@ -131,4 +132,4 @@ for _name, _op in {
     _forward, _reflected = binary(_op)
     setattr(Traced, f"__{_name}__", _forward)
     setattr(Traced, f"__r{_name}__", _reflected)
-Traced._pow, Traced.__rpow__ = binary(ops.pow)
+Traced._pow, Traced.__rpow__ = binary(ops.pow)  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Walks over recorded nodes, none of them recursive, and `snapshot`, a graph as plain data.
+"""Walks over recorded nodes, none of them recursive.
 
 An argument is always older than the node made from it, so the order of creation is a
 topological order: sorting by serial number is all the sorting a graph ever needs.
@@ -101,26 +101,10 @@ def datum(arg: Any) -> float:
 
 
 def local_numbers(node: Value) -> Sequence[float | None]:
-    """The partials of one node as numbers, None for arguments without gradient.
-
-    Rows of two arguments, most of any graph, are spelled out for speed.
-    """
-    op, args = node.op, node.args
-    assert op is not None
-    if op.arity == 2 and not op.blocked:
-        a, b = args
-        to_a, to_b = op.partials
-        x = a if type(a) is float else a._data
-        y = b if type(b) is float else b._data
-        out = node._data
-        try:
-            return (
-                None if x is a or a._role == "constant" else to_a(out, x, y),
-                None if y is b or b._role == "constant" else to_b(out, x, y),
-            )
-        except (ArithmeticError, ValueError):
-            pass  # answered below, with IEEE arithmetic
-    return op.locals(node._data, [datum(arg) for arg in args], [wanted(arg) for arg in args])
+    """The partials of one node as numbers, None for arguments without gradient."""
+    assert node.op is not None
+    numbers = [datum(arg) for arg in node.args]
+    return node.op.locals(node._data, numbers, [wanted(arg) for arg in node.args])
 
 
 def depends_on(nodes: Sequence[Value], leaves: Sequence[Value]) -> set[Value]:

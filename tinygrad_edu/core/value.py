@@ -12,8 +12,7 @@ spelled out, and takes their places; tests hold the two against each other.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
@@ -22,9 +21,9 @@ from ..blocks import MODE
 from ..errors import BadArgument, GraphError, NotANumber, unknown_name
 from . import ops
 from .graph import datum, local_numbers, rebuild, tape
-from .methods import Methods
 from .modes import refuse_while_tracing
-from .table import Op, is_real, number
+from .operators import Operators
+from .table import Op, number
 
 if TYPE_CHECKING:
     from ..explaining import Explanation
@@ -69,69 +68,7 @@ def node(kind: type[Value], op: Op | None, args: tuple[Any, ...], data: float) -
     return new
 
 
-# These are refused at once, before Python tries to repeat a string that often.
-_FOREIGN = (str, bytes, complex, list, tuple, dict, set, type(None))
-
-
-def operand(x: Any) -> Any:
-    """x as the argument of an operator: a Value, a float, or NotImplemented.
-
-    Things with a length are arrays: their own reflected operator goes through them.
-    """
-    if isinstance(x, Value):
-        return x
-    if isinstance(x, _FOREIGN) or (is_real(x) and not hasattr(x, "__len__")):
-        return number(x)
-    return NotImplemented
-
-
-_Binary: TypeAlias = "Callable[[Value, Value | float], Value]"
-
-
-def binary(op: Op) -> tuple[_Binary, _Binary]:
-    """A Python operator and its reflection, for a row of two arguments."""
-
-    def forward(self: Value, other: Any) -> Any:
-        other = operand(other)
-        return other if other is NotImplemented else self.interpret(op, (self, other))
-
-    def reflected(self: Value, other: Any) -> Any:
-        other = operand(other)
-        return other if other is NotImplemented else self.interpret(op, (other, self))
-
-    forward.__doc__ = f"Row `{op.name}` of the table."
-    return forward, reflected
-
-
-def _comparison(how: Callable[[float, float], bool], op: Op) -> Callable[[Value, Any], Any]:
-    """A comparison of Python's: about the numbers, or while tracing a row of the graph."""
-
-    def compare(self: Value, other: Any) -> Any:
-        other = NotImplemented if isinstance(other, _FOREIGN) else operand(other)
-        if other is NotImplemented:
-            return other
-        if self.trace is not None or _mode().trace is not None:
-            return self.interpret(op, (self, other))
-        return how(self._data, datum(other))
-
-    return compare
-
-
-def _refusing(kind: str) -> Callable[[Value], Any]:
-    """A conversion that would drop the graph silently, and says so instead."""
-
-    def refuse(self: Value) -> Any:
-        self.read(f"{kind}() of a Value was asked for")
-        raise TypeError(
-            f"{kind}() of a Value would lose its graph. Take the number with v.data, or stay "
-            f"in the graph: tg.sin(v) instead of math.sin(v), tg.where(cond, a, b) instead of "
-            f"an if. Received: {self!r}."
-        )
-
-    return refuse
-
-
-class Value(Methods):
+class Value(Operators):
     """A float that records the operations it goes through and backpropagates gradients.
 
     Args:
@@ -277,56 +214,6 @@ class Value(Methods):
             stopped._name, stopped._role = self._name, self._role
             return stopped
         return Value(self._data, self._name, self._role)
-
-    __add__, __radd__ = binary(ops.add)
-    __sub__, __rsub__ = binary(ops.sub)
-    __mul__, __rmul__ = binary(ops.mul)
-    __truediv__, __rtruediv__ = binary(ops.div)
-    __floordiv__, __rfloordiv__ = binary(ops.floordiv)
-    __mod__, __rmod__ = binary(ops.mod)
-    _pow, __rpow__ = binary(ops.pow)
-
-    def __pow__(self, exponent: Any) -> Value:
-        if type(exponent) in (int, float) and exponent == 2:
-            return self.interpret(ops.square, (self,))
-        return self._pow(exponent)
-
-    def __divmod__(self, other: Any) -> tuple[Value, Value]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> tuple[Value, Value]:
-        return other // self, other % self
-
-    __pos__ = Methods.identity
-    __neg__ = Methods.neg
-    __abs__ = Methods.abs
-    __floor__ = Methods.floor
-    __ceil__ = Methods.ceil
-
-    def __round__(self, digits: None = None) -> Value:
-        if digits is not None:
-            self.read("round() of a Value to some digits was asked for")
-            raise BadArgument(
-                f"round(v) rounds a Value to a whole number; digits can't be given. "
-                f"Received: {digits!r}. To show fewer digits write f'{{v:.{digits}f}}'."
-            )
-        return ops.round(self)
-
-    # Comparisons are about numbers and give bools; conditions that belong to the graph
-    # are rows: tg.less(a, b). While a function is traced for compilation they give those.
-    # Hashing is by identity, so Values live in sets and dicts.
-    __eq__ = _comparison(operator.eq, ops.equal)
-    __ne__ = _comparison(operator.ne, ops.not_equal)
-    __lt__ = _comparison(operator.lt, ops.less)
-    __le__ = _comparison(operator.le, ops.less_equal)
-    __gt__ = _comparison(operator.gt, ops.greater)
-    __ge__ = _comparison(operator.ge, ops.greater_equal)
-
-    __hash__ = object.__hash__
-    __float__ = _refusing("float")
-    __int__ = _refusing("int")
-    __bool__ = _refusing("bool")
-    __trunc__ = _refusing("trunc")
 
     def __repr__(self) -> str:
         name = "" if self._name is None else f", name={self._name!r}"
