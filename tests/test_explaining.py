@@ -25,10 +25,11 @@ from tinygrad_edu.core.table import BUILT_IN, Op, op
 from tinygrad_edu.errors import BadArgument, GraphError, StaleGraph
 from tinygrad_edu.explaining import simplifying
 from tinygrad_edu.explaining.document import _broken, columns
+from tinygrad_edu.explaining.gradients import as_data, find
 from tinygrad_edu.explaining.notation import Math, counted, tex_name
 from tinygrad_edu.explaining.paths import MANY, Path, Paths
 from tinygrad_edu.explaining.symbols import Term, close, partial
-from tinygrad_edu.snapshots import Graph
+from tinygrad_edu.snapshots import Graph, ids
 from tinygrad_edu.testing import strategies
 
 EPSILON = 2.0**-52
@@ -172,6 +173,34 @@ def test_two_to_the_forty_paths():
     assert "1,099,511,627,776 paths" in str(e)
     assert "1,099,511,627,766 more paths" in str(e)
     assert len(str(e).splitlines()) < 60
+
+
+def test_the_data_of_every_gradient_has_the_same_keys_and_is_what_was_found():
+    x, c = Value(2.0, "x"), Value(3.0, "c", "constant")
+    loss, w, _ = the_post()
+    deep = x
+    for _ in range(40):
+        deep = deep * 0.5 + tg.sin(deep) * 0.25
+    several = tg.sum([x * 2.0, x * 3.0, tg.sin(x) * 2.0, x**3, x**4, tg.exp(x), tg.cos(x)])
+    ends = [(loss, w), (deep, x), (several, x), (x * c, c), (x, x), (tg.stop_gradient(x) * x, x)]
+    keys = set()
+    for y, by in ends:
+        graph = tg.snapshot(y)
+        finding = find(graph, ids(y)[by])
+        data = as_data(finding)
+        assert {**data, "births": []} == tg.explain(y, by).data()
+        told = [shape.sums.total for shape in finding.shapes]
+        assert math.fsum([*told, *(one.total for one in finding.others or ())]) == pytest.approx(
+            0.0 if y is by or by is c else by_hand(y, by)
+        )
+        keys.add(tuple(data))
+    assert len(keys) == 1
+
+
+def by_hand(y: Value, x: Value) -> float:
+    """The derivative as the reverse sweep finds it."""
+    (slope,) = tg.gradients(y, [x])
+    return slope.data
 
 
 def test_beyond_all_counting():

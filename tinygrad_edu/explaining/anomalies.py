@@ -11,7 +11,8 @@ from .document import Block, Prose, Title
 from .formulas import Formulas
 from .notation import Math, numeral, plural, short
 
-SHOWN: Final = 3
+SHOWN: Final = 3  # births that have a sentence each
+KEPT: Final = 100  # births in the data
 
 
 class Birth(NamedTuple):
@@ -81,26 +82,29 @@ def _born(result: float, operands: tuple[float, ...]) -> bool:
     return not isfinite(result) and all(map(isfinite, operands))
 
 
-def told(graph: Graph) -> tuple[list[Block], list[dict[str, Any]]]:
-    """The first births of a graph in sentences and as data; nothing if all is finite."""
-    found = list(forward(graph))
-    blocks: list[Block] = []
-    if found:
-        blocks.append(Title(("Where it stopped being a number",)))
-        blocks += [_in_values(graph, birth) for birth in found[:SHOWN]]
-        blocks += _more(len(found), "value")
-    ways = [] if found else list(backward(graph))
-    if ways:
-        blocks.append(Title(("Where the gradient stopped being a number",)))
-        blocks += [_in_gradients(graph, birth) for birth in ways[:SHOWN]]
-        blocks += _more(len(ways), "edge")
-    return blocks, [birth.data for birth in (found + ways)[:100]]
+def births(graph: Graph) -> list[Birth]:
+    """Those in the values; if there are none, those in the gradients."""
+    return list(forward(graph)) or list(backward(graph))
 
 
-def _more(count: int, noun: str) -> list[Block]:
-    if count <= SHOWN:
+def as_data(births: list[Birth]) -> list[dict[str, Any]]:
+    """The first births as dicts, which JSON can hold."""
+    return [birth.data for birth in births[:KEPT]]
+
+
+def blocks(graph: Graph, births: list[Birth]) -> list[Block]:
+    """The first births in sentences; nothing if all is finite."""
+    if not births:
         return []
-    return [Prose((f"And {plural(count - SHOWN, f'more {noun}')} of that kind.",))]
+    what, sentence, noun = "it", _in_values, "value"
+    if births[0].position is not None:
+        what, sentence, noun = "the gradient", _in_gradients, "edge"
+    more = plural(len(births) - SHOWN, f"more {noun}")
+    return [
+        Title((f"Where {what} stopped being a number",)),
+        *(sentence(graph, birth) for birth in births[:SHOWN]),
+        *([Prose((f"And {more} of that kind.",))] if len(births) > SHOWN else []),
+    ]
 
 
 def _place(node: Node) -> str:

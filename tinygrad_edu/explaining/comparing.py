@@ -12,7 +12,7 @@ from ..snapshots import Graph, Node
 from .document import Block, Explanation, Piece, Prose, Table, Title
 from .formulas import Formulas
 from .gradients import definition, identity
-from .notation import Math, numeral, rounded
+from .notation import Math, derivative, numeral, rounded
 
 STEP: Final = 2.0**-17  # relative to the number: about ε^⅓, where a central difference is best
 
@@ -35,22 +35,19 @@ def comparison(graph: Graph, target: int, h: Any = None) -> Explanation:
     formulas = Formulas(graph, (root.id, target))
     loss, name = formulas.symbol((root.id,)), formulas.symbol((target,))
     slope = node.adjoint
-    nudges = [_nudged(graph, target, step) for step in steps]
-    left = Math(f"∂{loss.text}/∂{name.text}",
-                rf"\frac{{\partial {loss.tex}}}{{\partial {name.tex}}}")  # fmt: skip
+    nudges, kinks = [], set()
+    for step in steps:
+        nudge, crossed = _nudged(graph, target, step)
+        nudges.append(nudge)
+        kinks |= crossed
     best = min(nudges, key=lambda nudge: _gap(nudge.central, slope))
-    blocks: list[Block] = [
-        Title(("Nudge ", name, ", and watch ", loss)),
-    ]
-    if len(nudges) == 1:
-        blocks += _one(loss, name, node, root, best)
-    else:
-        blocks += _several(slope, nudges)
-    verdict: list[Piece] = ["The gradient that was computed is ", left, " = ", numeral(slope)]
-    verdict += [": ", _verdict(best.central, slope), "."]
-    blocks.append(Prose(tuple(verdict)))
-    kinks = sorted({id for step in steps for id in _kinks(graph, target, step)})
-    for id in kinks[:3]:
+    blocks: list[Block] = [Title(("Nudge ", name, ", and watch ", loss))]
+    one = len(nudges) == 1
+    blocks += _one(loss, name, node, root, best) if one else _several(slope, nudges)
+    verdict = f": {_verdict(best.central, slope)}."
+    computed = derivative(loss, name), " = ", numeral(slope)
+    blocks.append(Prose(("The gradient that was computed is ", *computed, verdict)))
+    for id in sorted(kinks)[:3]:
         blocks.append(
             Prose(("Within h lies a kink, where the slope jumps: that of ",
                    definition(formulas.shorter(10), graph.nodes[id]),
@@ -62,7 +59,7 @@ def comparison(graph: Graph, target: int, h: Any = None) -> Explanation:
         "by": identity(node),
         "adjoint": slope,
         "nudges": [nudge._asdict() for nudge in nudges],
-        "kinks": [identity(graph.nodes[id]) for id in kinks],
+        "kinks": [identity(graph.nodes[id]) for id in sorted(kinks)],
     }
     return Explanation(blocks, data)
 
@@ -77,16 +74,34 @@ def _steps(x: float, h: Any) -> list[float]:
     return [number(step) for step in given]
 
 
-def _nudged(graph: Graph, target: int, h: float) -> Nudge:
-    x, y = graph.nodes[target].data, graph.root.data
-    below, above = _again(graph, target, x - h)[-1], _again(graph, target, x + h)[-1]
+def _nudged(graph: Graph, target: int, h: float) -> tuple[Nudge, set[int]]:
+    """What a step of ±h does, and the operations that leave their smooth piece within it."""
+    x = graph.nodes[target].data
+    runs = [_again(graph, target, at) for at in (x - h, x, x + h)]
+    below, y, above = (numbers[-1] for numbers in runs)
     up, down = (x + h) - x, x - (x - h)  # what was really added, after rounding
     if not (up and down):
         raise BadArgument(
             f"h is too small to change {x!r}. Received: {h!r}. Leave it out for a good one."
         )
-    return Nudge(h, below, above, (above - y) / up, (y - below) / down,
-                 (above - below) / (up + down))  # fmt: skip
+    nudge = Nudge(h, below, above, (above - y) / up, (y - below) / down,
+                  (above - below) / (up + down))  # fmt: skip
+    crossed = {
+        node.id
+        for node in graph.nodes[target + 1 :]
+        if len({_piece(node, numbers) for numbers in runs}) > 1
+    }
+    return nudge, crossed
+
+
+def _piece(node: Node, numbers: list[float]) -> float | None:
+    """The smooth piece of its operation that a node is on; None for an infinity or nan."""
+    if node.op is None or node.op.kinks is None:
+        return None
+    try:
+        return node.op.kinks(*[numbers[arg] for arg in node.args])
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def _again(graph: Graph, target: int, x: float) -> list[float]:
@@ -99,24 +114,6 @@ def _again(graph: Graph, target: int, x: float) -> list[float]:
             numbers[node.id] = node.op.compute(*[numbers[arg] for arg in node.args])
             moved.add(node.id)
     return numbers
-
-
-def _kinks(graph: Graph, target: int, h: float) -> list[int]:
-    """The operations that leave their smooth piece within ±h."""
-    x = graph.nodes[target].data
-    around = [_again(graph, target, at) for at in (x - h, x, x + h)]
-    found = []
-    for node in graph.nodes[target + 1 :]:
-        if node.op is not None and node.op.kinks is not None:
-            pieces: set[float | None] = set()
-            for numbers in around:
-                try:
-                    pieces.add(node.op.kinks(*[numbers[arg] for arg in node.args]))
-                except (ArithmeticError, ValueError):  # of an infinity or nan
-                    pieces.add(None)
-            if len(pieces) > 1:
-                found.append(node.id)
-    return found
 
 
 def _one(loss: Math, name: Math, node: Node, root: Node, nudge: Nudge) -> list[Block]:

@@ -1,386 +1,266 @@
-"""One gradient in words: the sum over all paths from the result back to a node."""
+"""One gradient in words: the sum over all paths from the result back to a node.
+
+`gradient` first computes what there is to say, a `Finding`; that is then written twice, as
+plain data and as sentences, formulas and tables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import groupby
-from math import fsum, isfinite
-from typing import Any, Final
+from math import fsum, isfinite, prod
+from operator import mul
+from typing import Any, Final, NamedTuple
 
 from ..snapshots import Graph, Node
 from . import anomalies
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import Formulas
-from .notation import MANY, Math, columns, counted, numeral, plural, short
-from .paths import SHOWN, Group, Path, Paths, Step
+from .notation import (
+    MANY,
+    Math,
+    columns,
+    counted,
+    derivative,
+    equal,
+    numeral,
+    parenthesised,
+    plural,
+    short,
+)  # fmt: skip
+from .paths import SHOWN, Path, Paths, Step, Sums
 from .simplifying import simplified
 from .symbols import LARGEST, Term, product
 
-ROWS: Final = 10  # paths of a group that have a row each
-READ: Final = 50  # paths of a group that its formula is read from
+ROWS: Final = 10  # paths of a shape that have a row each
+READ: Final = 50  # paths of a shape that its formula is read from
 STEPS: Final = 14  # edges of a path that have a row each
 LONGEST: Final = 360  # characters of a formula; a longer one explains nothing
 KEPT: Final = 1000  # edges of a path in the data
 
 
+class Edge(NamedTuple):
+    """An edge of a path, or several together: the operation, by what it is differentiated, and
+    the local derivative, as a formula and as a number."""
+
+    of: Piece
+    by: Piece
+    local: Piece
+    number: float
+
+
+class Shape(NamedTuple):
+    """The paths of one shape, or all paths if their shapes are too many.
+
+    Attributes:
+        sums: what all of them bring.
+        paths: the biggest of them.
+        labels: what tells these apart.
+        edges: the biggest one edge by edge.
+        zero: the first edge whose factor is 0, if all paths pass one.
+        factors: the local derivatives along these paths, as terms; none if they are too many.
+        formulas: the product of the factors, also simplified; none if it is too long.
+    """
+
+    sums: Sums
+    paths: list[Path]
+    labels: list[str]
+    edges: list[Edge]
+    zero: Edge | None = None
+    factors: Sequence[Term] = ()
+    formulas: Sequence[Math] = ()
+
+
+class Finding(NamedTuple):
+    """The paths from a result back to a node, as far as they are explained.
+
+    Attributes:
+        graph: the snapshot.
+        node: the node.
+        sums: what all paths bring.
+        shapes: those that are told in full, the one that brings most first.
+        others: what the paths of each further shape bring; None if the shapes are too many.
+        cut: the edges where a gradient that would flow to the node is stopped.
+    """
+
+    graph: Graph
+    node: Node
+    sums: Sums
+    shapes: list[Shape]
+    others: list[Sums] | None
+    cut: list[Step]
+
+    def names(self) -> Formulas:
+        """Fresh symbols, of which nothing takes those of the two ends."""
+        return Formulas(self.graph, (self.graph.root.id, self.node.id))
+
+    def ends(self) -> tuple[Math, Math]:
+        """The symbols of the result and of the node."""
+        names = self.names()
+        return names.symbol((self.graph.root.id,)), names.symbol((self.node.id,))
+
+
 def gradient(graph: Graph, target: int) -> Explanation:
     """The derivative of the root of a graph by the node of that id, explained."""
-    return _Gradient(graph, target).explanation()
+    finding, births = find(graph, target), anomalies.births(graph)
+    data = {**as_data(finding), "births": anomalies.as_data(births)}
+    return Explanation([*_blocks(finding), *anomalies.blocks(graph, births)], data)
 
 
-class _Gradient:
-    """The parts of one explanation, as they are put together."""
+def find(graph: Graph, target: int) -> Finding:
+    """What there is to say of the paths from the root of a graph to the node of that id."""
+    paths = Paths(graph, target)
+    finding = Finding(graph, graph.nodes[target], paths.sums, [], [], paths.cut())
+    if not paths.sums.number or target == graph.root.id:
+        return finding
+    groups = paths.groups(READ)
+    if groups is None:
+        some = paths.biggest(ROWS)
+        edges = _edges(paths, some[0], finding.names())
+        shape = Shape(paths.sums, some, [""] * len(some), edges)
+        return finding._replace(shapes=[shape], others=None)
+    return finding._replace(
+        shapes=[_shape(paths, sums, some, finding.names()) for sums, some in groups[:SHOWN]],
+        others=[group.sums for group in groups[SHOWN:]],
+    )
 
-    def __init__(self, graph: Graph, target: int) -> None:
-        self.graph = graph
-        self.paths = Paths(graph, target)
-        self.root = graph.root
-        self.node = graph.nodes[target]
-        names = self.formulas()
-        self.name, self.loss = names.symbol((target,)), names.symbol((self.root.id,))
-        self.left = Math(
-            f"∂{self.loss.text}/∂{self.name.text}",
-            rf"\frac{{\partial {self.loss.tex}}}{{\partial {self.name.tex}}}",
-        )
-        self.blocks: list[Block] = []
-        sums = self.paths.sums
-        self.data: dict[str, Any] = {
-            "kind": "gradient",
-            "of": identity(self.root),
-            "by": identity(self.node),
-            "adjoint": self.node.adjoint,
-            "paths": sums.number,
-            "paths_without_zero": sums.live,
-            "sum": sums.total,
-            "sum_of_magnitudes": sums.size,
-            "groups": [],
-        }
 
-    def formulas(self) -> Formulas:
-        """Fresh names, of which nothing takes those of the two ends."""
-        return Formulas(self.graph, (self.root.id, self.paths.target))
+def _shape(paths: Paths, sums: Sums, some: list[Path], names: Formulas) -> Shape:
+    edges = _edges(paths, some[0], names)
+    zero = None
+    if not sums.live:
+        step = next(step for step in some[0].steps if step.local == 0.0)
+        local = names.local((step.node,), step.position, (0.0,))
+        zero = Edge(names.opened((step.node,)).math(), "", local.math(), 0.0)
+    factors = _factors(paths, some, names) or []
+    formulas = [product(factors)] if factors else []
+    if factors and columns(formulas[0].text) > LONGEST:
+        formulas = []
+    elif factors and (deep := _factors(paths, some, names, deep=True)):
+        shorter = simplified(reduce(mul, deep))
+        if shorter is not None and len(shorter.math().text) <= max(60, len(formulas[0].text)):
+            added = shorter.op is not None and shorter.op.name in ("add", "sub", "sum")
+            loose = added and sums.number > 1
+            formulas.append(parenthesised(shorter.math()) if loose else shorter.math())
+    if sums.number > 1:
+        formulas = [Math(f"Σᵢ {one.text}", rf"\sum_i {one.tex}") for one in formulas]
+    labels = _labels(paths, some, sums.number)
+    return Shape(sums, some, labels, edges, zero, factors, formulas)
 
-    def say(self, *pieces: Piece) -> None:
-        self.blocks.append(Prose(pieces))
 
-    def explanation(self) -> Explanation:
-        value = numeral(self.node.adjoint)
-        title = Math(f"{self.left.text} = {value.text}", f"{self.left.tex} = {value.tex}")
-        self.blocks.append(Title((title,)))
-        if self.root is self.node:
-            self.say(self.name, " is the result itself: where it changes by 1, it changes by 1.")
-        elif not self.paths.sums.number:
-            self.say(self.loss, " does not depend on ", self.name, ": the derivative is 0.")
+def _edges(paths: Paths, path: Path, names: Formulas) -> list[Edge]:
+    """A path edge by edge, additions in a row together: their partials are 1."""
+    names = names.shorter(10)
+    runs: list[list[Step]] = []
+    for step in path.steps:
+        if runs and paths.passing(step.node) and paths.passing(runs[-1][0].node):
+            runs[-1].append(step)
         else:
-            self._tell_meaning()
-            self._tell_paths()
-        self._tell_stops()
-        told, self.data["births"] = anomalies.told(self.graph)
-        return Explanation([*self.blocks, *told], self.data)
+            runs.append([step])
+    half = STEPS // 2
+    hidden = runs[half:-half] if len(runs) > STEPS else []
+    edges: list[Edge] = []
+    called = False  # whether the last edge spoke of this node by its id
+    for i, run in enumerate(runs):
+        if half <= i < half + len(hidden):
+            if i == half:
+                together = prod(step.local for run in hidden for step in run)
+                edges.append(Edge(f"… {len(hidden):,} more", "", "", together))
+            continue
+        first, passing = run[0], paths.passing(run[0].node)
+        of = definition(names, paths.graph.nodes[first.node], called=called)
+        local = names.local((first.node,), first.position, (first.local,)).math()
+        by = names.term((run[-1].arg,))
+        one = Edge(of, by.math(), Math("1", "1"), 1.0)
+        edges.append(one if passing else one._replace(local=local, number=first.local))
+        called = by.symbol is not None
+    return edges
 
-    def _tell_meaning(self) -> None:
-        slope = self.node.adjoint
-        if not isfinite(slope):
-            self.say("It is no finite number. Where that began is told below.")
-        elif slope == 0.0:
-            self.say("A small change of ", self.name, " does not change ", self.loss,
-                     ", to first order.")  # fmt: skip
-        else:
-            moves = "rises" if slope > 0.0 else "falls"
-            self.say("If ", self.name, " grows by a little, ", self.loss, f" {moves} by ",
-                     numeral(abs(slope)), " times as much.")  # fmt: skip
 
-    # ── Paths ─────────────────────────────────────────────────────────────────────────────
+def _factors(
+    paths: Paths, some: list[Path], names: Formulas, *, deep: bool = False
+) -> list[Term] | None:
+    """The local derivatives of some paths of one shape, as formulas for all of them.
 
-    def _tell_paths(self) -> None:
-        sums = self.paths.sums
-        count = plural(sums.number, "path")
-        say: tuple[Piece, ...] = (self.name, " goes into ", self.loss, f" along {count}")
-        groups = self.paths.groups(READ)
-        if groups is None:
-            self.say(*say, ", of too many shapes for one formula each.")
-            self._tell_biggest()
-            return
-        if sums.number == 1:
-            self.say(*say, ". The gradient is the product of the local derivatives on it.")
-        elif len(groups) == 1:
-            self.say(*say, ", all of one shape. What a path brings is the product of the local "
-                     "derivatives on it; the gradient is the sum over the paths.")  # fmt: skip
-        else:
-            self.say(*say, f" of {len(groups):,} shapes. What a path brings is the product of "
-                     "the local derivatives on it; the gradient is the sum.")  # fmt: skip
-        if 0 < sums.live < sums.number:
-            dead = sums.number - sums.live
-            self.say(f"{counted(dead)} of them bring nothing: they pass a factor 0.")
-        for number, group in enumerate(groups[:SHOWN], 1):
-            self._tell_group(group, number, len(groups))
-        if len(groups) > 1:
-            self._tell_sum(groups)
-        self.data["more_groups"] = max(0, len(groups) - SHOWN)
-
-    def _tell_sum(self, groups: list[Group]) -> None:
-        """The shapes together."""
-        shown = [numeral(group.sums.total) for group in groups[:SHOWN]]
-        if len(groups) > SHOWN:
-            rest = groups[SHOWN:]
-            number = min(MANY, sum(group.sums.number for group in rest))
-            total = fsum_(group.sums.total for group in rest)
-            self.say(f"{plural(len(rest), 'more shape')}, with {plural(number, 'path')}, together "
-                     "bring ", numeral(total), ".")  # fmt: skip
-            shown.append(numeral(total))
-        added = Math(
-            " + ".join(bracketed(one).text for one in shown),
-            " + ".join(bracketed(one).tex for one in shown),
-        )
-        self.blocks.append(Formula(((self.left, added, numeral(self.paths.sums.total)),)))
-
-    def _tell_group(self, group: Group, number: int, of: int) -> None:
-        sums, paths = group.sums, group.paths
-        if of > 1:
-            share = plural(sums.number, "path")
-            self.blocks.append(
-                Title((f"Shape {number} of {of}: {share}, bringing ", numeral(sums.total)))
-            )
-        labels = self._labels(paths, sums.number)
-        where = ""
-        if sums.number > 1:
-            told = labels[0][0] not in "#123456789"
-            where = f", for {labels[0] if told else 'the biggest path'}"
-        meaning = ", and how fast the left changes with the right" if number == 1 else ""
-        self.say(f"Edge by edge{where}{meaning}:")
-        formulas = self.formulas()
-        self._tell_steps(paths[0], formulas)
-        if not sums.live:
-            self._tell_zero(paths[0], sums.number, formulas)
-        entry = {
-            "count": sums.number,
-            "sum": sums.total,
-            "sum_of_magnitudes": sums.size,
-            "formula": None,
-            "latex": None,
-            "paths": [self._data_of(path, label) for path, label in zip(paths[:ROWS], labels)],
-        }
-        self.data["groups"].append(entry)
-        factors = self._factors(paths, formulas)
-        if sums.number > 1:
-            self.say("The same for each path i:")
-        if factors is not None:
-            shorter = self._simplified(paths, formulas)
-            self._tell_formula(factors, shorter, group, of > 1, entry)
-        if sums.number > 1:
-            self._tell_rows(factors or [], paths, group, labels)
-
-    def _tell_formula(
-        self, factors: list[Term], shorter: Term | None, group: Group, several: bool, entry: Any
-    ) -> None:
-        """The product of the local derivatives as a formula, with symbols and with numbers."""
-        formula = product(factors)
-        if columns(formula.text) > LONGEST:
-            return
-        many = group.sums.number > 1
-        sides = [_summed(formula) if many else formula]
-        if shorter is not None and len(shorter.math().text) <= max(60, len(formula.text)):
-            sides.append(_summed(shorter.math(), shorter) if many else shorter.math())
-        entry["formula"], entry["latex"] = sides[-1].text, sides[-1].tex
-        if not many:
-            if max(factor.size for factor in factors) > 1:
-                sides.append(product(factors, numbers=True))
-            values = product([Term.number(factor.values[0]) for factor in factors])
-            sides += [values, numeral(group.sums.total)]
-        sides = [side for side, _ in groupby(sides)]
-        left = Math("brings", r"\text{brings}") if several else self.left
-        self.blocks.append(Formula(((left, *sides),)))
-        if group.sums.number > len(group.paths):
-            self.say(f"That is the formula of the {len(group.paths)} biggest; the others go "
-                     "through the same operations.")  # fmt: skip
-
-    def _simplified(self, paths: list[Path], formulas: Formulas) -> Term | None:
-        """The formula down to the leaves, simplified; None if sympy is not there."""
-        factors = self._factors(paths, formulas, deep=True)
-        if factors is None:
+    Factors of 1 are left out. None if the path is too long for a formula.
+    """
+    aligned = [paths.multiplying(path) for path in some]
+    if len(aligned[0]) > LARGEST:
+        return None
+    factors: list[Term] = []
+    for steps in zip(*aligned):
+        column = tuple(step.node for step in steps)
+        locals = tuple(step.local for step in steps)
+        term = names.local(column, steps[0].position, locals, deep=deep)
+        if term.known != 1.0:
+            factors.append(term)
+        if sum(each.size for each in factors) > LARGEST // 2:
             return None
-        whole = factors[0]
-        for factor in factors[1:]:
-            whole = whole * factor
-        return simplified(whole)
-
-    def _factors(
-        self, paths: list[Path], formulas: Formulas, *, deep: bool = False
-    ) -> list[Term] | None:
-        """The local derivatives of some paths of one shape, as formulas for all of them.
-
-        Factors of 1 are left out. None if the path is too long for a formula.
-        """
-        aligned = [[s for s in path.steps if not self.paths.passing(s.node)] for path in paths]
-        if len(aligned[0]) > LARGEST:
-            return None
-        found: list[Term] = []
-        for steps in zip(*aligned):
-            column = tuple(step.node for step in steps)
-            locals = tuple(step.local for step in steps)
-            term = formulas.local(column, steps[0].position, locals, deep=deep)
-            if term.known != 1.0:
-                found.append(term)
-            if sum(each.size for each in found) > LARGEST // 2:
-                return None
-        return found or [Term.number(1.0, len(paths))]
-
-    def _tell_rows(
-        self, factors: list[Term], paths: list[Path], group: Group, labels: list[str]
-    ) -> None:
-        """A row for each of the biggest paths of a shape, and what the others bring."""
-        heads = [product([factor]) for factor in factors]
-        cells = [[numeral(x) for x in factor.values[:ROWS]] for factor in factors]
-        width = sum(
-            2 + max(columns(one.text) for one in (head, *column))
-            for head, column in zip(heads, cells)
-        )
-        wide = max(columns(label) for label in labels[:ROWS])
-        if width + min(wide, 24) + 16 > WIDTH or len(factors) < 2:
-            heads, cells = [], []
-        rows: list[tuple[Piece, ...]] = [
-            (label, *(column[k] for column in cells), numeral(path.product))
-            for k, (path, label) in enumerate(zip(paths[:ROWS], labels))
-        ]
-        blank = ("",) * len(heads)
-        feet: list[tuple[Piece, ...]] = []
-        left = _fewer(group.sums.number, len(rows))
-        if left:
-            rest = group.sums.total - fsum_(path.product for path in paths[:ROWS])
-            feet.append((f"{plural(left, 'more path')}", *blank, numeral(rest)))
-        feet.append(("sum", *blank, numeral(group.sums.total)))
-        head = ("i", *heads, "product" if heads else "brings")
-        self.blocks.append(Table("l" + "r" * (len(heads) + 1), head, tuple(rows), tuple(feet)))
-
-    def _tell_steps(self, path: Path, formulas: Formulas) -> None:
-        """A path edge by edge: the operation, by what it is differentiated, and the result."""
-        formulas = formulas.shorter(10)
-        rows: list[tuple[Piece, ...]] = []
-        runs = self._runs(path)
-        before = False  # whether the last line spoke of this node by its id
-        for i, run in enumerate(runs):
-            if len(runs) > STEPS and STEPS // 2 <= i < len(runs) - STEPS // 2:
-                if i == STEPS // 2:
-                    hidden = runs[i : len(runs) - STEPS // 2]
-                    together = 1.0
-                    for step in (step for run in hidden for step in run):
-                        together *= step.local
-                    rows.append((f"… {len(hidden):,} more", "", "", numeral(together)))
-                continue
-            first, last = run[0], run[-1]
-            passing = self.paths.passing(first.node)
-            local = formulas.local((first.node,), first.position, (first.local,))
-            by = formulas.term((last.arg,))
-            rows.append((
-                definition(formulas, self.graph.nodes[first.node], called=before),
-                by.math(),
-                Math("1", "1") if passing else local.math(),
-                numeral(1.0 if passing else first.local),
-            ))  # fmt: skip
-            before = by.symbol is not None
-        foot = ("product", "", "", numeral(path.product))
-        head = ("of", "by", "local derivative", "number")
-        self.blocks.append(Table("lllr", head, tuple(rows), (foot,)))
-
-    def _runs(self, path: Path) -> list[list[Step]]:
-        """The edges of a path, additions in a row together: their partials are 1."""
-        runs: list[list[Step]] = []
-        for step in path.steps:
-            joins = runs and self.paths.passing(step.node) and self.paths.passing(runs[-1][0].node)
-            if joins:
-                runs[-1].append(step)
-            else:
-                runs.append([step])
-        return runs
-
-    def _tell_zero(self, path: Path, count: int, formulas: Formulas) -> None:
-        """Why a path brings nothing."""
-        for step in path.steps:
-            if step.local == 0.0:
-                factor = formulas.local((step.node,), step.position, (0.0,))
-                why = () if factor.known is not None else (", ", factor.math(), ",")
-                each = "" if count == 1 else "Each of these paths passes a factor 0. "
-                what = formulas.opened((step.node,)).math()
-                self.say(f"{each}Nothing flows through ", what, ": its local derivative",
-                         *why, " is 0.")  # fmt: skip
-                return
-
-    def _tell_biggest(self) -> None:
-        """The biggest of all paths, where shapes are too many."""
-        paths = self.paths.biggest(ROWS)
-        self.say("The biggest path, edge by edge:")
-        self._tell_steps(paths[0], self.formulas())
-        left = _fewer(self.paths.sums.number, len(paths))
-        rest = self.paths.sums.total - fsum_(path.product for path in paths)
-        rows = tuple(
-            (str(k), str(len(path.steps)), numeral(path.product)) for k, path in enumerate(paths, 1)
-        )
-        feet = (
-            (plural(left, "more path"), "", numeral(rest)),
-            ("sum", "", numeral(self.paths.sums.total)),
-        )
-        self.say("The paths that bring most:")
-        self.blocks.append(Table("lrr", ("", "edges", "brings"), rows, feet))
-        self.data["biggest"] = [self._data_of(path, "") for path in paths]
-
-    # ── Stops ─────────────────────────────────────────────────────────────────────────────
-
-    def _tell_stops(self) -> None:
-        """Where a gradient that would flow to the node is stopped."""
-        cut = self.paths.cut()
-        self.data["stops"] = [_edge(step) for step in cut[:KEPT]]
-        if not cut:
-            return
-        if all(step.arg == self.node.id for step in cut) and self.node.role == "constant":
-            self.say(self.name, " is a constant: no gradient flows to it.")
-            return
-        pieces: list[Piece] = []
-        formulas = self.formulas().shorter(10)
-        for step in cut[:3]:
-            pieces.append(", " if pieces else "")
-            if self.graph.nodes[step.arg].role == "constant":
-                pieces += ["to ", formulas.term((step.arg,)).math(), ", a constant"]
-            else:
-                pieces += ["through ", formulas.opened((step.node,)).math()]
-        pieces.append("." if len(cut) <= 3 else f", and at {len(cut) - 3:,} more places.")
-        self.say(self.name, " is also used where no gradient flows: ", *pieces)
-
-    # ── Labels and data ───────────────────────────────────────────────────────────────────
-
-    def _labels(self, paths: list[Path], count: int) -> list[str]:
-        """What tells the paths of one shape apart: the parts of their scopes that differ."""
-        if len(paths) == 1 or len(paths[0].steps) > KEPT:
-            return [f"#{k}" for k in range(1, len(paths) + 1)]
-        aligned = [[s for s in path.steps if not self.paths.passing(s.node)] for path in paths]
-        scopes = [[(self.graph.nodes[s.node].scope or "").split("/") for s in a] for a in aligned]
-        told: list[dict[tuple[str, ...], str]] = [{} for _ in paths]
-        for at in zip(*scopes):
-            for depth in range(min(map(len, at))):
-                if len({scope[depth] for scope in at}) > 1:
-                    for found, scope in zip(told, at):
-                        found[tuple(scope[: depth + 1])] = scope[depth]
-        labels = [short(", ".join(found.values()), 40) for found in told]
-        order = sorted(range(len(paths)), key=lambda k: [s.node for s in paths[k].steps[::-1]])
-        ranks = {k: str(rank) for rank, k in enumerate(order, 1)}
-        ends = [f"v{path.steps[-1].node}" for path in paths]
-        longer = [", ".join(filter(None, pair)) for pair in zip(labels, ends)]
-        numbers = [ranks[k] for k in range(len(paths))]
-        for some in [labels, numbers] if count == len(paths) else [labels, longer, ends]:
-            if all(some) and len(set(some)) == len(some):
-                return some
-        return [f"#{k}" for k in range(1, len(paths) + 1)]
-
-    def _data_of(self, path: Path, label: str) -> dict[str, Any]:
-        return {
-            "label": label,
-            "product": path.product,
-            "length": len(path.steps),
-            "steps": [_edge(step) for step in path.steps[:KEPT]],
-        }
+    return factors or [Term.number(1.0, len(some))]
 
 
-def _edge(step: Step) -> dict[str, Any]:
-    return {"node": step.node, "position": step.position, "arg": step.arg, "local": step.local}
+def _labels(paths: Paths, some: list[Path], count: int) -> list[str]:
+    """What tells the paths of one shape apart: the parts of their scopes that differ."""
+    numbered = [f"#{k}" for k in range(1, len(some) + 1)]
+    if len(some) == 1 or len(some[0].steps) > KEPT:
+        return numbered
+    nodes = paths.graph.nodes
+    scopes = [[(nodes[s.node].scope or "").split("/") for s in paths.multiplying(p)] for p in some]
+    parts: list[dict[tuple[str, ...], str]] = [{} for _ in some]
+    for at in zip(*scopes):
+        for depth in range(min(map(len, at))):
+            if len({scope[depth] for scope in at}) > 1:
+                for mine, scope in zip(parts, at):
+                    mine[tuple(scope[: depth + 1])] = scope[depth]
+    labels = [short(", ".join(mine.values()), 40) for mine in parts]
+    ends = [f"v{path.steps[-1].node}" for path in some]
+    longer = [", ".join(filter(None, pair)) for pair in zip(labels, ends)]
+    order = sorted(range(len(some)), key=lambda k: [s.node for s in some[k].steps[::-1]])
+    ranks = [str(order.index(k) + 1) for k in range(len(some))]
+    tried = [labels, ranks] if count == len(some) else [labels, longer, ends]
+    return next((one for one in tried if all(one) and len(set(one)) == len(one)), numbered)
+
+
+# ── As data ───────────────────────────────────────────────────────────────────────────────
+
+
+def as_data(finding: Finding) -> dict[str, Any]:
+    """A finding as dicts and lists of numbers and strings, which JSON can hold."""
+    sums, several = finding.sums, finding.others is not None
+    return {
+        "kind": "gradient",
+        "of": identity(finding.graph.root),
+        "by": identity(finding.node),
+        "adjoint": finding.node.adjoint,
+        "paths": sums.number,
+        "paths_without_zero": sums.live,
+        "sum": sums.total,
+        "sum_of_magnitudes": sums.size,
+        "groups": [
+            {
+                "count": shape.sums.number,
+                "sum": shape.sums.total,
+                "sum_of_magnitudes": shape.sums.size,
+                "formula": shape.formulas[-1].text if shape.formulas else None,
+                "latex": shape.formulas[-1].tex if shape.formulas else None,
+                "paths": list(map(_data_of, shape.paths[:ROWS], shape.labels)),
+            }
+            for shape in (finding.shapes if several else ())
+        ],
+        "more_groups": len(finding.others or ()),
+        "biggest": [] if several else list(map(_data_of, finding.shapes[0].paths)),
+        "stops": [step._asdict() for step in finding.cut[:KEPT]],
+    }
+
+
+def _data_of(path: Path, label: str = "") -> dict[str, Any]:
+    return {
+        "label": label,
+        "product": path.product,
+        "length": len(path.steps),
+        "steps": [step._asdict() for step in path.steps[:KEPT]],
+    }
 
 
 def identity(node: Node) -> dict[str, Any]:
@@ -388,36 +268,181 @@ def identity(node: Node) -> dict[str, Any]:
     return {"id": node.id, "name": node.name, "scope": node.scope, "value": node.data}
 
 
-def definition(formulas: Formulas, node: Node, *, called: bool = False) -> Math:
+# ── As sentences, formulas and tables ─────────────────────────────────────────────────────
+
+
+def _blocks(finding: Finding) -> Iterator[Block]:
+    loss, name = finding.ends()
+    slope = finding.node.adjoint
+    yield Title((equal(derivative(loss, name), numeral(slope)),))
+    if finding.graph.root is finding.node:
+        yield Prose((name, " is the result itself: where it changes by 1, it changes by 1."))
+    elif not finding.sums.number:
+        yield Prose((loss, " does not depend on ", name, ": the derivative is 0."))
+    elif not isfinite(slope):
+        yield Prose(("It is no finite number. Where that began is told below.",))
+    elif slope == 0.0:
+        yield Prose(("A small change of ", name, " does not change ", loss, ", to first order."))
+    else:
+        moves = f" {'rises' if slope > 0.0 else 'falls'} by "
+        yield Prose(("If ", name, " grows by a little, ", loss, moves, numeral(abs(slope)),
+                     " times as much."))  # fmt: skip
+    if finding.shapes:
+        yield Prose((name, " goes into ", loss, f" along {_ways(finding)}"))
+        yield from _biggest(finding.shapes[0]) if finding.others is None else _shapes(finding)
+    yield from _stops(finding, name)
+
+
+def _ways(finding: Finding) -> str:
+    """How many paths there are, of how many shapes, and what follows from them."""
+    number = finding.sums.number
+    paths = plural(number, "path")
+    if finding.others is None:
+        return f"{paths}, of too many shapes for one formula each."
+    if number == 1:
+        return f"{paths}. The gradient is the product of the local derivatives on it."
+    shapes = len(finding.shapes) + len(finding.others)
+    brings = "What a path brings is the product of the local derivatives on it; the gradient is"
+    if shapes == 1:
+        return f"{paths}, all of one shape. {brings} the sum over the paths."
+    return f"{paths} of {shapes:,} shapes. {brings} the sum."
+
+
+def _shapes(finding: Finding) -> Iterator[Block]:
+    sums, shapes, others = finding.sums, finding.shapes, finding.others or []
+    if 0 < sums.live < sums.number:
+        dead = counted(sums.number - sums.live)
+        yield Prose((f"{dead} of them bring nothing: they pass a factor 0.",))
+    left = derivative(*finding.ends())
+    for number, shape in enumerate(shapes, 1):
+        yield from _in_full(shape, number, len(shapes) + len(others), left)
+    if len(shapes) == 1:
+        return
+    brought = [numeral(shape.sums.total) for shape in shapes]
+    if others:
+        count = min(MANY, sum(other.number for other in others))
+        brought.append(numeral(exact_sum([other.total for other in others])))
+        also = f"{plural(len(others), 'more shape')}, with {plural(count, 'path')}, together bring "
+        yield Prose((also, brought[-1], "."))
+    terms = [parenthesised(one) if one.text.startswith("-") else one for one in brought]
+    added = Math(" + ".join(one.text for one in terms), " + ".join(one.tex for one in terms))
+    yield Formula(((left, added, numeral(sums.total)),))
+
+
+def _in_full(shape: Shape, number: int, of: int, left: Math) -> Iterator[Block]:
+    """One of the shapes: its first path edge by edge, its formula, a row for each path."""
+    sums, several = shape.sums, shape.sums.number > 1
+    if of > 1:
+        share = plural(sums.number, "path")
+        yield Title((f"Shape {number} of {of}: {share}, bringing ", numeral(sums.total)))
+        left = Math("brings", r"\text{brings}")
+    where = ""
+    if several:
+        named = shape.labels[0][0] not in "#123456789"
+        where = f", for {shape.labels[0] if named else 'the biggest path'}"
+    meaning = ", and how fast the left changes with the right" if number == 1 else ""
+    yield Prose((f"Edge by edge{where}{meaning}:",))
+    yield _chain(shape)
+    if shape.zero is not None:
+        each = "Each of these paths passes a factor 0. " if several else ""
+        known = shape.zero.local == Math("0", "0")
+        why = () if known else (", ", shape.zero.local, ",")
+        yield Prose((f"{each}Nothing flows through ", shape.zero.of, ": its local derivative",
+                     *why, " is 0."))  # fmt: skip
+    if several:
+        yield Prose(("The same for each path i:",))
+    if shape.formulas:
+        sides = [*shape.formulas, *(() if several else _numbers(shape))]
+        yield Formula(((left, *(side for side, _ in groupby(sides))),))
+        if sums.number > len(shape.paths):
+            yield Prose((f"That is the formula of the {len(shape.paths)} biggest; the others go "
+                         "through the same operations.",))  # fmt: skip
+    if several:
+        yield _rows(shape)
+
+
+def _numbers(shape: Shape) -> Iterator[Math]:
+    """The formula of a single path with numbers for its symbols, and what comes out."""
+    if max(factor.size for factor in shape.factors) > 1:
+        yield product(shape.factors, numbers=True)
+    yield product([Term.number(factor.values[0]) for factor in shape.factors])
+    yield numeral(shape.sums.total)
+
+
+def _chain(shape: Shape) -> Table:
+    """The biggest path edge by edge."""
+    rows = tuple((edge.of, edge.by, edge.local, numeral(edge.number)) for edge in shape.edges)
+    foot = ("product", "", "", numeral(shape.paths[0].product))
+    return Table("lllr", ("of", "by", "local derivative", "number"), rows, (foot,))
+
+
+def _rows(shape: Shape) -> Table:
+    """A row for each of the biggest paths of a shape, and what the others bring."""
+    heads = [product([factor]) for factor in shape.factors]
+    cells = [[numeral(x) for x in factor.values[:ROWS]] for factor in shape.factors]
+    width = sum(
+        2 + max(columns(one.text) for one in (head, *column)) for head, column in zip(heads, cells)
+    )
+    wide = max(columns(label) for label in shape.labels[:ROWS])
+    if width + min(wide, 24) + 16 > WIDTH or len(heads) < 2:
+        heads, cells = [], []
+    rows: list[tuple[Piece, ...]] = [
+        (label, *(column[k] for column in cells), numeral(path.product))
+        for k, (path, label) in enumerate(zip(shape.paths[:ROWS], shape.labels))
+    ]
+    feet = _feet(shape.sums, shape.paths[:ROWS], [""] * len(heads))
+    head = ("i", *heads, "product" if heads else "brings")
+    return Table("l" + "r" * (len(heads) + 1), head, tuple(rows), feet)
+
+
+def _biggest(shape: Shape) -> Iterator[Block]:
+    """The biggest of all paths, where shapes are too many."""
+    yield Prose(("The biggest path, edge by edge:",))
+    yield _chain(shape)
+    yield Prose(("The paths that bring most:",))
+    rows = tuple(
+        (str(k), str(len(path.steps)), numeral(path.product))
+        for k, path in enumerate(shape.paths, 1)
+    )
+    yield Table("lrr", ("", "edges", "brings"), rows, _feet(shape.sums, shape.paths, [""]))
+
+
+def _feet(sums: Sums, shown: list[Path], blank: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:
+    """What the paths bring that have no row, and all of them together."""
+    whole: tuple[Piece, ...] = ("sum", *blank, numeral(sums.total))
+    left = sums.number if sums.number >= MANY else sums.number - len(shown)
+    if not left:
+        return (whole,)
+    rest = numeral(sums.total - exact_sum([path.product for path in shown]))
+    return (plural(left, "more path"), *blank, rest), whole
+
+
+def _stops(finding: Finding, name: Math) -> Iterator[Block]:
+    """Where a gradient that would flow to the node is stopped."""
+    cut, nodes = finding.cut, finding.graph.nodes
+    if not cut:
+        return
+    if all(step.arg == finding.node.id for step in cut) and finding.node.role == "constant":
+        yield Prose((name, " is a constant: no gradient flows to it."))
+        return
+    pieces: list[Piece] = []
+    names = finding.names().shorter(10)
+    for step in cut[:3]:
+        pieces.append(", " if pieces else "")
+        if nodes[step.arg].role == "constant":
+            pieces += ["to ", names.term((step.arg,)).math(), ", a constant"]
+        else:
+            pieces += ["through ", names.opened((step.node,)).math()]
+    pieces.append("." if len(cut) <= 3 else f", and at {len(cut) - 3:,} more places.")
+    yield Prose((name, " is also used where no gradient flows: ", *pieces))
+
+
+def definition(names: Formulas, node: Node, *, called: bool = False) -> Math:
     """A node and how it was computed: ŷ = w·x + b. Without a name only how, or by its id."""
-    formula = formulas.opened((node.id,)).math()
-    if not node.name and not called:
-        return formula
-    name = formulas.symbol((node.id,))
-    return Math(f"{name.text} = {formula.text}", f"{name.tex} = {formula.tex}")
+    formula = names.opened((node.id,)).math()
+    return equal(names.symbol((node.id,)), formula) if node.name or called else formula
 
 
-def _fewer(number: int, shown: int) -> int:
-    """How many are left; of more than can be counted, as many."""
-    return number if number >= MANY else number - shown
-
-
-def _summed(formula: Math, term: Term | None = None) -> Math:
-    """Σᵢ before a formula."""
-    loose = term is not None and term.op is not None and term.op.name in ("add", "sub", "sum")
-    if loose:
-        return Math(f"Σᵢ ({formula.text})", rf"\sum_i \left({formula.tex}\right)")
-    return Math(f"Σᵢ {formula.text}", rf"\sum_i {formula.tex}")
-
-
-def bracketed(number: Math) -> Math:
-    """A number as a term of a sum or a factor: in parentheses if it is negative."""
-    if not number.text.startswith("-"):
-        return number
-    return Math(f"({number.text})", rf"\left({number.tex}\right)")
-
-
-def fsum_(xs: Any) -> float:
+def exact_sum(terms: Sequence[float]) -> float:
     """The exact sum, rounded once; plain addition where infinities are among the terms."""
-    terms: Sequence[float] = list(xs)
     return fsum(terms) if all(map(isfinite, terms)) else sum(terms)

@@ -52,15 +52,15 @@ class _Story:
             blocks += self._lines(self.told[-(LINES // 2) :])
         else:
             blocks += self._lines(self.told)
-        found, born = anomalies.told(self.graph)
+        births = anomalies.births(self.graph)
         data = {
             "kind": "value",
             "of": identity(root),
             "operations": sum(node.op is not None for node in self.graph.nodes),
             "lines": [self._data_of(id) for id in self.told[:KEPT]],
-            "births": born,
+            "births": anomalies.as_data(births),
         }
-        return Explanation([*blocks, *found], data)
+        return Explanation([*blocks, *anomalies.blocks(self.graph, births)], data)
 
     def _given(self) -> list[Block]:
         """The leaves that are not of one sample."""

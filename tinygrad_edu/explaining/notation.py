@@ -32,6 +32,33 @@ class Math(NamedTuple):
     tex: str
 
 
+def equal(left: Math, right: Math) -> Math:
+    """An equation.
+
+    >>> equal(Math("x", "x"), numeral(0.5)).text
+    'x = 0.5'
+    """
+    return Math(f"{left.text} = {right.text}", f"{left.tex} = {right.tex}")
+
+
+def derivative(y: Math, x: Math) -> Math:
+    """∂y/∂x as it is written.
+
+    >>> derivative(Math("L", "L"), Math("w", "w")).text
+    '∂L/∂w'
+    """
+    return Math(f"∂{y.text}/∂{x.text}", rf"\frac{{\partial {y.tex}}}{{\partial {x.tex}}}")
+
+
+def parenthesised(inner: Math) -> Math:
+    """A formula in parentheses.
+
+    >>> parenthesised(Math("-2", "-2")).text
+    '(-2)'
+    """
+    return Math(f"({inner.text})", rf"\left({inner.tex}\right)")
+
+
 def clean(text: str) -> str:
     """A text without control characters and lone surrogates.
 

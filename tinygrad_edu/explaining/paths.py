@@ -204,9 +204,9 @@ class Paths:
             for i, (sums, word) in enumerate(found)
         ]
 
-    def shape(self, path: Path) -> tuple[Letter, ...]:
-        """The letters of a path."""
-        return tuple(self.letter(step) for step in path.steps if not self.passing(step.node))
+    def multiplying(self, path: Path) -> list[Step]:
+        """The steps of a path but for additions: those that its shape consists of."""
+        return [step for step in path.steps if not self.passing(step.node)]
 
     # ── The biggest ───────────────────────────────────────────────────────────────────────
 

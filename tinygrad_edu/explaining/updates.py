@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..core.value import Value
 from ..errors import BadArgument
 from .document import Block, Explanation, Formula, Prose, Table, Title
-from .notation import Math, numeral, short, tex_name
+from .notation import Math, derivative, equal, numeral, short, tex_name
 from .symbols import Term, close
 
 # How the settings of rules are written in papers.
@@ -104,10 +104,10 @@ def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> list[list[M
         if not close(term.values[0], wanted[key]):
             return None  # it looked at numbers in a way that a formula can't show
     lines = [_gradient(weight, numbers)]
+    names: dict[int, Math] = {}
     if decay:
         before, by = Term.named(weight, numbers.before), _symbol("λ", decay)
-        lines.append(_line(_new(weight, "decayed"), before - before * by * rate, {}))
-    names: dict[int, Math] = {}
+        lines.append(_line(_new(weight, "decayed"), before - before * by * rate, names))
     for key in kept:
         term = new[key]
         symbol = Math(f"{short(key)}ₜ", f"{{{tex_name(key)}}}_{{t}}")
@@ -127,21 +127,15 @@ def _new(weight: Math, what: str) -> Math:
 
 
 def _gradient(weight: Math, numbers: Any) -> list[Math]:
-    left = Math(f"g = ∂L/∂{weight.text}", rf"g = \frac{{\partial L}}{{\partial {weight.tex}}}")
+    g, slope, raw = Math("g", "g"), derivative(Math("L", "L"), weight), numeral(numbers.gradient)
     if numbers.clipped == numbers.gradient or numbers.clipped != numbers.clipped:
-        return [left, numeral(numbers.gradient)]
-    raw, cut = numeral(numbers.gradient), numeral(numbers.clipped)
-    return [
-        Math("g", "g"),
-        Math(f"∂L/∂{weight.text}, clipped", rf"\text{{clipped }}\,{left.tex[4:]}"),
-        Math(f"{raw.text}, clipped", rf"\text{{clipped }}\,{raw.tex}"),
-        cut,
-    ]
+        return [equal(g, slope), raw]
+    clipped = [Math(f"{x.text}, clipped", rf"\text{{clipped }}\,{x.tex}") for x in (slope, raw)]
+    return [g, *clipped, numeral(numbers.clipped)]
 
 
 def _line(left: Math, term: Term, names: dict[int, Math]) -> list[Math]:
-    numbers = {key: numeral(x) for key, x in ((id(t), t.values[0]) for t in _parts(term)) if
-               key in names}  # fmt: skip
+    numbers = {id(t): numeral(t.values[0]) for t in _parts(term) if id(t) in names}
     return [left, term.math(names), term.math(numbers, numbers=True), numeral(term.values[0])]
 
 
