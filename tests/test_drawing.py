@@ -25,8 +25,9 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, errors, scope, snapshot
 from tinygrad_edu.drawing import THEMES, Drawing, draw, engines, picture, tree
 from tinygrad_edu.drawing.folding import Boxes, in_order, view
-from tinygrad_edu.drawing.labels import clean, rounded, signed
+from tinygrad_edu.drawing.labels import rounded, signed
 from tinygrad_edu.drawing.themes import ROLES, SHADES, shade, stroke
+from tinygrad_edu.strings import clean
 
 SVG = "{http://www.w3.org/2000/svg}"
 

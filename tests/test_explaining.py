@@ -24,12 +24,13 @@ from tinygrad_edu.core import ops
 from tinygrad_edu.core.table import BUILT_IN, Op, op
 from tinygrad_edu.errors import BadArgument, GraphError, StaleGraph
 from tinygrad_edu.explaining import simplifying
-from tinygrad_edu.explaining.document import _broken, columns
+from tinygrad_edu.explaining.document import _broken
 from tinygrad_edu.explaining.gradients import as_data, find
-from tinygrad_edu.explaining.notation import Math, counted, tex_name
-from tinygrad_edu.explaining.paths import MANY, Path, Paths
+from tinygrad_edu.explaining.notation import Math, tex_name
+from tinygrad_edu.explaining.paths import Path, Paths
 from tinygrad_edu.explaining.symbols import Term, close, partial
 from tinygrad_edu.snapshots import Graph, ids
+from tinygrad_edu.strings import MANY, columns, counted
 from tinygrad_edu.testing import strategies
 
 EPSILON = 2.0**-52

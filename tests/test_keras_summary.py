@@ -153,7 +153,7 @@ def test_it_fits_whatever_the_names(names: list[str], width: int, branching: boo
 
 @given(NAMES)
 def test_nothing_of_a_name_is_cut(name: str) -> None:
-    from tinygrad_edu.drawing.labels import clean
+    from tinygrad_edu.strings import clean
 
     model = keras.Sequential([Dense(1, input_shape=[1], name=name)])
     cells = [line.split("│")[1].strip() for line in summary(model).split("\n")[3:]

@@ -24,7 +24,7 @@ PACKAGE = ROOT / "tinygrad_edu"
 # The floor of each room; docs/architecture.md says what lives there. The files of the core have
 # floors of their own, in the order in which they are read.
 FLOORS = {
-    "errors": 0, "files": 0, "notebooks": 0, "blocks": 0,
+    "errors": 0, "files": 0, "notebooks": 0, "strings": 0, "blocks": 0,
     "core": 1,
     "anomalies": 2, "fast": 2, "snapshots": 2,
     "nn": 3, "compiler": 3, "drawing": 3, "explaining": 3, "testing": 3,

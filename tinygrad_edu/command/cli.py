@@ -23,6 +23,7 @@ from ..core.modes import scope
 from ..core.ops import sum as total
 from ..core.value import Value
 from ..errors import TinygradError
+from ..strings import as_subscript
 from .arguments import add_commands
 from .commands import run
 
@@ -30,7 +31,6 @@ FLATS = (1, 2, 3, 4, 5, 6, 7)
 PRICES = (10000, 20000, 30000, 40000, 50000, 60000, 70000)
 HOUSE = 10  # flats of the house whose price is asked for
 SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 500)
-_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def loss_graph(neuron: nn.Neuron, flats: Sequence[float], prices: Sequence[float]) -> Value:
@@ -43,7 +43,7 @@ def loss_graph(neuron: nn.Neuron, flats: Sequence[float], prices: Sequence[float
     """
     squares = []
     for i, (flat, price) in enumerate(zip(flats, prices), 1):
-        subscript = str(i).translate(_SUBSCRIPT)
+        subscript = as_subscript(i)
         with scope(f"house {i}"):
             x = Value(flat, name=f"flats{subscript}", role="input")
             y = Value(price, name=f"price{subscript}", role="target")

@@ -25,8 +25,8 @@ from ..core.value import Value
 from ..errors import BadArgument, TinygradError
 from ..nn.neurons import subscript
 from ..nn.optimizers import OPTIMIZERS
+from ..strings import plural
 from . import tables
-from .tables import counted
 
 if TYPE_CHECKING:  # keras is imported by the command that needs it
     from ..keras import Model
@@ -149,12 +149,12 @@ def read_job(options: Options, say: Say) -> Job:
         seen = table._replace(rows=table.rows[: data.places[len(learned)]])
         means = dict(zip(names, tables.numbers(seen, names, options.missing, None, [target]).means))
         data = tables.numbers(table, names, options.missing, means, [target])
-    say(f"{table.path}: {counted(len(table.rows), 'row')}, {len(table.names)} columns.")
+    say(f"{table.path}: {plural(len(table.rows), 'row')}, {len(table.names)} columns.")
     if len(data.rows) < len(table.rows):
-        left_out = counted(len(table.rows) - len(data.rows), "row")
+        left_out = plural(len(table.rows) - len(data.rows), "row")
         say(f"Left out: {left_out} in which a number is missing.")
     if data.filled:
-        filled = counted(data.filled, "missing number")
+        filled = plural(data.filled, "missing number")
         say(f"Filled in: {filled}, with the mean of the column.")
     say(_fill(f"{target} is learned from {', '.join(features)}."))
 
@@ -244,7 +244,7 @@ def train(options: Options, say: Say) -> Answer:
 
     say(f"\nAfter {options.epochs} epochs the loss is {loss:.10g}.")
     if validation is not None:
-        kept = counted(len(job.checked or ()), "row")
+        kept = plural(len(job.checked or ()), "row")
         say(f"On the {kept} kept back from the training it is {validation:.10g}.")
     if grew:
         say(f"It grew, from {history[0]:.6g}: try a smaller --lr, or --standardize.")
@@ -463,8 +463,8 @@ def columns_for(
     width = prod(model.input_shape or ())
     if len(features) != width:
         raise BadArgument(
-            f"The model takes {counted(width, 'number')} for each row. Received: "
-            f"{counted(len(features), 'column')}, {', '.join(features)}. Name the right ones "
+            f"The model takes {plural(width, 'number')} for each row. Received: "
+            f"{plural(len(features), 'column')}, {', '.join(features)}. Name the right ones "
             f"with --features."
         )
     return features
@@ -560,7 +560,7 @@ def graph(options: Options, say: Say) -> Answer:
         model, _, _, data = read_saved(options, say)
         few = data.take(range(len(data))[: options.rows or 3])
         value = model.loss_graph(few.x.rows, few.y.rows)
-        title = f"{model.name}, its loss on {counted(len(few), 'row')} of {options.table.name}"
+        title = f"{model.name}, its loss on {plural(len(few), 'row')} of {options.table.name}"
     drawing = draw(value, title=title)
     written = drawing.save(options.output)
     say(f"{len(drawing.graph.nodes)} values, drawn in {written}.")

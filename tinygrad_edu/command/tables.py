@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..errors import BadArgument, NotANumber, TinygradError, unknown_name
 from ..files import write_whole
+from ..strings import plural
 
 MISSING = ("", "na", "n/a", "nan", "null")
 DELIMITERS = ",;\t"
@@ -218,7 +219,7 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
     if len(records) < 2:
         raise BadArgument(
             f"{path} has no rows: a line that names the columns, and at least one with numbers "
-            f"are needed. Received: {counted(len(records), 'line')}."
+            f"are needed. Received: {plural(len(records), 'line')}."
         )
     (_, header), *body = records
     names = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
@@ -232,7 +233,7 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
     for line, row in body:
         if len(row) != len(names):
             raise BadArgument(
-                f"{path}, line {line}: {counted(len(names), 'field')} as in the header are "
+                f"{path}, line {line}: {plural(len(names), 'field')} as in the header are "
                 f"needed. Received: {len(row)}. (The delimiter is {delimiter!r}.)"
             )
     lines, rows = [line for line, _ in body], [row for _, row in body]
@@ -282,15 +283,6 @@ def _is_number(text: str, decimal: str) -> bool:
         return number(text, decimal) is not None
     except TinygradError:
         return False
-
-
-def counted(n: int, what: str) -> str:
-    """So many of something, for messages.
-
-    >>> counted(1, "row"), counted(2, "row")
-    ('1 row', '2 rows')
-    """
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def write(path: str | Path, text: str) -> None:

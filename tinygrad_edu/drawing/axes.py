@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.table import number
 from ..errors import BadArgument, MissingExtra, unknown_name
-from .labels import clean
+from ..strings import as_superscript, clean
 from .themes import THEMES, Theme
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def written(x: float, digits: int = 6) -> str:
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return text.replace(",", "\u202f").replace("-", "−")
     front = f"{rounded:.{digits - 1}e}".split("e")[0].rstrip("0").rstrip(".").replace("-", "−")
-    raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    raised = as_superscript(power)
     return f"10{raised}" if front == "1" else f"{front}·10{raised}"
 
 

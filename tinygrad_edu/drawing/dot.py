@@ -15,20 +15,9 @@ from math import isnan
 from typing import Final, NamedTuple
 
 from ..snapshots import Graph
+from ..strings import clean, plural, short
 from .folding import Boxes, Card, Link, Path, Row, View, contents, path
-from .labels import (
-    Digits,
-    breadth,
-    called,
-    clean,
-    in_table,
-    named,
-    plural,
-    quoted,
-    rounded,
-    short,
-    signed,
-)
+from .labels import Digits, breadth, called, in_table, named, quoted, rounded, signed
 from .themes import FAINT, ROLES, Theme, mixed, shade, stroke
 
 _TABLE: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="3">'

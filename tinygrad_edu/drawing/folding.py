@@ -18,7 +18,8 @@ from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
 from ..snapshots import Graph, Node
-from .labels import plural, product, symbol
+from ..strings import plural
+from .labels import product, symbol
 
 Path: TypeAlias = tuple[str, ...]
 Edge: TypeAlias = tuple[int, int, int]  # the argument's id, its position, the consumer's id

@@ -8,33 +8,11 @@ from unicodedata import combining, east_asian_width
 
 from ..errors import BadArgument
 from ..snapshots import Node
+from ..strings import clean, short
 
 Digits: TypeAlias = int | str  # how numbers are rounded; see `rounded`
 
-# Characters that neither XML nor a terminal can show. Line ends and tabs become blanks.
-_BLANKS = dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")
-_UNFIT = dict.fromkeys([*range(32), *range(127, 160), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF])
-_PRINTABLE = {**_UNFIT, **_BLANKS}
 LONGEST: Final = 10_000  # characters of a name in a tooltip
-
-
-def clean(text: str) -> str:
-    """Any text without what no picture can hold: control characters, lone surrogates.
-
-    >>> clean("a\\x00b\\ud800\\nc")
-    'ab c'
-    """
-    return text.translate(_PRINTABLE)
-
-
-def short(text: str, width: int = 24) -> str:
-    """A cleaned text of at most ``width`` characters.
-
-    >>> short("x" * 30, 8)
-    'xxxxxxx…'
-    """
-    text = clean(text)
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def rounded(x: float, digits: Digits = 4) -> str:
@@ -133,15 +111,6 @@ def quoted(text: str) -> str:
     """
     text = text.replace("&", "&amp;").replace("\\", 4 * "\\").replace('"', '\\"')
     return '"' + text.replace("\n", "\\n") + '"'
-
-
-def plural(count: int, noun: str) -> str:
-    """A number of things.
-
-    >>> plural(1, "node"), plural(1200, "node")
-    ('1 node', '1,200 nodes')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 # Advance widths of Helvetica in thousandths of the font size, from U+0020 on (the metrics are

@@ -42,11 +42,12 @@ from typing import Any, Final
 
 from ..errors import BadArgument, GraphError
 from ..snapshots import Graph
+from ..strings import plural
 from . import dot
 from .dot import SHOWN, Slot, Style, label, slots
 from .engines import render
 from .folding import Link, View, view
-from .labels import Digits, breadth, called, plural, rounded
+from .labels import Digits, breadth, called, rounded
 from .svg import dress
 from .themes import RULES, THEMES, Theme, largest, marks, shade, stylesheet
 

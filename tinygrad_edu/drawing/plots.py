@@ -29,6 +29,7 @@ from ..core.table import TABLE, Op, number
 from ..core.trees import flatten
 from ..core.value import Value
 from ..errors import BadArgument, GraphError, NotANumber, unknown_name
+from ..strings import plural
 from .axes import (
     FONT,
     Point,
@@ -45,7 +46,6 @@ from .axes import (
     window,
     written,
 )  # fmt: skip
-from .labels import plural
 from .themes import Theme
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from ..errors import DrawingError
+from ..strings import clean
 from .dot import Slot
-from .labels import clean
 from .themes import FAINT, PICTURE, SHADES, THEMES, Theme, marks
 
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"

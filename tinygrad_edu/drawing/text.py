@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
-from unicodedata import combining, east_asian_width
 
 from ..errors import BadArgument
 from ..snapshots import Graph, Node, snapshot
-from .labels import named, plural, rounded, short, signed, symbol
+from ..strings import columns, plural, short
+from .labels import named, rounded, signed, symbol
 
 COLUMNS: Final = 80
 
@@ -101,13 +101,3 @@ def _fitted(indent: str, body: str) -> str:
     while columns(line) > COLUMNS:
         line = line[:-2] + "…"
     return line
-
-
-def columns(text: str) -> int:
-    """How wide a terminal shows a text.
-
-    >>> columns("ŷ"), columns("家")
-    (1, 2)
-    """
-    wide = sum(east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(combining(char) > 0 for char in text)

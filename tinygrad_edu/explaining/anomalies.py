@@ -7,9 +7,10 @@ from math import isfinite, isnan
 from typing import Any, Final, NamedTuple
 
 from ..snapshots import Graph, Node
+from ..strings import plural, short
 from .document import Block, Prose, Title
 from .formulas import Formulas
-from .notation import Math, numeral, plural, short
+from .notation import Math, numeral
 
 SHOWN: Final = 3  # births that have a sentence each
 KEPT: Final = 100  # births in the data

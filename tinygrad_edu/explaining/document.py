@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from .notation import Math, columns, in_markdown, in_tex
+from ..strings import columns
+from .notation import Math, in_markdown, in_tex
 
 WIDTH: Final = 80  # columns of a terminal
 TEX_WIDTH: Final = 110  # characters of TeX in one line of a formula

@@ -12,7 +12,8 @@ from copy import copy
 from typing import Final, TypeAlias
 
 from ..snapshots import Graph, Node
-from .notation import Math, clean, pattern, short, superscript, tex_name
+from ..strings import SUBSCRIPTS, as_superscript, clean, short
+from .notation import Math, pattern, tex_name
 from .symbols import LARGEST, Term, partial
 
 Column: TypeAlias = tuple[int, ...]
@@ -165,10 +166,10 @@ def _written(base: str, twin: int, index: bool) -> Math:
     """A name, with primes if it is the second or third of that name, and with an index."""
     text, tex = short(base), tex_name(short(base))
     if twin:
-        text += "′" * twin if twin < 4 else f"′{superscript(twin)}"
+        text += "′" * twin if twin < 4 else f"′{as_superscript(twin)}"
         tex = rf"{{{tex}}}^{{{_PRIME * twin if twin < 4 else f'({twin})'}}}"
     if not index:
         return Math(text, tex)
-    if twin or text[-1] in "₀₁₂₃₄₅₆₇₈₉0123456789":
+    if twin or text[-1] in SUBSCRIPTS + "0123456789":
         return Math(text + "⁽ⁱ⁾", rf"{{{tex}}}^{{(i)}}")
     return Math(text + "ᵢ", rf"{{{tex}}}_{{i}}")

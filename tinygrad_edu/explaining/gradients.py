@@ -14,21 +14,11 @@ from operator import mul
 from typing import Any, Final, NamedTuple
 
 from ..snapshots import Graph, Node
+from ..strings import MANY, columns, counted, plural, short
 from . import anomalies
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import Formulas
-from .notation import (
-    MANY,
-    Math,
-    columns,
-    counted,
-    derivative,
-    equal,
-    numeral,
-    parenthesised,
-    plural,
-    short,
-)  # fmt: skip
+from .notation import Math, derivative, equal, numeral, parenthesised  # fmt: skip
 from .paths import SHOWN, Path, Paths, Step, Sums
 from .simplifying import simplified
 from .symbols import LARGEST, Term, product

@@ -8,21 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 from typing import Final, NamedTuple
-from unicodedata import combining, east_asian_width, normalize
 from unicodedata import name as unicode_name
+from unicodedata import normalize
 
-MANY: Final = 10**1000  # counts stop here: more digits than anyone reads, or memory holds
-LONGEST: Final = 24  # characters of a name in a sentence or formula; data() has all of them
-
-# What neither a terminal nor a formula can show. Line ends and tabs become blanks.
-_UNFIT: Final = {
-    **dict.fromkeys([*range(32), *range(127, 160), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]),
-    **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " "),
-}
-_DIGITS: Final = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from ..strings import SUBSCRIPTS, clean
 
 
 class Math(NamedTuple):
@@ -59,57 +49,6 @@ def parenthesised(inner: Math) -> Math:
     return Math(f"({inner.text})", rf"\left({inner.tex}\right)")
 
 
-def clean(text: str) -> str:
-    """A text without control characters and lone surrogates.
-
-    >>> clean("a\\x00b\\ud800\\nc")
-    'ab c'
-    """
-    return text.translate(_UNFIT)
-
-
-def short(text: str, width: int = LONGEST) -> str:
-    """A cleaned text of at most ``width`` characters.
-
-    >>> short("x" * 30, 8)
-    'xxxxxxx…'
-    """
-    text = clean(text)
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def columns(text: str) -> int:
-    """How wide a terminal shows a text.
-
-    >>> columns("ŷ"), columns("家")
-    (1, 2)
-    """
-    wide = sum(east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(combining(char) > 0 for char in text)
-
-
-def plural(count: int, noun: str) -> str:
-    """A number of things.
-
-    >>> plural(1, "path"), plural(10**12, "path")
-    ('1 path', '1,000,000,000,000 paths')
-    """
-    return f"{counted(count)} {noun}{'' if count == 1 else 's'}"
-
-
-def counted(count: int) -> str:
-    """A count, in full as long as it can be read.
-
-    >>> counted(1200), counted(2**40), counted(2**200)
-    ('1,200', '1,099,511,627,776', '1.61e+60')
-    """
-    if count < 10**18:
-        return f"{count:,}"
-    if count >= MANY:
-        return "more than 1e+1000"
-    return f"{Decimal(count):.2e}"
-
-
 # ── Numbers ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -134,15 +73,6 @@ def numeral(x: float) -> Math:
         return Math(text, r"\mathrm{nan}" if x != x else sign + r"\infty")
     mantissa, _, exponent = text.partition("e")
     return Math(text, mantissa + (rf" \times 10^{{{int(exponent)}}}" if exponent else ""))
-
-
-def superscript(n: int) -> str:
-    """A whole number as an exponent.
-
-    >>> superscript(-12)
-    '⁻¹²'
-    """
-    return str(n).translate(_SUPERSCRIPTS)
 
 
 # ── Names ─────────────────────────────────────────────────────────────────────────────────
@@ -182,7 +112,7 @@ def tex_name(name: str) -> str:
 
 
 def _below(digits: str) -> str:
-    return f"_{{{digits.translate(_DIGITS)}}}" if digits else ""
+    return f"_{{{normalize('NFKC', digits)}}}" if digits else ""
 
 
 _CAPITALS: Final = frozenset(
@@ -246,8 +176,8 @@ def _tex_letter(char: str) -> str:
     letters = normalize("NFD", char)
     if len(letters) == 2 and letters[1] in _ACCENTS and letters[0].isascii():
         return f"${_ACCENTS[letters[1]]}{{{letters[0]}}}$"
-    if char in "₀₁₂₃₄₅₆₇₈₉":
-        return f"$_{char.translate(_DIGITS)}$"
+    if char in SUBSCRIPTS:
+        return f"$_{normalize('NFKC', char)}$"
     return char
 
 

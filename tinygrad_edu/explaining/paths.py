@@ -16,7 +16,8 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from ..snapshots import Graph
-from .notation import MANY, pattern
+from ..strings import MANY
+from .notation import pattern
 
 PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes
 

@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from ..core import ops
 from ..core.table import Op, number
-from .notation import Math, numeral, superscript, tex_name
+from ..strings import as_superscript
+from .notation import Math, numeral, tex_name
 
 LARGEST: Final = 200  # operations in one formula; what is larger is shown as dots
 DOTS: Final = Math("⋯", r"\cdots")
@@ -355,7 +356,7 @@ def _as_text(op: Op, args: list[tuple[Math, int, int]]) -> tuple[str, int]:
     if op.name == "pow":
         exponent = args[1][0].text
         if exponent in _RAISED or exponent.lstrip("-").isdecimal():
-            raised = _RAISED.get(exponent) or superscript(int(exponent))
+            raised = _RAISED.get(exponent) or as_superscript(int(exponent))
             return _held(args[0], ATOM, ATOM).text + raised, POWER
     if op.name in _TEXT:
         form, needs, whole = _TEXT[op.name]

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from ..core.value import Value
 from ..errors import BadArgument
+from ..strings import short
 from .document import Block, Explanation, Formula, Prose, Table, Title
-from .notation import Math, derivative, equal, numeral, short, tex_name
+from .notation import Math, derivative, equal, numeral, tex_name
 from .symbols import Term, close
 
 # How the settings of rules are written in papers.

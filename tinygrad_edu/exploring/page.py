@@ -19,20 +19,19 @@ from ..core.table import TABLE, is_real, number
 from ..core.value import Value
 from ..drawing.folding import path as boxes
 from ..drawing.folding import reached
-from ..drawing.labels import clean, named, plural, short, symbol
+from ..drawing.labels import named, symbol
 from ..drawing.layout import rules_js
 from ..errors import BadArgument, GraphError
 from ..files import write_whole
 from ..keras.callbacks import WeightHistory
 from ..snapshots import Graph, Node, ids, snapshot
+from ..strings import SUBSCRIPTS, as_subscript, clean, plural, short
 from . import formulas, javascript, stages
 
 SCRIPT: Final = (
     "arithmetic", "graph", "compute", "state", "words", "picture", "reason", "training", "charts",
     "landscape", "table", "predict", "controls",
 )  # fmt: skip
-_SUBSCRIPTS: Final = "₀₁₂₃₄₅₆₇₈₉"
-_DIGITS: Final = str.maketrans(_SUBSCRIPTS, "0123456789")
 MOST_CHARACTERS: Final = 20  # of a name that is a formula
 MOST_NUMBERS: Final = 60_000  # weights of all epochs together, 11 bytes each
 MOST_NODES: Final = 20_000  # the page's own arithmetic stays below a second
@@ -288,13 +287,13 @@ def names(graph: Graph) -> list[str]:
     places: dict[str, set[int]] = {}  # the samples that what stands before one is found in
     kept: set[str] = set()  # of which the subscript tells something else
     for node in graph.nodes:
-        base = named(node).rstrip(_SUBSCRIPTS)
+        base = named(node).rstrip(SUBSCRIPTS)
         index = named(node)[len(base) :]
         split.append((base, index))
         if index:
             sample = number.get(boxes(node)[0], 0) if boxes(node) else 0
             places.setdefault(base, set()).add(sample)
-            if not base or index.translate(_DIGITS) != str(sample):
+            if not base or index != as_subscript(sample):
                 kept.add(base)
     return [
         base if base not in kept and len(places.get(base, ())) > 1 else base + index

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from ..drawing.folding import Card, Link, View, contents, view
-from ..drawing.labels import plural
 from ..drawing.layout import Stage
 from ..snapshots import Graph
+from ..strings import plural
 
 CARDS: Final = 300  # of the picture of the whole; a larger graph is folded
 SPAN: Final = 3000  # columns that all lines cross together: more, and the layout takes minutes

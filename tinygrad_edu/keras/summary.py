@@ -8,11 +8,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..core.value import Value
-from ..drawing.labels import clean, plural
-from ..drawing.text import columns
 from ..errors import BadArgument
 from ..nn.layers import Activation, Shape, ShapedLayer, Signal, sizes
 from ..notebooks import table
+from ..strings import clean, columns, plural
 
 if TYPE_CHECKING:
     from .models import Model

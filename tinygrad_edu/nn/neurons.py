@@ -12,11 +12,11 @@ from ..core.modes import scope
 from ..core.table import is_real
 from ..core.value import Number, Value
 from ..errors import BadArgument
+from ..strings import as_subscript
 from .activations import activation
 from .module import Module
 
 Seed = int | Random | None
-_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def _counted(what: str, n: Any) -> int:
@@ -31,7 +31,7 @@ def subscript(name: str, i: int, of: int) -> str:
     >>> subscript("w", 12, of=20), subscript("w", 1, of=1)
     ('w₁₂', 'w')
     """
-    return f"{name}{i}".translate(_SUBSCRIPT) if of > 1 else name
+    return as_subscript(f"{name}{i}") if of > 1 else name
 
 
 def weighted_sum(ws: Sequence[Value], xs: Sequence[Number], b: Value | None) -> Value:

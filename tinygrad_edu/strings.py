@@ -1,0 +1,86 @@
+"""Strings for people: what a terminal and a picture can show, counts of things, small digits."""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import combining, east_asian_width
+
+MANY: Final = 10**1000  # counts stop here: more digits than anyone reads, or memory holds
+
+# What neither a terminal nor XML nor a formula can show. Line ends and tabs become blanks.
+_UNFIT: Final = {
+    **dict.fromkeys([*range(32), *range(127, 160), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]),
+    **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " "),
+}
+SUBSCRIPTS: Final = "₀₁₂₃₄₅₆₇₈₉"
+_BELOW: Final = str.maketrans("0123456789", SUBSCRIPTS)
+_ABOVE: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def clean(text: str) -> str:
+    """A string without control characters and lone surrogates.
+
+    >>> clean("a\\x00b\\ud800\\nc")
+    'ab c'
+    """
+    return text.translate(_UNFIT)
+
+
+def short(text: str, width: int = 24) -> str:
+    """A cleaned string of at most ``width`` characters.
+
+    >>> short("x" * 30, 8)
+    'xxxxxxx…'
+    """
+    text = clean(text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def columns(text: str) -> int:
+    """How wide a terminal shows a string.
+
+    >>> columns("ŷ"), columns("家")
+    (1, 2)
+    """
+    wide = sum(east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(combining(char) > 0 for char in text)
+
+
+def plural(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> plural(1, "node"), plural(1200, "node")
+    ('1 node', '1,200 nodes')
+    """
+    return f"{counted(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def counted(count: int) -> str:
+    """A count, in full as long as it can be read.
+
+    >>> counted(1200), counted(2**40), counted(2**200)
+    ('1,200', '1,099,511,627,776', '1.61e+60')
+    """
+    from decimal import Decimal  # late: few counts are so large
+
+    if count >= MANY:
+        return "more than 1e+1000"
+    return f"{count:,}" if count < 10**18 else f"{Decimal(count):.2e}"
+
+
+def as_subscript(text: object) -> str:
+    """A string with its digits below the line; of a number, those of the number.
+
+    >>> as_subscript("w1"), as_subscript(12)
+    ('w₁', '₁₂')
+    """
+    return str(text).translate(_BELOW)
+
+
+def as_superscript(n: int) -> str:
+    """A whole number as an exponent.
+
+    >>> as_superscript(-12)
+    '⁻¹²'
+    """
+    return str(n).translate(_ABOVE)
