@@ -6,7 +6,7 @@ Each class is also the built-in error a caller would expect, so ``except TypeErr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class TinygradError(Exception):
@@ -60,6 +60,34 @@ class SavedModelError(TinygradError, ValueError):
 
 class GradientMismatch(TinygradError, AssertionError):
     """`check_grads` found two derivatives that disagree."""
+
+
+def check_name(kind: str, name: object, known: Collection[str]) -> None:
+    """Refuse a name that is in no table.
+
+    Raises:
+        NameUnknown: with the nearest name that there is.
+
+    >>> check_name("mode", "forward", ["forward", "reverse"])
+    """
+    if name not in known:
+        raise unknown_name(kind, name, known)
+
+
+def check_whole(what: str, n: object, least: int = 1) -> int:
+    """A whole number that is large enough; True and False are not whole numbers here.
+
+    Raises:
+        BadArgument: for anything else.
+
+    >>> check_whole("The number of epochs", 0)
+    Traceback (most recent call last):
+        ...
+    tinygrad_edu.errors.BadArgument: The number of epochs is a whole number from 1. Received: 0.
+    """
+    if not isinstance(n, int) or isinstance(n, bool) or n < least:
+        raise BadArgument(f"{what} is a whole number from {least}. Received: {n!r}.")
+    return n
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> NameUnknown:

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-from ..errors import BadArgument, NotANumber, TinygradError, unknown_name
+from ..errors import BadArgument, NotANumber, TinygradError, check_name
 from ..files import write_whole
 from ..strings import plural
 
@@ -52,8 +52,7 @@ class Table(NamedTuple):
             NameUnknown: with the nearest name that there is.
             NotANumber, BadArgument: for the first field that is no finite number.
         """
-        if name not in self.names:
-            raise unknown_name(f"column of {self.path}", name, self.names)
+        check_name(f"column of {self.path}", name, self.names)
         place = self.names.index(name)
         numbers = []
         for row, line in zip(self.rows, self.lines):

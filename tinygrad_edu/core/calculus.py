@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..blocks import MODE, entering
-from ..errors import BadArgument, NotANumber, unknown_name
+from ..errors import BadArgument, NotANumber, check_name
 from . import ops
 from .graph import depends_on, local_numbers, tape, wanted
 from .table import number
@@ -397,8 +397,7 @@ def jacobian(
     >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
     [[3.0, 2.0], [1.0, 1.0]]
     """
-    if mode not in ("auto", "forward", "reverse"):
-        raise unknown_name("mode", mode, ("auto", "forward", "reverse"))
+    check_name("mode", mode, ("auto", "forward", "reverse"))
 
     def jacobian_of_f(*args: Any, **named: Any) -> Any:
         run = _run(f, args, named, argnums)

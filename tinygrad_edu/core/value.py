@@ -308,6 +308,18 @@ def sweep(nodes: list[Value]) -> None:
                     arg._grad += node._grad * local
 
 
+def plain(x: Any) -> float:
+    """The number of a Value, and any other number as a float.
+
+    Raises:
+        NotANumber: for something else.
+
+    >>> plain(Value(2.0)), plain(3)
+    (2.0, 3.0)
+    """
+    return x.data if isinstance(x, Value) else number(x)
+
+
 def zero_grad(values: Any) -> None:
     """Set the ``grad`` of Values to 0: of one, of an iterable of them, or of a Module.
 

@@ -13,7 +13,7 @@ from math import floor, inf, isfinite, log10
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.table import number
-from ..errors import BadArgument, MissingExtra, unknown_name
+from ..errors import BadArgument, MissingExtra, check_name
 from ..strings import as_superscript, clean
 from .themes import THEMES, Theme
 
@@ -71,8 +71,7 @@ def _shown() -> type[Axes]:
 
 def begin(ax: Axes | None, theme: str, title: str | None) -> tuple[Axes, Theme]:
     """Axes to draw on, with the colours of the theme."""
-    if theme not in THEMES:
-        raise unknown_name("theme", theme, THEMES)
+    check_name("theme", theme, THEMES)
     look = THEMES[theme]
     try:
         from matplotlib.figure import Figure

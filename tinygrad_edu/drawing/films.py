@@ -18,7 +18,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from ..errors import BadArgument, DrawingError, MissingExtra, unknown_name
+from ..errors import BadArgument, DrawingError, MissingExtra, check_name
 from ..snapshots import Graph
 from .engines import render
 from .folding import view
@@ -73,8 +73,7 @@ def film(
             f"Each frame has one caption. Received: {len(captions)} captions for "
             f"{len(graphs)} frames."
         )
-    if theme not in THEMED:
-        raise unknown_name("theme", theme, THEMED)
+    check_name("theme", theme, THEMED)
     if not seconds > 0.0:
         raise BadArgument(f"seconds is how long a frame stays, above 0. Received: {seconds!r}.")
     stage = Stage(graphs, view(graphs[0], limit), title=title, theme=theme, captions=captions or ())

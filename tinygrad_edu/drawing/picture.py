@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ..errors import BadArgument, DrawingError, GraphError, unknown_name
+from ..errors import BadArgument, DrawingError, GraphError, check_name, check_whole, unknown_name
 from ..files import write_whole
 from ..snapshots import Graph, ids, snapshot
 from .dot import SHOWN
@@ -75,20 +75,15 @@ def draw(
     >>> picture.svg()[:4]
     '<svg'
     """
-    if theme not in THEMED:
-        raise unknown_name("theme", theme, THEMED)
-    if direction not in DIRECTIONS:
-        raise unknown_name("direction", direction, DIRECTIONS)
-    if type(limit) is not int or limit < 1:
-        raise BadArgument(f"limit is a number of cards, at least 1. Received: {limit!r}.")
-    if depth is not None and (type(depth) is not int or depth < 0):
-        raise BadArgument(f"depth is a number of edges, at least 0. Received: {depth!r}.")
+    check_name("theme", theme, THEMED)
+    check_name("direction", direction, DIRECTIONS)
+    check_whole("limit", limit)
+    check_whole("depth", 0 if depth is None else depth, 0)
     if title is not None and not isinstance(title, str):
         raise BadArgument(f"A title is a text. Received: {title!r}.")
     shown = _texts("show", show)
     for part in shown:
-        if part not in SHOWN:
-            raise unknown_name("part of a card", part, SHOWN)
+        check_name("part of a card", part, SHOWN)
     graph = graph_of(x)
     options = Options(
         title, theme, limit, depth, _texts("unfold", unfold), _ids(x, graph, highlight),

@@ -23,12 +23,12 @@ from math import floor, inf, isfinite, nan, nextafter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.calculus import gradients
-from ..core.graph import datum, tape
+from ..core.graph import tape
 from ..core.modes import no_grad
 from ..core.table import TABLE, Op, number
 from ..core.trees import flatten
-from ..core.value import Value
-from ..errors import BadArgument, GraphError, NotANumber, unknown_name
+from ..core.value import Value, plain
+from ..errors import BadArgument, GraphError, NotANumber, check_name, check_whole
 from ..strings import plural
 from .axes import (
     FONT,
@@ -154,7 +154,7 @@ def _losses(found: Any) -> list[float]:
             f"The losses of a plot are what fit returned, a list with one for each epoch, or a "
             f"dict of these by name. Received: {found!r}."
         )
-    numbers = [datum(y) if isinstance(y, Value) else number(y) for y in found]
+    numbers = list(map(plain, found))
     if not numbers:
         raise BadArgument("There is no loss to show. Received: an empty list.")
     return [y if isfinite(y) else nan for y in numbers]  # which leaves a gap
@@ -493,8 +493,7 @@ def regions(
     points = [] if x is None else [(row[0], row[1]) for row in _rows(x, 2, "x")]
     if not points and limits is None:
         raise BadArgument("The regions need samples to lie about. Received: neither x nor limits.")
-    if type(resolution) is not int or resolution < 2:
-        raise BadArgument(f"resolution is a whole number from 2. Received: {resolution!r}.")
+    check_whole("resolution", resolution, 2)
     (left, right), (bottom, top) = window(limits, points, 0.12)
     columns, rows = steps(left, right, resolution), steps(bottom, top, resolution)
     asked = [[a, b] for b in rows for a in columns] + [list(point) for point in points]
@@ -677,8 +676,7 @@ def operation(
 
 def _unary(row: str | Op) -> Op:
     if isinstance(row, str):
-        if row not in TABLE:
-            raise unknown_name("operation", row, TABLE)
+        check_name("operation", row, TABLE)
         row = TABLE[row]
     if not isinstance(row, Op):
         raise BadArgument(f'An operation is a name or a row, such as "tanh". Received: {row!r}.')
@@ -790,7 +788,7 @@ def _answers(model: Any, points: list[list[float]], inputs: int = 2) -> Any:
             found = [flatten(model(p[0] if inputs == 1 else p))[0] for p in points]
     else:
         raise BadArgument(f"A model has a predict, or is a function. Received: {model!r}.")
-    rows = [[x.data if isinstance(x, Value) else number(x) for x in answer] for answer in found]
+    rows = [list(map(plain, answer)) for answer in found]
     if inputs == 2:
         return rows
     if any(len(row) != 1 for row in rows):

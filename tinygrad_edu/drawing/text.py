@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ..errors import BadArgument
+from ..errors import check_whole
 from ..snapshots import Graph, Node, snapshot
 from ..strings import columns, plural, short
 from .labels import named, rounded, signed, symbol
@@ -34,8 +34,7 @@ def tree(x: Any, limit: int = 60) -> str:
        │  └─ +0.5 · x = 2  ∂ -2
        └─ 3
     """
-    if type(limit) is not int or limit < 1:
-        raise BadArgument(f"limit is a number of lines, at least 1. Received: {limit!r}.")
+    check_whole("limit", limit)
     graph = x if isinstance(x, Graph) else snapshot(x)
     lines: list[str] = []
     shown: set[int] = set()

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..core import ops
 from ..core.table import number
-from ..core.value import Value
-from ..errors import BadArgument, unknown_name
+from ..core.value import plain
+from ..errors import BadArgument, check_name
 
 # ── Functions of one number that Keras has with more arguments than a row ──────────────────
 
@@ -158,13 +158,9 @@ def sparsemax(xs: Sequence[Any]) -> list[Any]:
     >>> sparsemax([1.0, 0.5, -1.0])
     [0.75, 0.25, 0.0]
     """
-
-    def size(x: Any) -> float:
-        return x.data if isinstance(x, Value) else number(x)
-
-    falling = sorted(xs, key=size, reverse=True)
+    falling = sorted(xs, key=plain, reverse=True)
     above, total = 0, 0.0
-    for k, x in enumerate(map(size, falling), 1):
+    for k, x in enumerate(map(plain, falling), 1):
         total += x
         if 1.0 + k * x > total:
             above = k
@@ -220,6 +216,5 @@ def activation(name: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     if callable(name):
         return name
     known = {**ACTIVATIONS, **VECTOR_ACTIVATIONS}
-    if name not in known:
-        raise unknown_name("activation", name, known)
+    check_name("activation", name, known)
     return known[name]

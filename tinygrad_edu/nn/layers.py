@@ -19,7 +19,7 @@ from ..core.modes import scope
 from ..core.table import is_real, number
 from ..core.trees import as_array, flatten
 from ..core.value import Number, Value
-from ..errors import BadArgument
+from ..errors import BadArgument, check_whole
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
 from .initializers import initializer
 from .module import Module
@@ -112,8 +112,7 @@ class ShapedLayer(Module):
         input_shape: Sequence[int] | int | None = None,
         input_dim: int | None = None,
     ) -> None:
-        if input_shape is None and input_dim is not None:
-            input_shape = input_dim
+        input_shape = input_dim if input_shape is None else input_shape
         self.given_name = name
         self.name = name or snake(type(self).__name__)
         self.trainable = trainable
@@ -300,9 +299,7 @@ class Dense(ShapedLayer):
         **layer: Any,
     ) -> None:
         super().__init__(**layer)
-        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-            raise BadArgument(f"units is a whole number from 1. Received: {units!r}.")
-        self.units, self.use_bias = units, bool(use_bias)
+        self.units, self.use_bias = check_whole("units", units), bool(use_bias)
         self.activation = Activation(activation)
         self.kernel_initializer = initializer(kernel_initializer)
         self.bias_initializer = initializer(bias_initializer)

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 from ..core import ops
 from ..core.table import is_real, number
 from ..core.trees import flatten
-from ..core.value import Value
-from ..errors import BadArgument, unknown_name
+from ..core.value import Value, plain
+from ..errors import BadArgument, check_name
 from .activations import log_softmax, softmax
 from .names import Named
 from .settings import Flag, Fraction, Positive
@@ -311,7 +311,7 @@ def class_index(y_true: Sequence[Any], classes: int) -> int:
             f"A sparse target is one number, the class. Received: {len(y_true)} numbers. "
             f"For one number per class use the categorical form."
         )
-    target = y_true[0].data if isinstance(y_true[0], Value) else number(y_true[0])
+    target = plain(y_true[0])
     if not (target.is_integer() and 0 <= target < classes):
         raise BadArgument(
             f"A sparse target is a whole number from 0 to {classes - 1}, as there are {classes} "
@@ -482,8 +482,7 @@ class Loss(Compared):
     ) -> None:
         super().__init__(function, **settings)
         self.reduction = "none" if reduction is None else reduction
-        if self.reduction not in REDUCTIONS:
-            raise unknown_name("reduction", reduction, REDUCTIONS)
+        check_name("reduction", self.reduction, REDUCTIONS)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss of a batch, one number or Value; or with reduction "none" a list of them.

@@ -12,8 +12,7 @@ from math import isinf, nan, sqrt
 from typing import Any, ClassVar
 
 from ..core import ops
-from ..core.table import number
-from ..core.value import Value
+from ..core.value import plain
 from ..errors import BadArgument
 from .losses import ALIASES as LOSS_ALIASES
 from .losses import (
@@ -173,7 +172,7 @@ class Metric(Compared):
         found = self.per_sample(targets, predictions)
         values = found if isinstance(found, list) else [found] * n
         for value, weight in zip(values, weights):
-            self.total += weight * _float(value)
+            self.total += weight * plain(value)
             self.weight += weight
 
     def result(self) -> float:
@@ -232,12 +231,8 @@ class R2Score(Metric):
         self.outputs: dict[int, tuple[float, float, float]] = {}
 
 
-def _float(x: Any) -> float:
-    return x.data if isinstance(x, Value) else number(x)
-
-
 def _floats(ys: Any) -> list[list[float]]:
-    return [[_float(y) for y in sample] for sample in samples(ys)]
+    return [[plain(y) for y in sample] for sample in samples(ys)]
 
 
 def metric(which: str | Callable[..., Any] | Metric) -> Metric:

@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Annotated, Any, ClassVar, TypeAlias, get_type_hints
 
-from ..core.table import is_real, number
-from ..errors import BadArgument, NotANumber, unknown_name
+from ..errors import BadArgument, check_name, unknown_name
 from .settings import Limit
 
 Finite: TypeAlias = Annotated[float, Limit("a finite number", isfinite)]
@@ -99,29 +98,18 @@ class Named:
         return {"function": self.name, **self.settings}
 
     def __repr__(self) -> str:
-        defaults = _defaults(self.function) if self.built_in else {}
-        changed = {
-            name: x
-            for name, x in self.settings.items()
-            if name not in defaults or x != defaults[name]
-        }
-        shown = [repr(self.name), *(f"{name}={x!r}" for name, x in changed.items())]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        usual = _defaults(self.function).items() if self.built_in else ()
+        changed = [f"{name}={x!r}" for name, x in self.settings.items() if (name, x) not in usual]
+        return f"{type(self).__name__}({', '.join([repr(self.name), *changed])})"
 
     def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """The settings of a function from the table: those given, and defaults for the rest."""
         settings = _defaults(self.function)
         limits = get_type_hints(self.function, include_extras=True)
         for name, value in given.items():
-            if name not in settings:
-                raise unknown_name(f"setting of {self.name}", name, settings)
+            check_name(f"setting of {self.name}", name, settings)
             (limit,) = limits[name].__metadata__
-            what = f"{name.replace('_', ' ')} of {self.name}"
-            refusal = f"The {what} is {limit.words}. Received: {value!r}."
-            if not is_real(value):
-                raise NotANumber(refusal)
-            if not limit.holds(number(value)):
-                raise BadArgument(refusal)
+            limit.check(f"{name.replace('_', ' ')} of {self.name}", value)
             settings[name] = limits[name].__origin__(value)  # float or bool
         return settings
 

@@ -11,18 +11,12 @@ from ..core import ops
 from ..core.modes import scope
 from ..core.table import is_real
 from ..core.value import Number, Value
-from ..errors import BadArgument
+from ..errors import BadArgument, check_whole
 from ..strings import as_subscript
 from .activations import activation
 from .module import Module
 
 Seed = int | Random | None
-
-
-def _counted(what: str, n: Any) -> int:
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        raise BadArgument(f"The number of {what} is a whole number from 1. Received: {n!r}.")
-    return n
 
 
 def subscript(name: str, i: int, of: int) -> str:
@@ -74,7 +68,7 @@ class Neuron(Module):
                 name=subscript("w", i, nin),
                 role="parameter",
             )
-            for i in range(1, _counted("inputs", nin) + 1)
+            for i in range(1, check_whole("The number of inputs", nin) + 1)
         ]
         self.b = Value(0.0, name="b", role="parameter")
         self.nonlin = bool(nonlin)
@@ -118,9 +112,8 @@ class Layer(Module):
 
     def __init__(self, nin: int, nout: int, *, seed: Seed = None, **neuron: Any) -> None:
         random = seed if isinstance(seed, Random) else Random(seed)
-        self.neurons = [
-            Neuron(nin, **neuron, seed=random) for _ in range(_counted("neurons", nout))
-        ]
+        count = check_whole("The number of neurons", nout)
+        self.neurons = [Neuron(nin, **neuron, seed=random) for _ in range(count)]
 
     def __call__(self, x: Sequence[Number] | Number) -> Any:
         outputs = []
@@ -155,10 +148,9 @@ class MLP(Module):
         seed: Seed = None,
     ) -> None:
         random = seed if isinstance(seed, Random) else Random(seed)
-        sizes = [nin, *nouts]
         self.layers = [
             Layer(a, b, nonlin=i < len(nouts), activation=activation, seed=random)
-            for i, (a, b) in enumerate(pairwise(sizes), 1)
+            for i, (a, b) in enumerate(pairwise([nin, *nouts]), 1)
         ]
 
     def __call__(self, x: Sequence[Number] | Number) -> Any:

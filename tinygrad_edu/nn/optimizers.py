@@ -21,7 +21,7 @@ from ..core.ops import sum as total
 from ..core.table import is_real, number
 from ..core.trees import flatten
 from ..core.value import Value
-from ..errors import BadArgument, NotANumber, unknown_name
+from ..errors import BadArgument, NotANumber, check_name, check_whole
 from .schedules import schedule_from_config
 from .settings import (
     Flag,
@@ -159,13 +159,13 @@ class Optimizer(Settings):
             if callable(value):
                 object.__setattr__(self, name, value)
                 return
-        if name in CLIPS and value is not None:
-            for other in CLIPS:
-                if other != name and getattr(self, other) is not None:
-                    raise BadArgument(
-                        f"Gradients are clipped in one way. Received: {name}={value!r} and "
-                        f"{other}={getattr(self, other)!r}. Leave one of them out."
-                    )
+        others = set(CLIPS) - {name} if name in CLIPS and value is not None else ()
+        for other in others:
+            if getattr(self, other) is not None:
+                raise BadArgument(
+                    f"Gradients are clipped in one way. Received: {name}={value!r} and "
+                    f"{other}={getattr(self, other)!r}. Leave one of them out."
+                )
         super().__setattr__(name, value)
 
     def bind(self, parameters: Any) -> None:
@@ -323,12 +323,12 @@ class Optimizer(Settings):
         return gradients
 
     def __repr__(self) -> str:
-        told = {
-            name: value
+        changed = (
+            f"{name}={value!r}"
             for name, value in self.settings().items()
             if name == "learning_rate" or value != getattr(type(self), name)
-        }
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in told.items())})"
+        )
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def state_dict(self) -> dict[str, Any]:
         """All that steps have changed, as JSON holds it, exact to the bit.
@@ -366,8 +366,7 @@ class Optimizer(Settings):
         iterations, columns = state["iterations"], state["memory"]
         if state["class"] != mine:
             raise BadArgument(f"This is a {mine}. Received: the state of a {state['class']!r}.")
-        if type(iterations) is not int or iterations < 0:
-            raise BadArgument(f"Iterations are a whole number from 0. Received: {iterations!r}.")
+        check_whole("The number of iterations", iterations, 0)
         if not isinstance(columns, Mapping) or columns.keys() != self.start().keys():
             raise BadArgument(
                 f"{mine} remembers {', '.join(self.start()) or 'nothing'}. Received: "
@@ -849,8 +848,7 @@ def optimizer(which: Any) -> Optimizer:
             f"An optimizer is a name such as 'sgd' or an object such as SGD(0.01). "
             f"Received: {which!r}."
         )
-    if which.lower() not in OPTIMIZERS:
-        raise unknown_name("optimizer", which, OPTIMIZERS)
+    check_name("optimizer", which.lower(), OPTIMIZERS)
     return OPTIMIZERS[which.lower()]()
 
 

@@ -53,7 +53,23 @@ class Schedule(Settings):
 
 
 @dataclass
-class ExponentialDecay(Schedule):
+class _Steady(Schedule):
+    """What the two schedules share that count time in units of ``decay_steps``."""
+
+    initial_learning_rate: NotNegative
+    decay_steps: Positive
+    decay_rate: NotNegative
+    staircase: Flag = False
+    name: str | None = None
+
+    def units(self, step: float) -> float:
+        """t / T, rounded down if α falls in stairs."""
+        t = step / self.decay_steps
+        return floor(t) if self.staircase else t
+
+
+@dataclass
+class ExponentialDecay(_Steady):
     """α(t) = α₀ · rate^(t / T): after every T steps a fixed part is left.
 
     Args:
@@ -68,21 +84,12 @@ class ExponentialDecay(Schedule):
     (0.1, 0.05, 0.025)
     """
 
-    initial_learning_rate: NotNegative
-    decay_steps: Positive
-    decay_rate: NotNegative
-    staircase: Flag = False
-    name: str | None = None
-
     def at(self, step: float) -> float:
-        p = step / self.decay_steps
-        if self.staircase:
-            p = floor(p)
-        return self.initial_learning_rate * power(self.decay_rate, p)
+        return self.initial_learning_rate * power(self.decay_rate, self.units(step))
 
 
 @dataclass
-class InverseTimeDecay(Schedule):
+class InverseTimeDecay(_Steady):
     """α(t) = α₀ / (1 + rate · t / T).
 
     Args:
@@ -97,17 +104,8 @@ class InverseTimeDecay(Schedule):
     (0.1, 0.05, 0.025)
     """
 
-    initial_learning_rate: NotNegative
-    decay_steps: Positive
-    decay_rate: NotNegative
-    staircase: Flag = False
-    name: str | None = None
-
     def at(self, step: float) -> float:
-        p = step / self.decay_steps
-        if self.staircase:
-            p = floor(p)
-        return self.initial_learning_rate / (1.0 + self.decay_rate * p)
+        return self.initial_learning_rate / (1.0 + self.decay_rate * self.units(step))
 
 
 @dataclass

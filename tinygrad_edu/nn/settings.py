@@ -21,7 +21,7 @@ from typing import (
 )
 
 from ..core.table import is_real, number
-from ..errors import BadArgument, NotANumber, unknown_name
+from ..errors import BadArgument, NotANumber, check_name
 
 
 class Limit(NamedTuple):
@@ -29,6 +29,19 @@ class Limit(NamedTuple):
 
     words: str
     holds: Callable[[float], bool]
+
+    def check(self, what: str, value: Any) -> None:
+        """Refuse what this may not be.
+
+        Raises:
+            NotANumber: for something that is not a number.
+            BadArgument: for a number beyond the limit.
+        """
+        refusal = f"The {what} is {self.words}. Received: {value!r}."
+        if not is_real(value):
+            raise NotANumber(refusal)
+        if not self.holds(number(value)):
+            raise BadArgument(refusal)
 
 
 Fraction: TypeAlias = Annotated[
@@ -88,12 +101,7 @@ class Settings:
     def __setattr__(self, name: str, value: Any) -> None:
         limit, kind, optional = self.limits.get(name, (None, None, True))
         if limit and kind and not (value is None and optional):
-            what = name.replace("_", " ")
-            refusal = f"The {what} of {type(self).__name__} is {limit.words}. Received: {value!r}."
-            if not is_real(value):
-                raise NotANumber(refusal)
-            if not limit.holds(number(value)):
-                raise BadArgument(refusal)
+            limit.check(f"{name.replace('_', ' ')} of {type(self).__name__}", value)
             value = kind(value)
         super().__setattr__(name, value)
 
@@ -151,10 +159,7 @@ def from_config(kind: str, table: Mapping[str, type[T]], config: Any) -> T:
     classes = {cls.__name__: cls for cls in table.values()}
     settings = dict(config)
     name = settings.pop("class")
-    if name not in classes:
-        raise unknown_name(kind, name, classes)
-    known = classes[name].names()
+    check_name(kind, name, classes)
     for setting in settings:
-        if setting not in known:
-            raise unknown_name(f"setting of {name}", setting, known)
+        check_name(f"setting of {name}", setting, classes[name].names())
     return classes[name](**settings)

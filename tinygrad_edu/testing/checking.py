@@ -12,10 +12,10 @@ from ..blocks import entering
 from ..core import ops
 from ..core.calculus import jvp, vjp
 from ..core.graph import datum
-from ..core.table import Op, number
+from ..core.table import Op
 from ..core.trees import Rebuild, flatten
-from ..core.value import Value
-from ..errors import BadArgument, GradientMismatch, unknown_name
+from ..core.value import plain
+from ..errors import BadArgument, GradientMismatch, check_name
 from .differences import EPSILON, NOTHING, Flat, Kink, Run, Slope, flow, only, run, slopes
 
 __all__ = ["GradientReport", "check_grads"]
@@ -92,15 +92,14 @@ def check_grads(
     tinygrad_edu.errors.GradientMismatch: ...
     """
     for mode in modes:
-        if mode not in ("fwd", "rev"):
-            raise unknown_name("mode", mode, ("fwd", "rev"))
+        check_name("mode", mode, ("fwd", "rev"))
     if not modes or order < 1 or directions < 1:
         raise BadArgument(
             f"check_grads needs a mode, and an order and directions of at least 1. "
             f"Received: modes={modes!r}, order={order!r}, directions={directions!r}."
         )
     leaves, like_points = flatten(points)
-    xs = [number(x.data if isinstance(x, Value) else x) for x in leaves]
+    xs = list(map(plain, leaves))
     if not xs or not all(map(isfinite, xs)):
         raise BadArgument(f"check_grads needs a point of finite numbers. Received: {points!r}.")
 
