@@ -5,6 +5,8 @@ A test compares each with what stands in the repository.
 
 from __future__ import annotations
 
+import json
+import textwrap
 from pathlib import Path
 
 from tinygrad_edu.core.operators import is_method
@@ -69,7 +71,27 @@ def _method(op: Op) -> str:
     return f"    def {op.name}(self{given}) -> Value: ...\n"
 
 
-GENERATED = {PACKAGE / "core" / "operators.pyi": operators_stub}
+def exports() -> str:
+    """The rows that the front door gives away: all but those that serve partials only."""
+    names = sorted(name for name in BUILT_IN if name != "unless_nan")
+    return "\n".join(
+        [
+            '"""The built-in rows, by name. Made from the table by tests/generate.py."""',
+            "",
+            *(f"from .ops import {name} as {name}" for name in names),
+            "",
+            "__all__ = [",
+            textwrap.indent(textwrap.fill(", ".join(map(json.dumps, names)), 94) + ",", "    "),
+            "]",
+            "",
+        ]
+    )
+
+
+GENERATED = {
+    PACKAGE / "core" / "exports.py": exports,
+    PACKAGE / "core" / "operators.pyi": operators_stub,
+}
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from tinygrad_edu import Value
 from tinygrad_edu.compiler import c_source as c
 from tinygrad_edu.compiler.code import Code
 from tinygrad_edu.core.table import BUILT_IN, TABLE
-from tinygrad_edu.errors import BadArgument
+from tinygrad_edu.errors import BadArgument, NameUnknown
 
 CC = shutil.which("cc")
 needs_cc = pytest.mark.skipif(CC is None, reason="no C compiler `cc` on PATH")
@@ -116,10 +116,6 @@ def test_every_primitive_at_every_edge(tmp_path: Path):
         ulps = 1 if op == "hypot" else 0
         for lane, x, y in zip(lanes, each, right):
             assert agree(x, y, ulps), f"{op}{lane} is {x} in C and {y} in Python"
-
-
-def test_every_primitive_of_the_table_is_known():
-    assert set(PRIMITIVES) == {*c.EXPRESSIONS, "sum"}
 
 
 numbers = st.one_of(st.sampled_from(EDGES), st.floats(width=64))
@@ -229,11 +225,11 @@ def test_a_very_large_program_compiles(tmp_path: Path):
 
 
 def test_only_what_is_used_is_written():
-    code = Code(1, 0, (7.25,), ("exp", "sign", "relu"), ((0,), (0,), (2,)), each=(4,))
+    code = Code(1, 0, (7.25,), ("exp", "mod", "cbrt"), ((0,), (0, 0), (2,)), each=(4,))
     text = c.c_source(code)
     assert "7.25" not in text
-    assert "sign" not in text
-    assert text.count("program_relu") == 2
+    assert "mod" not in text
+    assert text.count("program_cbrt") == 2
 
 
 @needs_cc
@@ -281,8 +277,8 @@ def test_a_function_needs_a_name_of_its_own(name: str):
         c.c_source(Code(0, 0, (), (), ()), name)
 
 
-def test_an_instruction_that_c_does_not_know():
-    with pytest.raises(BadArgument, match="system"):
+def test_an_instruction_that_there_is_not():
+    with pytest.raises(NameUnknown, match="system"):
         c.c_source(Code(1, 0, (), ("system",), ((0,),), each=(1,)))
 
 

@@ -4,11 +4,13 @@ and the built wheel in a fresh environment."""
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tokenize
 import venv
 from functools import cache
 from pathlib import Path
@@ -32,7 +34,18 @@ FLOORS = {
     "exploring": 5,
     "command": 6, "__main__": 7, "__init__": 7,
 }  # fmt: skip
-CORE = ("ieee", "modes", "table", "ops", "operators", "trees", "graph", "value", "calculus")
+CORE = (
+    "ieee",
+    "modes",
+    "spelling",
+    "table",
+    "ops",
+    "operators",
+    "trees",
+    "graph",
+    "value",
+    "calculus",
+)
 PURE = ("errors", "blocks", "core", "fast", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
 NEIGHBOURS = {("fast", "snapshots")}
@@ -102,6 +115,52 @@ def test_the_core_imports_only_the_standard_library(path):
     foreign = {n.split(".")[0] for n in imports(path) if not n.startswith(".")}
     allowed = {"numpy"} if path.stem == "trees" else set()  # late, and only where an array came in
     assert foreign - allowed <= sys.stdlib_module_names
+
+
+def code_lines(path: Path) -> int:
+    """How many lines of a file are code: not docs, comments, blanks, or other languages.
+
+    In the rows, a line that only spells an operation for a printer or another language counts
+    as docs do: a reader of the mathematics passes over it.
+    """
+    source = path.read_text(encoding="utf-8")
+    docs = {
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }  # fmt: skip
+    code: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in NO_CODE:
+            code.update(range(token.start[0], token.end[0] + 1))
+    lines = source.splitlines()
+    return sum(not SPELLING.match(lines[line - 1]) for line in code - docs)
+
+
+NO_CODE = {
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}  # fmt: skip
+SPELLING = re.compile(r"\s+(symbol|tex|text|spelled|python|c|llvm|js)=")
+
+
+def test_the_core_is_read_in_one_sitting():
+    """The way from recording to the calculus, and the whole core with its rows."""
+    sizes = {name: code_lines(PACKAGE / "core" / f"{name}.py") for name in CORE}
+    assert sum(sizes[name] for name in ("modes", "value", "graph", "calculus")) < 560
+    assert sum(sizes.values()) < 1260
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_no_function_of_the_core_is_long(name):
+    tree = ast.parse((PACKAGE / "core" / f"{name}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            docs = ast.get_docstring(node, clean=False) or ""
+            length = (node.end_lineno or 0) - node.lineno + 1 - len(docs.splitlines())
+            assert length <= 40, node.name
 
 
 def test_importing_is_light():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -184,7 +185,7 @@ FAULTS: dict[str, Callable[[Any], Any]] = {
 
 def faulty(row: Op, **changed: Any) -> Op:
     """A copy of a row, outside of the table, with some fields replaced."""
-    copy = Op()
+    copy = object.__new__(Op)
     for field in Op.__slots__:
         setattr(copy, field, changed.get(field, getattr(row, field)))
     return copy
@@ -292,6 +293,19 @@ def test_a_value_made_of_rows_gives_the_same_bits_on_values(row: Op):
         assert repr(traced.data) == repr(row.compute(*args))
         made_of = {node.op for node in tg.snapshot(traced).nodes} - {None}
         assert made_of <= set(ROWS) - {row}
+
+
+@every_row
+def test_no_cell_of_a_row_is_missing(row: Op):
+    """A primitive is spelled in every language; a composite row is an expression of rows."""
+    if row.spelled is None:
+        assert row.lower == ("identity" if row.blocked else None)
+        return
+    missing = [language for language, cell in row.spelled._asdict().items() if not cell]
+    assert missing in ([], ["llvm"]), f"{row.name} lacks a spelling in {missing}"
+    for language in ("python", "c", "js"):
+        used = set(re.findall(r"\{(\d)\}", getattr(row.spelled, language)))
+        assert used == set(map(str, range(row.arity or 0))), (row.name, language)
 
 
 @every_row

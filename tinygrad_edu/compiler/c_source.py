@@ -16,30 +16,9 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from ..errors import BadArgument
-from .code import PRIMITIVES, Code
+from .code import PRIMITIVES, SPELLED, Code
 
 __all__ = ["c_source"]
-
-# fmt: off
-EXPRESSIONS: Final = {
-    "identity": "{0}",
-    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}",
-    "neg": "-{0}", "square": "{0} * {0}", "reciprocal": "1.0 / {0}",
-    "less": "{0} < {1}", "less_equal": "{0} <= {1}", "equal": "{0} == {1}",
-    "greater": "{0} > {1}", "greater_equal": "{0} >= {1}", "not_equal": "{0} != {1}",
-    "where": "{0} != 0.0 ? {1} : {2}",
-    "abs": "fabs({0})", "round": "rint({0})",  # rint: halves to even
-    "pow": "@pow({0}, {1})", "atan2": "atan2({0}, {1})", "hypot": "hypot({0}, {1})",
-    **{name: f"{name}({{0}})" for name in (
-        "floor", "ceil", "sqrt", "exp", "expm1", "log", "log1p", "log2", "log10", "erf", "erfc",
-        "sin", "cos", "tan", "asin", "acos", "atan",
-        "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")},
-    **{name: f"@{name}({{0}})" for name in ("cbrt", "relu", "sign", "step")},
-    **{name: f"@{name}({{0}}, {{1}})" for name in (
-        "floordiv", "maximum", "minimum", "mod", "unless_nan")},
-}
-"""The primitives in C. "@" stands before what is no function of the C library but a helper."""
-# fmt: on
 
 # The helpers stand in the order in which they call each other.
 HELPERS: Final = {
@@ -81,24 +60,6 @@ static double @floordiv(double x, double y)
     const double whole = floor(quotient);
     return quotient - whole > 0.5 ? whole + 1.0 : whole;
 }
-""",
-    "maximum": """
-static double @maximum(double x, double y) { return x > y || x != x ? x : y; }
-""",
-    "minimum": """
-static double @minimum(double x, double y) { return x < y || x != x ? x : y; }
-""",
-    "relu": """
-static double @relu(double x) { return x > 0.0 || x != x ? x : 0.0; }
-""",
-    "sign": """
-static double @sign(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x + 0.0; }
-""",
-    "step": """
-static double @step(double x) { return x > 0.0 ? 1.0 : x != x ? x : 0.0; }
-""",
-    "unless_nan": """
-static double @unless_nan(double x, double witness) { return witness != witness ? witness : x; }
 """,
 }
 
@@ -171,7 +132,7 @@ def c_source(
 
     Raises:
         BadArgument: if ``name`` is no identifier of C or means something there, or if the
-            program has an instruction that C does not know.
+            program can't be run.
 
     >>> code = Code(2, 0, (), ("hypot",), ((0, 1),), each=(2,))
     >>> text = c_source(code, "length", inputs=["x", "y"])
@@ -194,6 +155,7 @@ def c_source(
             f"A C function is called by letters, digits and underscores, a letter first, and "
             f"like no word of C and no function of math.h. Received: {name!r}."
         )
+    code.checked()
     work = _statements(code)
     functions, body, lane, places = _written(code, work, name)
     if code.total:
@@ -221,8 +183,6 @@ def _statements(code: Code) -> Statements:
     varies = code.varying()
     made: list[Statement] = []
     for slot, (op, args) in enumerate(zip(code.ops, code.args), code.first):
-        if op != "sum" and op not in EXPRESSIONS:
-            raise BadArgument(f"This instruction cannot be written in C. Received: {op!r}.")
         if all(arg in known for arg in args):
             known[slot] = PRIMITIVES[op].compute(*(known[arg] for arg in args))
             continue
@@ -234,7 +194,7 @@ def _statements(code: Code) -> Statements:
                 args = (piece, *args[LONGEST_SUM:])
             made.append(_sum(slot, args))
         else:
-            made.append(Statement(slot, EXPRESSIONS[op], args))
+            made.append(Statement(slot, SPELLED[op].c, args))
 
     stores: dict[int, list[Statement]] = {}
     for form, slots in (

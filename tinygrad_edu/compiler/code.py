@@ -8,9 +8,12 @@ from ..core.table import BUILT_IN, TABLE, Op
 from ..errors import BadArgument, unknown_name
 
 PRIMITIVES: dict[str, Op] = {
-    name: row for name, row in TABLE.items() if name in BUILT_IN and row.lower == name
+    name: row for name, row in TABLE.items() if name in BUILT_IN and row.spelled is not None
 }
-"""What every executor must know, by name, and the row that says what it means."""
+"""Every primitive that an executor must know, by name, with its row."""
+
+SPELLED = {name: row.spelled for name, row in PRIMITIVES.items() if row.spelled is not None}
+"""How other languages write them."""
 
 
 MOST = 2**24

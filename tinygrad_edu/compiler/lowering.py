@@ -261,14 +261,6 @@ _SUM, _POW = PRIMITIVES["sum"], PRIMITIVES["pow"]
 # Those of which nothing is saved, as long as no argument is a constant.
 _PLAIN = tuple(name for name in PRIMITIVES if name not in ("identity", "neg"))
 
-# The operand that leaves the other one as it is, to the last bit: (its position, its bits).
-_NEUTRAL: dict[str, list[tuple[int, Any]]] = {
-    "mul": [(1, 1.0), (0, 1.0)],
-    "div": [(1, 1.0)],
-    "sub": [(1, "0.0")],
-    "add": [(1, "-0.0"), (0, "-0.0")],
-}
-
 
 def _bits(x: float | None) -> Any:
     """A key that keeps apart what == does not (0.0 and −0.0), and together what it does (nan)."""
@@ -357,8 +349,8 @@ class _Writer:
         numbers = [self.number(slot) for slot in args]
         if None not in numbers:
             return self.constant(PRIMITIVES[lower].compute(*numbers))  # type: ignore[arg-type]
-        for position, neutral in _NEUTRAL.get(lower, ()):
-            if _bits(numbers[position]) == neutral:
+        for position, neutral in enumerate(PRIMITIVES[lower].neutral):
+            if neutral is not None and _bits(numbers[position]) == _bits(neutral):
                 return args[1 - position]
         if lower == "mul" and -1.0 in numbers:
             return self.emit("neg", (args[1 - numbers.index(-1.0)],))

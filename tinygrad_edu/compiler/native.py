@@ -16,7 +16,7 @@ from itertools import chain
 from .code import PRIMITIVES, Code
 from .kernels import PART, FastKernel, layout
 from .llvm import LANES, Function, MachineCode, Real, binding, compiled, kind, once
-from .primitives import FORMULAS, FUNCTIONS, compute
+from .primitives import compute, is_formula
 
 __all__ = ["load"]
 
@@ -88,7 +88,7 @@ class _Assembly:
         for output in ("each", "total"):
             for i, slot in enumerate(getattr(code, output)):
                 self.outputs[slot].append((output, i))
-        self.functions = sorted({op for op in code.ops if op in FUNCTIONS})
+        self.functions = sorted({op for op in code.ops if not is_formula(op)})
         self.layout = layout(code, self.rows)
 
     def cut(self, varies: bool) -> list[list[int]]:
@@ -217,7 +217,7 @@ class _Assembly:
         name = self.code.ops[slot - self.code.first]
         if not args:
             return f.real(0.0)  # the sum of nothing
-        if f.lanes == 1 or name in FORMULAS:
+        if f.lanes == 1 or is_formula(name):
             return compute(name, *args)
         return f.call(f.pointer("%data", self.functions.index(name)), *args)
 

@@ -1,4 +1,4 @@
-"""Every primitive as arithmetic on `Real`s: one row each, for one sample and for eight.
+"""Every primitive as arithmetic on `Real`s, for one sample and for eight.
 
 What hardware computes is written as a formula. What it does not is a function: of the C
 library for one sample, the same that Python's `math` calls, so results agree to the last bit;
@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial, reduce
 
-from .llvm import Real, Truth, c
+from .code import PRIMITIVES, SPELLED
+from .llvm import Real, c
 from .vectors import VECTORS, absolute, copysign
 
-__all__ = ["FORMULAS", "FUNCTIONS", "compute"]
+__all__ = ["compute", "is_formula"]
 
 
 # ── Formulas that are too long to be written out at every use ─────────────────────────────
@@ -92,55 +92,26 @@ def _hypot(x: Real, y: Real) -> Real:
     return infinite.where(math.inf, (x.is_nan() | y.is_nan()).where(math.nan, result))
 
 
-def _truth(compare: Callable[[Real, Real], Truth]) -> Callable[..., Real]:
-    return lambda x, y: compare(x, y).where(1.0, 0.0)
-
-
-# fmt: off
-FORMULAS: dict[str, Callable[..., Real]] = {
-    "identity":      lambda x: x,
-    "add":           lambda x, y: x + y,
-    "sub":           lambda x, y: x - y,
-    "mul":           lambda x, y: x * y,
-    "div":           lambda x, y: x / y,
-    "neg":           lambda x: -x,
-    "square":        lambda x: x * x,
-    "reciprocal":    lambda x: 1.0 / x,
-    "sum":           lambda *xs: reduce(lambda x, y: x + y, xs),
-    "less":          _truth(lambda x, y: x < y),
-    "less_equal":    _truth(lambda x, y: x <= y),
-    "greater":       _truth(lambda x, y: x > y),
-    "greater_equal": _truth(lambda x, y: x >= y),
-    "equal":         _truth(lambda x, y: x.equals(y)),
-    "not_equal":     _truth(lambda x, y: x.differs(y)),
-    "where":         lambda cond, x, y: cond.differs(0.0).where(x, y),
-    "unless_nan":    lambda x, witness: witness.is_nan().where(witness, x),
-    "maximum":       lambda x, y: ((x > y) | x.is_nan()).where(x, y),
-    "minimum":       lambda x, y: ((x < y) | x.is_nan()).where(x, y),
-    "relu":          lambda x: ((x > 0.0) | x.is_nan()).where(x, 0.0),
-    "step":          lambda x: (x > 0.0).where(1.0, x.is_nan().where(x, 0.0)),
-    "sign":          lambda x: (x > 0.0).where(1.0, (x < 0.0).where(-1.0, x + 0.0)),
-    "abs":           absolute,
-    "sqrt":          lambda x: x.f.intrinsic("sqrt", x),
-}
-"""What is a handful of instructions."""
+# ── Every primitive ───────────────────────────────────────────────────────────────────────
 
 FUNCTIONS: dict[str, Callable[..., Real]] = {
     "floor": _floor, "ceil": _ceil, "round": _round, "mod": _mod, "floordiv": _floordiv,
-    "pow": _pow, "cbrt": _cbrt, "hypot": _hypot,
-    "atan2": lambda y, x: c("atan2", y, x),
-    **{name: partial(c, name) for name in (
-        "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos",
-        "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc")},
-}
-"""What is worth a call, and never takes liberties."""
-# fmt: on
+    "cbrt": _cbrt, "hypot": _hypot,
+}  # fmt: skip
+"""The functions, by their names, that are computed otherwise than by the C library."""
+
+
+def is_formula(name: str) -> bool:
+    """Whether a primitive is a handful of instructions; else it is worth a call, and it never
+    takes liberties."""
+    return not isinstance(SPELLED[name].llvm, str)
 
 
 def compute(name: str, *args: Real) -> Real:
     """A primitive, of numbers or of rows."""
-    if name in FORMULAS:
-        return FORMULAS[name](*args)
+    how = SPELLED[name].llvm or PRIMITIVES[name].value
+    if not isinstance(how, str):
+        return how(*args)  # type: ignore[no-any-return]
     functions = FUNCTIONS if args[0].lanes == 1 else FUNCTIONS | VECTORS
     with args[0].f.exactly():
-        return functions[name](*args)
+        return functions[how](*args) if how in functions else c(how, *args)

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from .code import PRIMITIVES, Code
+from .code import PRIMITIVES, SPELLED, Code
 
 __all__ = ["PythonKernel", "load", "source"]
 
@@ -28,32 +28,6 @@ BLOCK: Final = 2_000
 PATIENCE: Final = 30
 """Lanes before the text is compiled. Until then the rows compute, one after the other: Python
 takes as long to compile a line as to compute fifty."""
-
-# fmt: off
-EXPRESSIONS: dict[str, str] = {
-    "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}",
-    "identity": "{}", "square": "{0} * {0}", "reciprocal": "1.0 / {}",
-    "mod": "{} % {}", "floordiv": "{} // {}",
-    "less": "1.0 if {} < {} else 0.0", "less_equal": "1.0 if {} <= {} else 0.0",
-    "greater": "1.0 if {} > {} else 0.0", "greater_equal": "1.0 if {} >= {} else 0.0",
-    "equal": "1.0 if {} == {} else 0.0", "not_equal": "1.0 if {} != {} else 0.0",
-    "where": "{1} if {0} != 0.0 else {2}",
-    "unless_nan": "{0} if {1} == {1} else {1}",
-    "maximum": "{0} if {0} > {1} or {0} != {0} else {1}",
-    "minimum": "{0} if {0} < {1} or {0} != {0} else {1}",
-    "relu": "{0} if {0} > 0.0 or {0} != {0} else 0.0",
-    "step": "1.0 if {0} > 0.0 else 0.0 if {0} == {0} else {0} * 0.0",
-    "sign": "1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else {0} + 0.0",
-    "abs": "fabs({})", "pow": "pow({}, {})",
-    "floor": "copysign(floor({0}), {0})", "ceil": "copysign(ceil({0}), {0})",
-    "round": "copysign(round({0}), {0})",
-    **{name: f"{name}({{}})" for name in (
-        "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos", "tan",
-        "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc")},
-    "atan2": "atan2({}, {})", "hypot": "hypot({}, {})",
-}
-# fmt: on
-"""Every primitive but ``sum`` as Python; a test holds each against its row."""
 
 
 class PythonKernel:
@@ -244,7 +218,7 @@ class _Text:
         if scope is not None and scope != self.scopes.get(slot - 1):
             lines.append(f"# {_printable(scope)}")
         if name != "sum":
-            lines.append(f"{target} = {EXPRESSIONS[name].format(*args)}")
+            lines.append(f"{target} = {SPELLED[name].python.format(*args)}")
         else:  # from left to right; in parts, as Python reads no expression of any length
             lines.append(f"{target} = {' + '.join(args[:50]) or '0.0'}")
             for start in range(50, len(args), 50):
@@ -297,7 +271,7 @@ _CBRT = [
     "    return root - (root - x / (root * root)) / 3.0",
 ]
 
-_WORDS = {name: _words(text) for name, text in EXPRESSIONS.items()}
+_WORDS = {name: _words(spelling.python) for name, spelling in SPELLED.items()}
 _WORDS["cbrt"] = ["copysign", "fabs"]  # Python 3.10 has no math.cbrt, and others differ
 
 
@@ -314,7 +288,7 @@ def _printable(text: str) -> str:
 
 def _identifiers(count: int, names: Mapping[int, str]) -> list[str]:
     """A variable for every slot: its name as far as Python can read it, else v and its number."""
-    taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(math), *EXPRESSIONS}
+    taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(math), *PRIMITIVES}
     taken |= {"run", "lanes", "lane", "shared", "each", "total", "v"}
     called = []
     for slot in range(count):

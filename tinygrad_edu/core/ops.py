@@ -20,9 +20,11 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from .ieee import divide, inf, nan, power
+from .spelling import spelled
 from .table import BUILT_IN, TABLE, Op, op
 
 
@@ -79,24 +81,34 @@ def _sech2(x: Any) -> Any:
 # ── Arithmetic ────────────────────────────────────────────────────────────────────────────
 
 identity: Op = _built_in("identity", lambda x: x, [_one],
-    symbol="id", tex="#1", sample=_R1, lower="identity")
+    symbol="id", tex="#1", sample=_R1,
+    spelled=spelled("{0}"))
 
 add: Op = _built_in("add", operator.add, [lambda out, x, y: 1.0, lambda out, x, y: 1.0],
-    symbol="+", tex="#1 + #2", sample=_R2, lower="add")
+    symbol="+", tex="#1 + #2", sample=_R2,
+    neutral=(-0.0, -0.0),
+    spelled=spelled("{0} + {1}"))
 
 sub: Op = _built_in("sub", operator.sub, [lambda out, x, y: 1.0, lambda out, x, y: -1.0],
-    symbol="−", tex="#1 - #2", sample=_R2, lower="sub")
+    symbol="−", tex="#1 - #2", sample=_R2,
+    neutral=(None, 0.0),
+    spelled=spelled("{0} - {1}"))
 
 mul: Op = _built_in("mul", operator.mul, [lambda out, x, y: y, lambda out, x, y: x],
-    symbol="×", tex=r"#1 \cdot #2", sample=_R2, lower="mul")
+    symbol="×", tex=r"#1 \cdot #2", sample=_R2,
+    neutral=(1.0, 1.0),
+    spelled=spelled("{0} * {1}"))
 
 div: Op = _built_in("div", operator.truediv, [lambda out, x, y: 1.0 / y,
                                           lambda out, x, y: -(out / y)],
-    symbol="÷", tex=r"\frac{#1}{#2}", sample=_R2, lower="div",
-    domain=lambda x, y: y != 0.0, at_edge=divide)
+    symbol="÷", tex=r"\frac{#1}{#2}", sample=_R2,
+    domain=lambda x, y: y != 0.0, at_edge=divide,
+    neutral=(None, 1.0),
+    spelled=spelled("{0} / {1}"))
 
 neg: Op = _built_in("neg", operator.neg, [lambda out, x: -1.0],
-    symbol="−x", tex="-#1", sample=_R1, lower="neg")
+    symbol="−x", tex="-#1", sample=_R1,
+    spelled=spelled("-{0}"))
 
 # x⁰ has slope 0 even at x = 0, and 0^y has slope 0 for y ≥ 0: both are guarded in the
 # argument of the factor that would be infinite, so that higher derivatives stay right too.
@@ -114,32 +126,39 @@ def _pow_slope(out: Any, x: Any, y: Any) -> Any:
 pow: Op = _built_in("pow", math.pow, [
     _pow_slope,
     lambda out, x, y: out * log(x + stop_gradient(equal(x, 0.0) * greater_equal(y, 0.0)))],
-    symbol="xʸ", tex="{#1}^{#2}", sample=((-20.0, 20.0), (-8.0, 8.0)), lower="pow",
+    symbol="xʸ", tex="{#1}^{#2}", sample=((-20.0, 20.0), (-8.0, 8.0)),
     domain=lambda x, y: x > 0.0 or (x == 0.0 and y > 1.0) or (x != 0.0 and y == math.floor(y)),
-    at_edge=power)
+    at_edge=power,
+    spelled=spelled("pow({0}, {1})", c="@pow({0}, {1})", js="power({0}, {1})"))
 
 square: Op = _built_in("square", lambda x: x * x, [lambda out, x: 2.0 * x],
-    symbol="x²", tex="{#1}^{2}", sample=_R1, lower="square")
+    symbol="x²", tex="{#1}^{2}", sample=_R1,
+    spelled=spelled("{0} * {0}"))
 
 abs: Op = _built_in("abs", math.fabs, [lambda out, x: sign(x)],
-    symbol="|x|", tex=r"\left|#1\right|", sample=_R1, lower="abs", kinks=_sign)
+    symbol="|x|", tex=r"\left|#1\right|", sample=_R1, kinks=_sign,
+    spelled=spelled("fabs({0})", js="Math.abs({0})", llvm=lambda x: x.f.intrinsic("fabs", x)))
 
 reciprocal: Op = _built_in("reciprocal", lambda x: 1.0 / x, [lambda out, x: -(out * out)],
-    symbol="1/x", tex=r"\frac{1}{#1}", sample=_R1, lower="reciprocal",
-    domain=lambda x: x != 0.0, at_edge=lambda x: divide(1.0, x))
+    symbol="1/x", tex=r"\frac{1}{#1}", sample=_R1,
+    domain=lambda x: x != 0.0, at_edge=lambda x: divide(1.0, x),
+    spelled=spelled("1.0 / {0}"))
 
 # Python's %, with the sign of the divisor. (x − out)/y is a whole number but for rounding;
 # its own slope, which round would multiply by 0, may be infinite.
 mod: Op = _built_in("mod", operator.mod,
     [_one, lambda out, x, y: -round(stop_gradient((x - out) / y))],
-    tex=r"#1 \bmod #2", sample=((-1e3, 1e3), (-1e3, 1e3)), lower="mod",
+    tex=r"#1 \bmod #2", sample=((-1e3, 1e3), (-1e3, 1e3)),
     domain=lambda x, y: y != 0.0, kinks=lambda x, y: _cell(divide(x, y)),
-    at_edge=lambda x, y: nan)
+    at_edge=lambda x, y: nan,
+    spelled=spelled("mod({0}, {1})", python="{0} % {1}", c="@mod({0}, {1})", js="modulo({0}, {1})"))
 
 floordiv: Op = _built_in("floordiv", operator.floordiv, [_zero, _zero],
     symbol="⌊÷⌋", tex=r"\left\lfloor\frac{#1}{#2}\right\rfloor",
-    sample=((-1e3, 1e3), (-1e3, 1e3)), lower="floordiv",
-    domain=lambda x, y: y != 0.0, kinks=lambda x, y: _cell(divide(x, y)), at_edge=divide)
+    sample=((-1e3, 1e3), (-1e3, 1e3)),
+    domain=lambda x, y: y != 0.0, kinks=lambda x, y: _cell(divide(x, y)), at_edge=divide,
+    spelled=spelled("floordiv({0}, {1})", python="{0} // {1}", c="@floordiv({0}, {1})",
+                    js="floorDivide({0}, {1})"))
 
 
 # ── Sums of many ──────────────────────────────────────────────────────────────────────────
@@ -170,7 +189,8 @@ def _logsumexp(*xs: Any) -> Any:
 
 sum: Op = _built_in("sum", _sum, lambda i, out, *xs: 1.0,
     together=lambda out, *xs: [1.0] * len(xs),
-    symbol="Σ", tex=r"\left(#+\right)", sample=_R1, lower="sum")
+    symbol="Σ", tex=r"\left(#+\right)", sample=_R1,
+    spelled=spelled(" + ", llvm=lambda *xs: reduce(operator.add, xs)))
 
 
 def _softmax(out: Any, *xs: Any) -> list[Any]:
@@ -191,42 +211,57 @@ logsumexp: Op = _built_in("logsumexp", _logsumexp,
 
 # ── Comparing and choosing: 1.0 or 0.0, so that conditions can be part of a graph ─────────
 
-def _comparison(name: str, compare: Callable[[float, float], bool],
-                symbol: str, tex: str) -> Op:
+def _comparison(name: str, compare: Callable[[Any, Any], Any], symbol: str, tex: str,
+                sign: str, truth: Callable[[Any, Any], Any] | None = None) -> Op:
     return _built_in(name, lambda x, y: 1.0 if compare(x, y) else 0.0, [_zero, _zero],
-        symbol=symbol, tex=rf"\left[#1 {tex} #2\right]", sample=_R2, lower=name,
-        kinks=lambda x, y: _sign(x - y))
+        sample=_R2, kinks=lambda x, y: _sign(x - y),
+        symbol=symbol, tex=rf"\left[#1 {tex} #2\right]",
+        spelled=spelled(f"{{0}} {sign} {{1}}", python=f"1.0 if {{0}} {sign} {{1}} else 0.0",
+                        js=f"+({{0}} {sign} {{1}})",
+                        llvm=lambda x, y: (truth or compare)(x, y).where(1.0, 0.0)))
 
-less: Op          = _comparison("less",          operator.lt, "<", "<")
-less_equal: Op    = _comparison("less_equal",    operator.le, "≤", r"\le")
-greater: Op       = _comparison("greater",       operator.gt, ">", ">")
-greater_equal: Op = _comparison("greater_equal", operator.ge, "≥", r"\ge")
-equal: Op         = _comparison("equal",         operator.eq, "=", "=")
-not_equal: Op     = _comparison("not_equal",     operator.ne, "≠", r"\ne")
+less: Op          = _comparison("less",          operator.lt, "<", "<", "<")
+less_equal: Op    = _comparison("less_equal",    operator.le, "≤", r"\le", "<=")
+greater: Op       = _comparison("greater",       operator.gt, ">", ">", ">")
+greater_equal: Op = _comparison("greater_equal", operator.ge, "≥", r"\ge", ">=")
+equal: Op         = _comparison("equal",         operator.eq, "=", "=", "==",
+                            lambda x, y: x.equals(y))
+not_equal: Op     = _comparison("not_equal",     operator.ne, "≠", r"\ne", "!=",
+                            lambda x, y: x.differs(y))
 
 # As in C and NumPy, a nan condition counts as true.
 where: Op = _built_in("where", lambda cond, x, y: x if cond != 0.0 else y,
     [_zero, lambda out, cond, x, y: not_equal(cond, 0.0),
             lambda out, cond, x, y: equal(cond, 0.0)],
     symbol="if", tex=r"\left(#2 \text{ if } #1 \text{ else } #3\right)",
-    sample=((-1.0, 1.0), _EVERY, _EVERY), lower="where",
-    kinks=lambda cond, x, y: 1.0 if cond != 0.0 else 0.0)
+    sample=((-1.0, 1.0), _EVERY, _EVERY),
+    kinks=lambda cond, x, y: 1.0 if cond != 0.0 else 0.0,
+    spelled=spelled("{0} != 0.0 ? {1} : {2}", python="{1} if {0} != 0.0 else {2}",
+                 llvm=lambda cond, x, y: cond.differs(0.0).where(x, y)))
 
 # x, but nan wherever ``witness`` is: how a partial keeps a nan of its operation in sight.
 unless_nan: Op = _built_in("unless_nan", lambda x, witness: x if witness == witness else witness,
-    [_one, None], tex="#1", sample=_R2, lower="unless_nan")
+    [_one, None], tex="#1", sample=_R2,
+    spelled=spelled("{1} == {1} ? {0} : {1}", python="{0} if {1} == {1} else {1}",
+                      llvm=lambda x, witness: witness.is_nan().where(witness, x)))
 
 maximum: Op = _built_in("maximum", lambda x, y: x if x > y or x != x else y, [
     lambda out, x, y: unless_nan(greater(x, y) + 0.5 * equal(x, y), out),
     lambda out, x, y: unless_nan(greater(y, x) + 0.5 * equal(x, y), out)],
-    symbol="max", tex=r"\max\left(#1, #2\right)", sample=_R2, lower="maximum",
-    kinks=lambda x, y: _sign(x - y))
+    symbol="max", tex=r"\max\left(#1, #2\right)", sample=_R2,
+    kinks=lambda x, y: _sign(x - y),
+    spelled=spelled("{0} > {1} || {0} != {0} ? {0} : {1}",
+                   python="{0} if {0} > {1} or {0} != {0} else {1}",
+                   llvm=lambda x, y: ((x > y) | x.is_nan()).where(x, y)))
 
 minimum: Op = _built_in("minimum", lambda x, y: x if x < y or x != x else y, [
     lambda out, x, y: unless_nan(less(x, y) + 0.5 * equal(x, y), out),
     lambda out, x, y: unless_nan(less(y, x) + 0.5 * equal(x, y), out)],
-    symbol="min", tex=r"\min\left(#1, #2\right)", sample=_R2, lower="minimum",
-    kinks=lambda x, y: _sign(x - y))
+    symbol="min", tex=r"\min\left(#1, #2\right)", sample=_R2,
+    kinks=lambda x, y: _sign(x - y),
+    spelled=spelled("{0} < {1} || {0} != {0} ? {0} : {1}",
+                   python="{0} if {0} < {1} or {0} != {0} else {1}",
+                   llvm=lambda x, y: ((x < y) | x.is_nan()).where(x, y)))
 
 # At a bound the slope of 1 belongs to the bound, none to x.
 clip: Op = _built_in("clip", lambda x, low, high: minimum(maximum(x, low), high), [
@@ -238,56 +273,73 @@ clip: Op = _built_in("clip", lambda x, low, high: minimum(maximum(x, low), high)
     kinks=lambda x, low, high: _sign(x - low) + 3.0 * _sign(x - high) + 9.0 * _sign(low - high))
 
 sign: Op = _built_in("sign", _sign, [_zero],
-    tex=r"\operatorname{sgn}\left(#1\right)", sample=_R1, lower="sign", kinks=_sign)
+    tex=r"\operatorname{sgn}\left(#1\right)", sample=_R1, kinks=_sign,
+    spelled=spelled("{0} > 0.0 ? 1.0 : {0} < 0.0 ? -1.0 : {0} + 0.0",
+                python="1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else {0} + 0.0",
+                llvm=lambda x: (x > 0.0).where(1.0, (x < 0.0).where(-1.0, x + 0.0))))
 
 step: Op = _built_in("step", lambda x: 1.0 if x > 0.0 else x * 0.0 if x != x else 0.0, [_zero],
-    tex=r"\operatorname{step}\left(#1\right)", sample=_R1, lower="step", kinks=_sign)
+    tex=r"\operatorname{step}\left(#1\right)", sample=_R1, kinks=_sign,
+    spelled=spelled("{0} > 0.0 ? 1.0 : {0} != {0} ? {0} : 0.0",
+                python="1.0 if {0} > 0.0 else 0.0 if {0} == {0} else {0} * 0.0",
+                llvm=lambda x: (x > 0.0).where(1.0, x.is_nan().where(x, 0.0))))
 
 # copysign keeps −0, which Python's integers lose. An infinity or nan, which has no integer
 # in Python, is its own floor.
 floor: Op = _built_in("floor", lambda x: math.copysign(math.floor(x), x), [_zero],
-    symbol="⌊x⌋", tex=r"\left\lfloor #1\right\rfloor", sample=_R1, lower="floor",
-    kinks=_cell, at_edge=lambda x: x)
+    symbol="⌊x⌋", tex=r"\left\lfloor #1\right\rfloor", sample=_R1,
+    kinks=_cell, at_edge=lambda x: x,
+    spelled=spelled("floor({0})", python="copysign(floor({0}), {0})"))
 
 ceil: Op = _built_in("ceil", lambda x: math.copysign(math.ceil(x), x), [_zero],
-    symbol="⌈x⌉", tex=r"\left\lceil #1\right\rceil", sample=_R1, lower="ceil",
-    kinks=_cell, at_edge=lambda x: x)
+    symbol="⌈x⌉", tex=r"\left\lceil #1\right\rceil", sample=_R1,
+    kinks=_cell, at_edge=lambda x: x,
+    spelled=spelled("ceil({0})", python="copysign(ceil({0}), {0})"))
 
 _round = round
 round: Op = _built_in("round", lambda x: math.copysign(_round(x), x), [_zero],  # halves to even
-    tex=r"\operatorname{round}\left(#1\right)", sample=_R1, lower="round",
-    kinks=lambda x: _cell(x - 0.5), at_edge=lambda x: x)
+    tex=r"\operatorname{round}\left(#1\right)", sample=_R1,
+    kinks=lambda x: _cell(x - 0.5), at_edge=lambda x: x,
+    spelled=spelled("rint({0})", python="copysign(round({0}), {0})", js="halfToEven({0})",
+                  llvm="round"))
 
 
 # ── Exponentials, logarithms, roots ───────────────────────────────────────────────────────
 # A logarithm left of its domain is nan and so must be its slope, though 1/x is a number there.
 
 exp: Op = _built_in("exp", math.exp, [lambda out, x: out],
-    tex="e^{#1}", sample=((-745.0, 709.0),), lower="exp", at_edge=lambda x: inf)
+    tex="e^{#1}", sample=((-745.0, 709.0),), at_edge=lambda x: inf,
+    spelled=spelled("exp({0})"))
 
 expm1: Op = _built_in("expm1", math.expm1, [lambda out, x: exp(x)],
-    symbol="eˣ−1", tex=r"\left(e^{#1} - 1\right)", sample=((-745.0, 709.0),), lower="expm1",
-    at_edge=lambda x: inf)
+    symbol="eˣ−1", tex=r"\left(e^{#1} - 1\right)", sample=((-745.0, 709.0),),
+    at_edge=lambda x: inf,
+    spelled=spelled("expm1({0})"))
 
 log: Op = _built_in("log", math.log, [lambda out, x: 1.0 / unless_nan(x, out)],
-    tex=r"\log\left(#1\right)", sample=((0.0, 1e12),), lower="log",
-    domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf)
+    tex=r"\log\left(#1\right)", sample=((0.0, 1e12),),
+    domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf,
+    spelled=spelled("log({0})"))
 
 log1p: Op = _built_in("log1p", math.log1p, [lambda out, x: 1.0 / (1.0 + unless_nan(x, out))],
-    tex=r"\log\left(1 + #1\right)", sample=((-1.0, 1e12),), lower="log1p",
-    domain=lambda x: x > -1.0, at_edge=lambda x: -inf if x == -1.0 else nan)
+    tex=r"\log\left(1 + #1\right)", sample=((-1.0, 1e12),),
+    domain=lambda x: x > -1.0, at_edge=lambda x: -inf if x == -1.0 else nan,
+    spelled=spelled("log1p({0})"))
 
 log2: Op = _built_in("log2", math.log2, [lambda out, x: 1.0 / _LN2 / unless_nan(x, out)],
-    tex=r"\log_2\left(#1\right)", sample=((0.0, 1e12),), lower="log2",
-    domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf)
+    tex=r"\log_2\left(#1\right)", sample=((0.0, 1e12),),
+    domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf,
+    spelled=spelled("log2({0})"))
 
 log10: Op = _built_in("log10", math.log10, [lambda out, x: 1.0 / _LN10 / unless_nan(x, out)],
-    tex=r"\log_{10}\left(#1\right)", sample=((0.0, 1e12),), lower="log10",
-    domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf)
+    tex=r"\log_{10}\left(#1\right)", sample=((0.0, 1e12),),
+    domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf,
+    spelled=spelled("log10({0})"))
 
 sqrt: Op = _built_in("sqrt", math.sqrt, [lambda out, x: 0.5 / out],
-    symbol="√x", tex=r"\sqrt{#1}", sample=((0.0, 1e12),), lower="sqrt",
-    domain=lambda x: x > 0.0, at_edge=lambda x: nan)
+    symbol="√x", tex=r"\sqrt{#1}", sample=((0.0, 1e12),),
+    domain=lambda x: x > 0.0, at_edge=lambda x: nan,
+    spelled=spelled("sqrt({0})", llvm=lambda x: x.f.intrinsic("sqrt", x)))
 
 
 def _cbrt(x: float) -> float:
@@ -300,30 +352,37 @@ def _cbrt(x: float) -> float:
 
 
 cbrt: Op = _built_in("cbrt", _cbrt, [lambda out, x: 1.0 / (3.0 * out * out)],
-    symbol="∛x", tex=r"\sqrt[3]{#1}", sample=_R1, lower="cbrt", domain=lambda x: x != 0.0)
+    symbol="∛x", tex=r"\sqrt[3]{#1}", sample=_R1, domain=lambda x: x != 0.0,
+    spelled=spelled("cbrt({0})", c="@cbrt({0})"))
 
 
 # ── Trigonometry, circular and hyperbolic ─────────────────────────────────────────────────
 
 sin: Op = _built_in("sin", math.sin, [lambda out, x: cos(x)],
-    tex=r"\sin\left(#1\right)", sample=((-100.0, 100.0),), lower="sin", at_edge=lambda x: nan)
+    tex=r"\sin\left(#1\right)", sample=((-100.0, 100.0),), at_edge=lambda x: nan,
+    spelled=spelled("sin({0})"))
 
 cos: Op = _built_in("cos", math.cos, [lambda out, x: -sin(x)],
-    tex=r"\cos\left(#1\right)", sample=((-100.0, 100.0),), lower="cos", at_edge=lambda x: nan)
+    tex=r"\cos\left(#1\right)", sample=((-100.0, 100.0),), at_edge=lambda x: nan,
+    spelled=spelled("cos({0})"))
 
 tan: Op = _built_in("tan", math.tan, [lambda out, x: 1.0 + out * out],
-    tex=r"\tan\left(#1\right)", sample=((-100.0, 100.0),), lower="tan", at_edge=lambda x: nan)
+    tex=r"\tan\left(#1\right)", sample=((-100.0, 100.0),), at_edge=lambda x: nan,
+    spelled=spelled("tan({0})"))
 
 asin: Op = _built_in("asin", math.asin, [lambda out, x: 1.0 / sqrt((1.0 - x) * (1.0 + x))],
-    tex=r"\arcsin\left(#1\right)", sample=((-1.0, 1.0),), lower="asin",
-    domain=lambda x: -1.0 < x < 1.0, at_edge=lambda x: nan)
+    tex=r"\arcsin\left(#1\right)", sample=((-1.0, 1.0),),
+    domain=lambda x: -1.0 < x < 1.0, at_edge=lambda x: nan,
+    spelled=spelled("asin({0})"))
 
 acos: Op = _built_in("acos", math.acos, [lambda out, x: -1.0 / sqrt((1.0 - x) * (1.0 + x))],
-    tex=r"\arccos\left(#1\right)", sample=((-1.0, 1.0),), lower="acos",
-    domain=lambda x: -1.0 < x < 1.0, at_edge=lambda x: nan)
+    tex=r"\arccos\left(#1\right)", sample=((-1.0, 1.0),),
+    domain=lambda x: -1.0 < x < 1.0, at_edge=lambda x: nan,
+    spelled=spelled("acos({0})"))
 
 atan: Op = _built_in("atan", math.atan, [lambda out, x: square(1.0 / hypot(1.0, x))],
-    tex=r"\arctan\left(#1\right)", sample=_R1, lower="atan")
+    tex=r"\arctan\left(#1\right)", sample=_R1,
+    spelled=spelled("atan({0})"))
 
 def _over_square(x: Any, r: Any) -> Any:
     """x/r² for |x| ≤ r: at once where x/r might be subnormal and have few digits, else in two
@@ -335,44 +394,54 @@ def _over_square(x: Any, r: Any) -> Any:
 atan2: Op = _built_in("atan2", lambda y, x: math.atan2(y, x), [
     lambda out, y, x: _over_square(x, hypot(y, x)),
     lambda out, y, x: -_over_square(y, hypot(y, x))],
-    tex=r"\operatorname{atan2}\left(#1, #2\right)", sample=_R2, lower="atan2",
-    domain=lambda y, x: x > 0.0 or y != 0.0)  # off the cut, where it jumps by 2π
+    tex=r"\operatorname{atan2}\left(#1, #2\right)", sample=_R2,
+    domain=lambda y, x: x > 0.0 or y != 0.0,
+    spelled=spelled("atan2({0}, {1})"))  # off the cut, where it jumps by 2π
 
 sinh: Op = _built_in("sinh", math.sinh, [lambda out, x: cosh(x)],
-    tex=r"\sinh\left(#1\right)", sample=((-710.0, 710.0),), lower="sinh",
-    at_edge=lambda x: math.copysign(inf, x))
+    tex=r"\sinh\left(#1\right)", sample=((-710.0, 710.0),),
+    at_edge=lambda x: math.copysign(inf, x),
+    spelled=spelled("sinh({0})"))
 
 cosh: Op = _built_in("cosh", math.cosh, [lambda out, x: sinh(x)],
-    tex=r"\cosh\left(#1\right)", sample=((-710.0, 710.0),), lower="cosh", at_edge=lambda x: inf)
+    tex=r"\cosh\left(#1\right)", sample=((-710.0, 710.0),), at_edge=lambda x: inf,
+    spelled=spelled("cosh({0})"))
 
 tanh: Op = _built_in("tanh", math.tanh, [lambda out, x: _sech2(x)],
-    tex=r"\tanh\left(#1\right)", sample=((-240.0, 240.0),), lower="tanh")
+    tex=r"\tanh\left(#1\right)", sample=((-240.0, 240.0),),
+    spelled=spelled("tanh({0})"))
 
 asinh: Op = _built_in("asinh", math.asinh, [lambda out, x: 1.0 / hypot(1.0, x)],
-    tex=r"\operatorname{arsinh}\left(#1\right)", sample=_R1, lower="asinh")
+    tex=r"\operatorname{arsinh}\left(#1\right)", sample=_R1,
+    spelled=spelled("asinh({0})"))
 
 acosh: Op = _built_in("acosh", math.acosh, [lambda out, x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0))],
-    tex=r"\operatorname{arcosh}\left(#1\right)", sample=((1.0, 1e6),), lower="acosh",
-    domain=lambda x: x > 1.0, at_edge=lambda x: nan)
+    tex=r"\operatorname{arcosh}\left(#1\right)", sample=((1.0, 1e6),),
+    domain=lambda x: x > 1.0, at_edge=lambda x: nan,
+    spelled=spelled("acosh({0})"))
 
 atanh: Op = _built_in("atanh", math.atanh,
     [lambda out, x: 1.0 / ((1.0 - x) * (1.0 + unless_nan(x, out)))],
-    tex=r"\operatorname{artanh}\left(#1\right)", sample=((-1.0, 1.0),), lower="atanh",
+    tex=r"\operatorname{artanh}\left(#1\right)", sample=((-1.0, 1.0),),
     domain=lambda x: -1.0 < x < 1.0,
-    at_edge=lambda x: math.copysign(inf, x) if math.fabs(x) == 1.0 else nan)
+    at_edge=lambda x: math.copysign(inf, x) if math.fabs(x) == 1.0 else nan,
+    spelled=spelled("atanh({0})"))
 
 # At the origin every slope from −1 to 1 is a subgradient; 0 is the one of minimum norm.
 hypot: Op = _built_in("hypot", lambda x, y: math.hypot(x, y), [
     lambda out, x, y: x / (out + equal(out, 0.0)),
     lambda out, x, y: y / (out + equal(out, 0.0))],
-    tex=r"\sqrt{{#1}^2 + {#2}^2}", sample=_R2, lower="hypot",
-    kinks=lambda x, y: 0.0 if x == y == 0.0 else 1.0)
+    tex=r"\sqrt{{#1}^2 + {#2}^2}", sample=_R2,
+    kinks=lambda x, y: 0.0 if x == y == 0.0 else 1.0,
+    spelled=spelled("hypot({0}, {1})"))
 
 erf: Op = _built_in("erf", math.erf, [lambda out, x: _TWO_OVER_ROOT_PI * exp(-(x * x))],
-    tex=r"\operatorname{erf}\left(#1\right)", sample=((-27.0, 27.0),), lower="erf")
+    tex=r"\operatorname{erf}\left(#1\right)", sample=((-27.0, 27.0),),
+    spelled=spelled("erf({0})", js="erf({0})"))
 
 erfc: Op = _built_in("erfc", math.erfc, [lambda out, x: -_TWO_OVER_ROOT_PI * exp(-(x * x))],
-    tex=r"\operatorname{erfc}\left(#1\right)", sample=((-27.0, 27.0),), lower="erfc")
+    tex=r"\operatorname{erfc}\left(#1\right)", sample=((-27.0, 27.0),),
+    spelled=spelled("erfc({0})", js="erfc({0})"))
 
 
 # ── Smooth activations ────────────────────────────────────────────────────────────────────
@@ -462,7 +531,10 @@ tanh_shrink: Op = _built_in("tanh_shrink", _tanh_shrink, [lambda out, x: square(
 # ── Piecewise activations ─────────────────────────────────────────────────────────────────
 
 relu: Op = _built_in("relu", lambda x: x if x > 0.0 or x != x else 0.0, [lambda out, x: step(x)],
-    sample=_R1, lower="relu", kinks=_sign)
+    sample=_R1, kinks=_sign,
+    spelled=spelled("{0} > 0.0 || {0} != {0} ? {0} : 0.0",
+                python="{0} if {0} > 0.0 or {0} != {0} else 0.0",
+                llvm=lambda x: ((x > 0.0) | x.is_nan()).where(x, 0.0)))
 
 relu6: Op = _built_in("relu6", lambda x: clip(x, 0.0, 6.0),
     [lambda out, x: unless_nan(greater(x, 0.0) * less(x, 6.0), out)],
@@ -531,7 +603,8 @@ hard_shrink: Op = _built_in("hard_shrink",
 # ── Where differentiation stops ───────────────────────────────────────────────────────────
 
 stop_gradient: Op = _built_in("stop_gradient", lambda x: x, [None],
-    symbol="stop", tex="#1", sample=_R1, lower="identity")
+    symbol="stop", tex="#1", sample=_R1,
+    lower="identity")
 # fmt: on
 
 BUILT_IN.update(TABLE)

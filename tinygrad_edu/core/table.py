@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from ..errors import BadArgument, NotANumber
 from .ieee import Ieee, inf, never_raising
+from .spelling import Spelling
 
 __all__ = ["BUILT_IN", "TABLE", "Op", "number", "op"]
 
@@ -85,41 +86,60 @@ class Op:
             nothing behind it is differentiated, not even times zero.
         together: of an n-ary row, ``together(out, *args)``: all its partials at once, so that
             a sum of a million terms costs a million steps and not a million squared.
-        symbol: what a card in a picture shows.
+        symbol: the sign on a card in a picture.
         tex: LaTeX with ``#1``, ``#2`` for the arguments; ``#,`` and ``#+`` list all of them.
         domain: ``domain(*floats) -> bool``: the open set on which the operation is real,
             finite and, away from kinks, differentiable. None: everywhere.
         kinks: ``kinks(*floats) -> number`` that is constant on each smooth piece and differs
             between pieces and on their borders. None: smooth.
         sample: a range ``(low, high)`` per argument to draw test points from.
-        lower: name of the primitive that a code generator must know; None when ``value`` is
-            itself an expression of rows, which it can trace, or a user's opaque function.
+        spelled: of a primitive, how other languages write it. None when ``value`` is itself an
+            expression of rows, which a code generator can trace, or a user's opaque function.
+        lower: name of the primitive that stands for the row in programs, None if none does.
+        neutral: per argument, the number there that leaves the other argument as it is, to the
+            last bit; None if there is none.
         at_edge: IEEE answer when ``value`` raised, where it is not plain arithmetic.
         opaque: that ``value`` computes on floats only, so nothing but Python can run it.
         parameters: names of the arguments, with ``defaults`` for the last ones.
     """
 
     __slots__ = (
-        "arity", "at_edge", "blocked", "defaults", "domain", "kinks", "lower", "name", "opaque",
-        "parameters", "partials", "sample", "symbol", "tex", "together", "value",
+        "arity", "at_edge", "blocked", "defaults", "domain", "kinks", "lower", "name", "neutral",
+        "opaque", "parameters", "partials", "sample", "spelled", "symbol", "tex", "together",
+        "value",
     )  # fmt: skip
 
-    name: str
-    value: Callable[..., float]
-    partials: Any  # a tuple of Partial, or one Partial when n-ary
-    arity: int | None
-    blocked: bool
-    together: Callable[..., Sequence[Any]] | None
-    symbol: str
-    tex: str
-    domain: Callable[..., bool] | None
-    kinks: Callable[..., float] | None
-    sample: tuple[tuple[float, float], ...]
-    lower: str | None
-    at_edge: Callable[..., float] | None
-    opaque: bool
-    parameters: tuple[str, ...]
-    defaults: tuple[float, ...]
+    def __init__(
+        self,
+        name: str,
+        value: Callable[..., Any],
+        partials: Sequence[Partial | None] | Partial,
+        *,
+        symbol: str | None = None,
+        tex: str | None = None,
+        domain: Callable[..., bool] | None = None,
+        kinks: Callable[..., float] | None = None,
+        sample: tuple[tuple[float, float], ...] | None = None,
+        spelled: Spelling | None = None,
+        lower: str | None = None,
+        neutral: tuple[float | None, ...] = (),
+        at_edge: Callable[..., float] | None = None,
+        together: Callable[..., Sequence[Any]] | None = None,
+        opaque: bool = True,
+    ) -> None:
+        self.name, self.value = name, value
+        self.partials: Any = partials if callable(partials) else tuple(partials)
+        self.arity = None if callable(partials) else len(partials)
+        self.blocked = not callable(partials) and None in partials
+        self.parameters, self.defaults = _signature(value, self.arity or 0)
+        self.symbol = name if symbol is None else symbol
+        slots = "#," if self.arity is None else ", ".join(f"#{i + 1}" for i in range(self.arity))
+        latex = name.replace("_", r"\_")
+        self.tex = tex or rf"\operatorname{{{latex}}}\left({slots}\right)"
+        self.domain, self.kinks, self.at_edge, self.together = domain, kinks, at_edge, together
+        self.sample = sample or ((-8.0, 8.0),) * (self.arity or 1)
+        self.spelled, self.lower = spelled, name if spelled else lower
+        self.neutral, self.opaque = neutral, opaque and self.lower is None
 
     # mypy sees that a float is also an "N | float"; the first overload that fits is meant.
     @overload
@@ -155,7 +175,7 @@ class Op:
             (inf, nan)
         """
         try:
-            return self.value(*args)
+            return self.value(*args)  # type: ignore[no-any-return]
         except (ArithmeticError, ValueError):
             return self.at_edge(*args) if self.at_edge else never_raising(self.value, *args)
 
@@ -254,22 +274,13 @@ def op(
     name: str,
     value: Callable[..., Any] | None = None,
     partials: Sequence[Partial | None] | Partial = (),
-    *,
-    symbol: str | None = None,
-    tex: str | None = None,
-    domain: Callable[..., bool] | None = None,
-    kinks: Callable[..., float] | None = None,
-    sample: tuple[tuple[float, float], ...] | None = None,
-    lower: str | None = None,
-    at_edge: Callable[..., float] | None = None,
-    together: Callable[..., Sequence[Any]] | None = None,
-    opaque: bool = True,
+    **fields: Any,
 ) -> Any:
     """Add a row to the table and return it; without ``value``, a decorator that does so.
 
-    The attributes of `Op` say what each argument means. The row works everywhere at once: on
-    numbers and Values, in higher derivatives, pictures, explanations and checks. A row of
-    yours may be replaced (a notebook cell is run twice); a built-in one may not.
+    The attributes of `Op` say what each field means. The row works everywhere at once: on
+    numbers and Values, in higher derivatives, pictures, explanations and checks. A
+    user-defined row may be replaced (a notebook cell is run twice); a built-in one may not.
 
     Raises:
         BadArgument: if the name is taken by a built-in row or is no identifier, or if the
@@ -287,44 +298,26 @@ def op(
     <op versine(x)>
     """
     if value is None:
-        return lambda f: op(
-            name, f, partials, symbol=symbol, tex=tex, domain=domain, kinks=kinks,
-            sample=sample, lower=lower, at_edge=at_edge, together=together, opaque=opaque,
-        )  # fmt: skip
+        return lambda f: op(name, f, partials, **fields)
     if not isinstance(name, str) or not name.isidentifier():
         raise BadArgument(f"A row's name must be an identifier. Received: {name!r}.")
     if name in BUILT_IN:
         raise BadArgument(f"The row {name!r} is built in. Choose another name for yours.")
-    row = Op()
-    row.name, row.value = name, value
-    row.parameters, row.defaults = _signature(value, partials)
-    if callable(partials):
-        row.partials, row.arity, row.blocked = partials, None, False
-    else:
-        row.partials, row.arity = tuple(partials), len(partials)
-        row.blocked = None in row.partials
-        if len(row.parameters) != row.arity or not all(p is None or callable(p) for p in partials):
+    if not callable(partials):
+        fits = len(_signature(value, len(partials))[0]) == len(partials)
+        if not fits or not all(p is None or callable(p) for p in partials):
             raise BadArgument(
                 f"A row needs one partial derivative per argument. Received for {name!r}: "
-                f"{len(row.partials)} partials and the arguments "
-                f"({', '.join(row.parameters)})."
+                f"{len(partials)} partials and the arguments "
+                f"({', '.join(_signature(value, len(partials))[0])})."
             )
-    row.together, row.opaque = together, opaque and lower is None
-    row.symbol = name if symbol is None else symbol
-    slots = "#," if row.arity is None else ", ".join(f"#{i + 1}" for i in range(row.arity))
-    row.tex = tex or rf"\operatorname{{{name.replace('_', chr(92) + '_')}}}\left({slots}\right)"
-    row.domain, row.kinks, row.lower, row.at_edge = domain, kinks, lower, at_edge
-    row.sample = sample or ((-8.0, 8.0),) * (1 if row.arity is None else row.arity)
-    TABLE[name] = row
+    TABLE[name] = row = Op(name, value, partials, **fields)
     return row
 
 
-def _signature(
-    value: Callable[..., Any], partials: Any
-) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _signature(value: Callable[..., Any], count: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Names and defaults of the arguments. C functions have no code to read them from."""
     code = getattr(value, "__code__", None)
     if code is None:
-        count = 0 if callable(partials) else len(partials)
         return ("x", "y", "z", *(f"x{i}" for i in range(3, count)))[:count], ()
     return code.co_varnames[: code.co_argcount], getattr(value, "__defaults__", None) or ()

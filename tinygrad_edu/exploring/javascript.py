@@ -2,7 +2,7 @@
 
 A row is called with `Symbol`s for its arguments, and every primitive that it comes to writes one
 line of a function. So the page computes with the very expressions of `ops.py`: nothing is
-written twice but the primitives themselves, one line each in `PRIMITIVES`; those that need more
+written twice but the primitives themselves, one line each in their rows; those that need more
 than a line are functions of script/arithmetic.js.
 """
 
@@ -11,34 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from math import isinf, isnan
-from typing import Any, Final
+from typing import Any
 
+from ..compiler.code import SPELLED
 from ..core.table import TABLE, Op
 from ..errors import GraphError
-
-PRIMITIVES: Final[dict[str, str]] = {
-    "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}",
-    "neg": "-{0}", "reciprocal": "1 / {0}", "square": "{0} * {0}", "pow": "power({0}, {1})",
-    "mod": "modulo({0}, {1})", "floordiv": "floorDivide({0}, {1})",
-    "less": "+({0} < {1})", "less_equal": "+({0} <= {1})", "equal": "+({0} === {1})",
-    "greater": "+({0} > {1})", "greater_equal": "+({0} >= {1})", "not_equal": "+({0} !== {1})",
-    "where": "{0} !== 0 ? {1} : {2}", "unless_nan": "{1} === {1} ? {0} : {1}",
-    "maximum": "{0} > {1} || {0} !== {0} ? {0} : {1}",
-    "minimum": "{0} < {1} || {0} !== {0} ? {0} : {1}",
-    "relu": "{0} > 0 || {0} !== {0} ? {0} : 0",
-    "sign": "{0} > 0 ? 1 : {0} < 0 ? -1 : {0} + 0", "step": "{0} !== {0} ? {0} : +({0} > 0)",
-    "abs": "Math.abs({0})", "floor": "Math.floor({0})", "ceil": "Math.ceil({0})",
-    "round": "halfToEven({0})",
-    "exp": "Math.exp({0})", "expm1": "Math.expm1({0})", "log": "Math.log({0})",
-    "log1p": "Math.log1p({0})", "log2": "Math.log2({0})", "log10": "Math.log10({0})",
-    "sqrt": "Math.sqrt({0})", "cbrt": "Math.cbrt({0})", "hypot": "Math.hypot({0}, {1})",
-    "sin": "Math.sin({0})", "cos": "Math.cos({0})", "tan": "Math.tan({0})",
-    "asin": "Math.asin({0})", "acos": "Math.acos({0})", "atan": "Math.atan({0})",
-    "atan2": "Math.atan2({0}, {1})", "sinh": "Math.sinh({0})", "cosh": "Math.cosh({0})",
-    "tanh": "Math.tanh({0})", "asinh": "Math.asinh({0})", "acosh": "Math.acosh({0})",
-    "atanh": "Math.atanh({0})", "erf": "erf({0})", "erfc": "erfc({0})",
-}  # fmt: skip
-"""Each primitive, by its ``lower`` name, as an expression of variables and numbers."""
 
 
 class Opaque(GraphError):
@@ -81,7 +58,7 @@ class Symbol:
         texts = [arg.text if isinstance(arg, Symbol) else literal(arg) for arg in args]
         if op.lower == "sum":
             return found._written(" + ".join(texts))
-        return found._written(PRIMITIVES[op.lower].format(*texts))
+        return found._written(SPELLED[op.lower].js.format(*texts))
 
     def _written(self, expression: str) -> Symbol:
         if expression not in self.known:

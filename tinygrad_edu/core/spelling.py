@@ -1,0 +1,49 @@
+"""How other languages write a primitive: one cell for each language that programs are put into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Spelling(NamedTuple):
+    """A primitive in each language, with ``{0}``, ``{1}`` for its arguments, which are variables
+    or numbers; of ``sum``, the sign between its terms.
+
+    Attributes:
+        python: with the names of `math`.
+        c: with the names of math.h; "@" stands before a helper of `compiler.c_source`.
+        js: with the names of ``Math`` and of the page's own script.
+        llvm: a formula in the arithmetic of `compiler.llvm.Real`; or the name of a function of
+            `compiler.primitives` or of the C library. None: the row's own value is the formula.
+    """
+
+    python: str
+    c: str
+    js: str
+    llvm: Callable[..., Any] | str | None
+
+
+def spelled(
+    common: str,
+    *,
+    python: str | None = None,
+    c: str | None = None,
+    js: str | None = None,
+    llvm: Callable[..., Any] | str | None = None,
+) -> Spelling:
+    """What the languages have in common, and where one differs.
+
+    >>> spelled("exp({0})")
+    Spelling(python='exp({0})', c='exp({0})', js='Math.exp({0})', llvm='exp')
+    >>> spelled("{0} + {1}").js
+    '{0} + {1}'
+    """
+    function, call, _ = common.partition("(")
+    is_call = bool(call) and function.isidentifier()
+    return Spelling(
+        python or common,
+        c or common,
+        js or ("Math." if is_call else "") + common,
+        llvm or (function if is_call else None),
+    )
