@@ -58,6 +58,19 @@ class Graph(NamedTuple):
             for position, arg in enumerate(node.args):
                 yield self.nodes[arg], position, node
 
+    def uses(self) -> list[int]:
+        """How many edges lead out of each node: how often it is an argument.
+
+        >>> from tinygrad_edu import Value
+        >>> x = Value(2.0)
+        >>> snapshot(x * x).uses()
+        [2, 0]
+        """
+        uses = [0] * len(self.nodes)
+        for arg, _, _ in self.edges():
+            uses[arg.id] += 1
+        return uses
+
 
 @uncollected()
 def snapshot(root: Value) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from unicodedata import combining, east_asian_width
 
@@ -34,6 +35,15 @@ def short(text: str, width: int = 24) -> str:
     """
     text = clean(text)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def pattern(name: str) -> str:
+    """A name without its numbers: things of one pattern are of one kind.
+
+    >>> pattern("sample 12"), pattern("w₁")
+    ('sample #', 'w#')
+    """
+    return re.sub(r"[\d₀-₉]+", "#", name)
 
 
 def columns(text: str) -> int:

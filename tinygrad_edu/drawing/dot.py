@@ -247,11 +247,8 @@ class _Writer:
         ink = self.theme[f"{card.kind}-ink"]
         (node,) = card.outputs
         sign = ink if card.kind == "root" else self.theme["symbol"]
-        head = []
-        if card.title:
-            head.append((short(card.title, 12), 15, sign))
-        if named(node):
-            head.append((short(named(node)), 12, ink))
+        head = [(short(card.title, 12), 15, sign)] if card.title else []
+        head += [(short(named(node)), 12, ink)] if named(node) else []
         cells = [self.slot(slot, ink, bold=not head) for slot in slots(card, self.style.show)]
         rows = [[self.heading(head, 1)]] if head or not cells else []
         if cells:  # in a table of their own, so that a long name does not stretch them
@@ -365,12 +362,9 @@ class _Writer:
         if self.style.caption:
             ground = f' BGCOLOR="{theme["slot"]}"' if "slot" in theme else ""
             words = _font(short(self.style.caption, 200), 12, theme["ink"])
-            cell = (
-                f'<TD ALIGN="LEFT"{ground} WIDTH="{self.style.rooms["caption"]:.0f}">{words}</TD>'
-            )
-            rows.append(f"{_TIGHT}<TR>{cell}</TR></TABLE>")
-        for note in self.view.notes:
-            rows.append(_font(note, 10, theme["ink"], bold=True))
+            cell = f'<TD ALIGN="LEFT"{ground} WIDTH="{self.style.rooms["caption"]:.0f}">{words}'
+            rows.append(f"{_TIGHT}<TR>{cell}</TD></TR></TABLE>")
+        rows += [_font(note, 10, theme["ink"], bold=True) for note in self.view.notes]
         if self.style.legend:
             rows.append(self.chips())
             if "local" in self.style.show and any(
@@ -399,13 +393,15 @@ class _Writer:
                 )
         if "grad" in self.style.show:
             blank = "\xa0\xa0\xa0"
-            scale = [("\xa0∂ = gradient:", "paper", "muted")]
-            scale += [("\xa0-\xa0", "negative-3", "negative-3-ink")]
-            scale += [(blank, f"negative-{i}", "ink") for i in (2, 1, 0)]
-            scale += [("\xa00\xa0", "zero", "zero-ink")]
-            scale += [(blank, f"positive-{i}", "ink") for i in (0, 1, 2)]
-            scale += [("\xa0+\xa0", "positive-3", "positive-3-ink")]
-            scale += [("each step paler: 10 times smaller", "paper", "muted")]
+            scale = [
+                ("\xa0∂ = gradient:", "paper", "muted"),
+                ("\xa0-\xa0", "negative-3", "negative-3-ink"),
+                *((blank, f"negative-{i}", "ink") for i in (2, 1, 0)),
+                ("\xa00\xa0", "zero", "zero-ink"),
+                *((blank, f"positive-{i}", "ink") for i in (0, 1, 2)),
+                ("\xa0+\xa0", "positive-3", "positive-3-ink"),
+                ("each step paler: 10 times smaller", "paper", "muted"),
+            ]
             for text, fill, ink in scale:
                 words = _font(text, 9, theme[ink])
                 cells.append(f'<TD BGCOLOR="{theme[fill]}" STYLE="ROUNDED">{words}</TD>')
@@ -418,7 +414,5 @@ def _chained(ids: list[str]) -> str:
 
 
 def _font(text: str, size: int, colour: str, *, bold: bool = False) -> str:
-    words = in_table(text)
-    if bold:
-        words = f"<B>{words}</B>"
+    words = f"<B>{in_table(text)}</B>" if bold else in_table(text)
     return f'<FONT POINT-SIZE="{size}" COLOR="{colour}">{words}</FONT>'

@@ -18,7 +18,7 @@ from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
 from ..snapshots import Graph, Node
-from ..strings import plural
+from ..strings import pattern, plural
 from .labels import product, symbol
 
 Path: TypeAlias = tuple[str, ...]
@@ -182,23 +182,12 @@ class _Folding:
 
     def sums(self) -> None:
         """Chains of + within one scope become one Σ, if nobody named or used what is between."""
-        nodes = self.graph.nodes
-        uses = [0] * len(nodes)
-        for node in nodes:
-            for arg in node.args:
-                uses[arg] += 1
+        nodes, uses = self.graph.nodes, self.graph.uses()
+        sums = {n.id for n in nodes if n.op is not None and n.op.name in ("add", "sum")}
+        inner = {id for id in sums if uses[id] == 1 and not nodes[id].name}
         for node in reversed(nodes):
-            if node.op is None or node.op.name not in ("add", "sum"):
-                continue
-            for arg in node.args:
-                inner = nodes[arg]
-                if (
-                    uses[arg] == 1
-                    and inner.op is not None
-                    and inner.op.name in ("add", "sum")
-                    and not inner.name
-                    and inner.scope == node.scope
-                ):
+            for arg in inner.intersection(node.args) if node.id in sums else ():
+                if nodes[arg].scope == node.scope:
                     self.key[arg] = self.key[node.id]
 
     def fold(self, limit: int) -> None:
@@ -349,22 +338,21 @@ class _Folding:
 
     def notes(self, cards: Iterable[Card]) -> list[str]:
         """What was folded, in words; nothing if all nodes are drawn."""
-        notes = []
-        folded = [card for card in cards if card.folded and card.id != "more"]
-        if folded:
-            nodes = sum(len(card.nodes) for card in folded)
-            notes.append(
-                f"folded: {plural(nodes, 'node')} of {len(self.graph.nodes):,} into "
-                f"{plural(len(folded), 'card')}; limit= and unfold= open them. On a line into a "
-                f"folded card: the ∂ that it brings."
-            )
-        for card in cards:
-            if card.id == "more":
-                notes.append(
-                    f"not drawn: {plural(len(card.nodes), 'node')} far from the result; "
-                    f"limit= and depth= draw more."
-                )
-        return notes
+        folded = [len(card.nodes) for card in cards if card.folded and card.id != "more"]
+        notes = [
+            f"not drawn: {plural(len(card.nodes), 'node')} far from the result; "
+            f"limit= and depth= draw more."
+            for card in cards
+            if card.id == "more"
+        ]
+        if not folded:
+            return notes
+        into = plural(len(folded), "card")
+        return [
+            f"folded: {plural(sum(folded), 'node')} of {len(self.graph.nodes):,} into {into}; "
+            f"limit= and unfold= open them. On a line into a folded card: the ∂ that it brings.",
+            *notes,
+        ]
 
 
 def hushed(links: list[Link], cards: Iterable[Card]) -> list[Link]:
@@ -411,11 +399,6 @@ def kind(node: Node, root: Node) -> str:
 # --- boxes
 
 
-def pattern(name: str) -> str:
-    """A name without its numbers: siblings of one pattern are of one kind."""
-    return re.sub(r"\d+", "#", name)
-
-
 def in_order(names: Iterable[str]) -> list[str]:
     """Names in the order of their first appearance, but those of one kind by their numbers.
 
@@ -423,9 +406,7 @@ def in_order(names: Iterable[str]) -> list[str]:
     ['sample 9', 'sample 10', 'loss']
     """
     names = list(dict.fromkeys(names))
-    first: dict[str, int] = {}
-    for name in names:
-        first.setdefault(pattern(name), len(first))
+    first = {kind: i for i, kind in enumerate(dict.fromkeys(map(pattern, names)))}
 
     def key(name: str) -> tuple[int, list[tuple[int, str]]]:
         numbers = [number.lstrip("0") for number in re.findall(r"\d+", name)]
@@ -465,7 +446,7 @@ class Boxes:
             self.cards[card.place].append(card)
             for depth, name in enumerate(card.place):
                 within[card.place[:depth]].append(name)
-        self.children: dict[Path, list[Path]] = {
+        self.children = {
             place: [(*place, name) for name in in_order(names)] for place, names in within.items()
         }
         distance = distances(view.cards, view.links)

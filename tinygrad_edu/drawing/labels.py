@@ -134,10 +134,13 @@ def breadth(text: str, size: float, *, bold: bool = False) -> float:
     >>> breadth("0.5", 10.0)
     13.9
     """
-    total = 0
-    for char in text:
-        if " " <= char <= "~":
-            total += _HELVETICA[ord(char) - 32]
-        elif not combining(char):
-            total += 1100 if east_asian_width(char) in "WF" else 650
+    total = sum(
+        _HELVETICA[ord(char) - 32]
+        if " " <= char <= "~"
+        else 1100
+        if east_asian_width(char) in "WF"
+        else 650
+        for char in text
+        if not combining(char)
+    )
     return round(total * size / 1000 * (1.1 if bold else 1.0), 2)

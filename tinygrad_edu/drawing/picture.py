@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from ..errors import BadArgument, DrawingError, GraphError, check_name, check_whole, unknown_name
 from ..files import write_whole
 from ..snapshots import Graph, ids, snapshot
+from ..strings import plural
 from .dot import SHOWN
 from .engines import render
 from .folding import view
@@ -201,7 +202,7 @@ class Drawing:
         Raises:
             DrawingError: if there is no layout engine; it says what to install.
         """
-        return self._rendered("png")
+        return render(sized(self.source), "png")
 
     def text(self, limit: int = 60) -> str:
         """The graph as a tree of text; see `tree`."""
@@ -227,16 +228,10 @@ class Drawing:
         write(path, _FORMS[form](self))
         return path
 
-    def _rendered(self, form: str) -> bytes:
-        source = self.source
-        if form == "png":
-            source = sized(source)
-        return render(source, form)
-
     @cached_property
     def _svg(self) -> str:
-        style = self._stage.css if self._options.theme == "auto" else ""
-        return self._stage.drawn(style=style, titles=True)
+        auto = self._options.theme == "auto"
+        return self._stage.drawn(style=self._stage.css if auto else "", titles=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the picture, or without an engine the tree and a hint."""
@@ -247,20 +242,17 @@ class Drawing:
         return {"text/html": picture, "text/plain": self.text()}
 
     def __repr__(self) -> str:
-        count = len(self.graph.nodes)
-        return (
-            f"<Drawing of {count} node{'s' * (count != 1)}: "
-            f'.svg(), .png(), .save("graph.svg"), .text()>'
-        )
+        nodes = plural(len(self.graph.nodes), "node")
+        return f'<Drawing of {nodes}: .svg(), .png(), .save("graph.svg"), .text()>'
 
     def __str__(self) -> str:
         return self.text()
 
 
-_FORMS: Final = {
-    "svg": lambda drawing: drawing._svg.encode(),
+_FORMS: Final[dict[str, Callable[[Drawing], bytes]]] = {
+    "svg": lambda drawing: drawing.svg().encode(),
     "png": lambda drawing: drawing.png(),
-    "pdf": lambda drawing: drawing._rendered("pdf"),
+    "pdf": lambda drawing: render(drawing.source, "pdf"),
     "dot": lambda drawing: drawing.source.encode(),
 }
 

@@ -117,8 +117,7 @@ def loss(
             say(ax, look, f"best: {written(best)} in epoch {written(place[0])}", place,
                  (0, -14), side)  # fmt: skip
     ax.margins(y=0.15)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel("loss")
+    ax.set(xlabel="epoch", ylabel="loss")
     whole_ticks(ax)
     if len(ax.get_legend_handles_labels()[1]) > 1:
         legend(ax, look)
@@ -206,8 +205,7 @@ def fitted(
         xs, ys, "o", color=look["input-line"], markersize=6.5 if len(xs) <= 200 else 2.5,
         label="data", zorder=3,
     )  # fmt: skip
-    ax.set_xlabel("x")
-    ax.set_ylabel("y")
+    ax.set(xlabel="x", ylabel="y")
     legend(ax, look)
     return ax
 
@@ -285,11 +283,9 @@ def bowl(
         ax.plot(
             *lowest, "+", color=look["ink"], markersize=11, markeredgewidth=1.6, label="minimum"
         )
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
+    names = literal(across.name or "w"), literal(up.name or "b")
+    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel=names[0], ylabel=names[1])
     ax.grid(False)
-    for parameter, tell, default in ((across, ax.set_xlabel, "w"), (up, ax.set_ylabel, "b")):
-        tell(literal(parameter.name or default))
     legend(ax, look)
     return ax
 
@@ -366,12 +362,11 @@ def _newton(loss: Value, chosen: tuple[Value, Value]) -> Point | None:
 
 def _moved(loss: Value, leaves: Sequence[Value]) -> list[Value]:
     """The nodes that some leaves flow into, oldest first; behind `stop_gradient` too."""
-    found, moved = set(leaves), []
+    moved = dict.fromkeys(leaves)
     for node in tape(loss):
-        if any(type(arg) is not float and arg in found for arg in node.args):
-            found.add(node)
-            moved.append(node)
-    return moved
+        if any(type(arg) is not float and arg in moved for arg in node.args):
+            moved[node] = None
+    return list(moved)[len(leaves) :]
 
 
 def _over(nodes: Sequence[Value], lanes: Mapping[Value, Sequence[float]]) -> list[float]:
@@ -413,7 +408,8 @@ def _contours(
     low, top = min(finite), max(finite)
     rings = [low + (top - low) * 0.25**k for k in range(_RINGS - 1, 0, -1)]
     masked = ma.masked_invalid(heights)
-    sea = LinearSegmentedColormap.from_list("bowl", _shades(look), _RINGS)
+    depths = [look["paper"], look["input"], look["box-line"]]  # from the valley to the heights
+    sea = LinearSegmentedColormap.from_list("bowl", depths, _RINGS)
     ax.contourf(
         columns, rows, masked, [low, *rings, top], colors=[sea(k) for k in range(_RINGS)], zorder=0
     )
@@ -423,11 +419,6 @@ def _contours(
     )
     for text in told:
         text.set_fontfamily(FONT)
-
-
-def _shades(look: Theme) -> list[str]:
-    """From the valley to the heights."""
-    return [look["paper"], look["input"], look["box-line"]]
 
 
 def _walk(ax: Axes, look: Theme, places: list[Point], across: Point, up: Point) -> None:
@@ -512,11 +503,8 @@ def regions(
     ax, look = begin(ax, theme, title)
     _fields(ax, look, columns, rows, leads[: resolution**2])
     _samples(ax, look, points, labels, names, leads[resolution**2 :])
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
+    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="x₁", ylabel="x₂")
     ax.grid(False)
-    ax.set_xlabel("x₁")
-    ax.set_ylabel("x₂")
     if labels:
         legend(ax, look)
     return ax
@@ -665,11 +653,10 @@ def operation(
                 label=f"_kinks of {label}", zorder=3,
             )  # fmt: skip
             seen += filter(isfinite, ys)
-    ax.set_ylim(*span([y for y in seen if abs(y) <= reach] or [0.0], 0.08))
-    ax.set_xlim(low, high)
+    heights = span([y for y in seen if abs(y) <= reach] or [0.0], 0.08)
+    ax.set(xlim=(low, high), ylim=heights, xlabel="x")
     for draw in (ax.axhline, ax.axvline):
         draw(0.0, color=look["idle"], linewidth=0.8, zorder=0)
-    ax.set_xlabel("x")
     legend(ax, look, "dashed: the derivatives" if len(chosen) > 1 else None)
     return ax
 
@@ -719,18 +706,14 @@ def _pieces(row: Op, low: float, high: float) -> list[float]:
 
 def _kinks(row: Op, low: float, high: float) -> list[float]:
     """Where a row passes from one smooth piece to the next."""
-    if row.kinks is None:
-        return []
     label = row.kinks
-    return _changes(lambda x: label(x, *row.defaults), low, high)
+    return _changes(lambda x: label(x, *row.defaults), low, high) if label else []
 
 
 def _ends(row: Op, low: float, high: float) -> list[float]:
     """The borders of a row's domain."""
-    if row.domain is None:
-        return []
     inside = row.domain
-    return _changes(lambda x: float(inside(x, *row.defaults)), low, high)
+    return _changes(lambda x: float(inside(x, *row.defaults)), low, high) if inside else []
 
 
 def _changes(label: Callable[[float], float], low: float, high: float) -> list[float]:
@@ -751,11 +734,9 @@ def _torn(xs: Sequence[float], ys: Sequence[float], jump: float) -> tuple[list[f
     """The line with a gap where it jumps, be it at a kink or beyond all that is seen."""
     torn_xs, torn_ys = [xs[0]], [ys[0]]
     for (x, y), (then, there) in pairwise(zip(xs, ys)):
-        if abs(there - y) > (1e-6 if then - x < 1e-8 else jump):
-            torn_xs.append(x)
-            torn_ys.append(nan)
-        torn_xs.append(then)
-        torn_ys.append(there)
+        torn = abs(there - y) > (1e-6 if then - x < 1e-8 else jump)
+        torn_xs += [x, then] if torn else [then]
+        torn_ys += [nan, there] if torn else [there]
     return torn_xs, torn_ys
 
 

@@ -145,16 +145,15 @@ def _edge(group: Element, colours: Theme) -> None:
     group[:] = []
     ground = None
     for element in children:
+        if _MEANT.get(element.get("fill", "")) == "slot":
+            ground = element
+            continue
+        group.append(element)
         if element.tag == f"{_SVG}text":
             element.attrib |= {"id": f"{id}-local", "stroke": "none"}
             if ground is not None:
                 _centre(element, ground)
-            group.append(element)
-        elif _MEANT.get(element.get("fill", "")) == "slot":
-            ground = element
-        elif element.tag == f"{_SVG}title":
-            group.append(element)
-        else:
+        elif element.tag != f"{_SVG}title":
             head = element.tag == f"{_SVG}polygon"
             colour = colours[_MEANT[element.attrib.pop("stroke")]]
             group.attrib |= {"stroke": colour, "stroke-width": element.get("stroke-width", "1")}
@@ -163,7 +162,6 @@ def _edge(group: Element, colours: Theme) -> None:
             element.set("fill", colour if head else "none")
             if head:
                 element.set("class", "arrow")
-            group.append(element)
 
 
 def _centre(text: Element, ground: Element) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from ..errors import check_whole
@@ -36,14 +37,9 @@ def tree(x: Any, limit: int = 60) -> str:
     """
     check_whole("limit", limit)
     graph = x if isinstance(x, Graph) else snapshot(x)
-    lines: list[str] = []
-    shown: set[int] = set()
-    for line, id in _lines(graph):
-        if len(lines) == limit:
-            break
-        lines.append(line)
-        shown.add(id)
-    nodes = len(graph.nodes) - len(shown)
+    shown = list(islice(_lines(graph), limit))
+    lines = [line for line, _ in shown]
+    nodes = len(graph.nodes) - len({id for _, id in shown})
     edges = 1 + sum(len(node.args) for node in graph.nodes) - len(lines)
     if edges:
         said = plural(nodes, "more node") if nodes else plural(edges, "more edge")
@@ -53,11 +49,7 @@ def tree(x: Any, limit: int = 60) -> str:
 
 def _lines(graph: Graph) -> Iterator[tuple[str, int]]:
     """Every line with the id of its node, lazily: a stack of half-read argument lists."""
-    nodes = graph.nodes
-    uses = [0] * len(nodes)
-    for node in nodes:
-        for arg in node.args:
-            uses[arg] += 1
+    nodes, uses = graph.nodes, graph.uses()
     expanded = {graph.root.id}
     yield _fitted("", _body(graph.root, None, "")), graph.root.id
     stack = [("", graph.root, iter(enumerate(graph.root.args)))]
@@ -69,9 +61,8 @@ def _lines(graph: Graph) -> Iterator[tuple[str, int]]:
             continue
         node = nodes[id]
         last = position == len(consumer.args) - 1
-        mark = ""
-        if node.args and uses[id] > 1:
-            mark = f"  ↑ v{id}" if id in expanded else f"  (v{id})"
+        mark = f"  ↑ v{id}" if id in expanded else f"  (v{id})"
+        mark = mark if node.args and uses[id] > 1 else ""
         body = _body(node, consumer.partials[position], mark)
         yield _fitted(indent + ("└─ " if last else "├─ "), body), id
         if id not in expanded:

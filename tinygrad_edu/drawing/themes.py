@@ -179,24 +179,28 @@ def stylesheet(theme: str) -> str:
     has the class "tg-light" or "tg-dark", or the attribute data-theme="light" or "dark".
     A chip's or an edge's colour follows from its class, a name that `shade` gives.
     """
-    dark = "".join(f"--tg-{name}:{colour};" for name, colour in THEMES["dark"].items())
-    light = "".join(f"--tg-{name}:{colour};" for name, colour in THEMES["light"].items())
-    if theme == "auto":
-        sheet = [f".tg-auto{{{light}}}"]
-        sheet += [f"@media (prefers-color-scheme:dark){{.tg-auto{{{dark}}}}}"]
-        for name, colours in (("light", light), ("dark", dark)):
-            forced = f'[data-theme="{name}"]'
-            where = (f".tg-{name} .tg-auto", f".tg-auto.tg-{name}",
-                     f"{forced} .tg-auto", f".tg-auto{forced}")  # fmt: skip
-            sheet.append(f"{','.join(where)}{{{colours}}}")
-    else:
-        sheet = [f".{PICTURE}.tg-{theme}{{{dark if theme == 'dark' else light}}}"]
+    colours = {
+        theme: "".join(f"--tg-{name}:{colour};" for name, colour in names.items())
+        for theme, names in THEMES.items()
+    }
     at = f".{PICTURE} "
+    if theme == "auto":
+        sheet = [
+            f".tg-auto{{{colours['light']}}}",
+            f"@media (prefers-color-scheme:dark){{.tg-auto{{{colours['dark']}}}}}",
+            *(
+                f".tg-{name} .tg-auto,.tg-auto.tg-{name},"
+                f'[data-theme="{name}"] .tg-auto,.tg-auto[data-theme="{name}"]{{{own}}}'
+                for name, own in colours.items()
+            ),
+        ]
+    else:
+        sheet = [f".{PICTURE}.tg-{theme}{{{colours[theme]}}}"]
     sheet.append(f"{at}.pale{{opacity:{FAINT}}}")
-    for name in THEMES["light"]:
-        sheet.append(
-            f"{at}.f-{name}{{fill:var(--tg-{name})}}{at}.s-{name}{{stroke:var(--tg-{name})}}"
-        )
+    sheet += [
+        f"{at}.f-{name}{{fill:var(--tg-{name})}}{at}.s-{name}{{stroke:var(--tg-{name})}}"
+        for name in THEMES["light"]
+    ]
     for name in SHADES:
         colour, width = stroke(name)
         if name != "none":

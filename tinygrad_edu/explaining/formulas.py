@@ -12,8 +12,8 @@ from copy import copy
 from typing import Final, TypeAlias
 
 from ..snapshots import Graph, Node
-from ..strings import SUBSCRIPTS, as_superscript, clean, short
-from .notation import Math, pattern, tex_name
+from ..strings import SUBSCRIPTS, as_superscript, clean, pattern, short
+from .notation import Math, tex_name
 from .symbols import LARGEST, Term, partial
 
 Column: TypeAlias = tuple[int, ...]

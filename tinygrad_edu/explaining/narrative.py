@@ -7,12 +7,12 @@ from itertools import groupby
 from typing import Any, Final
 
 from ..snapshots import Graph, Node
-from ..strings import columns, plural, short
+from ..strings import columns, pattern, plural, short
 from . import anomalies
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import WIDEST, Formulas
 from .gradients import KEPT, identity
-from .notation import Math, numeral, pattern
+from .notation import Math, numeral
 
 LINES: Final = 40  # operations that have a line each
 ROWS: Final = 10  # samples that have a row each

@@ -78,15 +78,6 @@ def numeral(x: float) -> Math:
 # ── Names ─────────────────────────────────────────────────────────────────────────────────
 
 
-def pattern(name: str) -> str:
-    """A name without its numbers: things of one pattern are of one kind.
-
-    >>> pattern("sample 12"), pattern("w₁")
-    ('sample #', 'w#')
-    """
-    return re.sub(r"[\d₀-₉]+", "#", name)
-
-
 _ACCENTS: Final = {"\u0302": r"\hat", "\u0304": r"\bar", "\u0303": r"\tilde", "\u0307": r"\dot"}
 _LETTER: Final = re.compile(r"([^\W\d_])([\u0300-\u036f]?)_?([0-9₀-₉]*)")
 _WORD: Final = re.compile(r"([A-Za-z]+)_?([0-9₀-₉]*)")

@@ -16,8 +16,7 @@ from math import inf
 from typing import Any, Final, NamedTuple
 
 from ..snapshots import Graph
-from ..strings import MANY
-from .notation import pattern
+from ..strings import MANY, pattern
 
 PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes
 
