@@ -7,6 +7,7 @@ Each class is also the built-in error a caller would expect, so ``except TypeErr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 
 class TinygradError(Exception):
@@ -74,8 +75,8 @@ def check_name(kind: str, name: object, known: Collection[str]) -> None:
         raise unknown_name(kind, name, known)
 
 
-def check_whole(what: str, n: object, least: int = 1) -> int:
-    """A whole number that is large enough; True and False are not whole numbers here.
+def check_whole(what: str, n: Any, least: int = 1) -> int:
+    """A whole number that is large enough, NumPy's too; True and False are none here.
 
     Raises:
         BadArgument: for anything else.
@@ -85,9 +86,9 @@ def check_whole(what: str, n: object, least: int = 1) -> int:
         ...
     tinygrad_edu.errors.BadArgument: The number of epochs is a whole number from 1. Received: 0.
     """
-    if not isinstance(n, int) or isinstance(n, bool) or n < least:
+    if isinstance(n, bool) or not hasattr(n, "__index__") or int(n) < least:
         raise BadArgument(f"{what} is a whole number from {least}. Received: {n!r}.")
-    return n
+    return int(n)
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> NameUnknown:

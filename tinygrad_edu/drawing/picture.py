@@ -78,8 +78,8 @@ def draw(
     """
     check_name("theme", theme, THEMED)
     check_name("direction", direction, DIRECTIONS)
-    check_whole("limit", limit)
-    check_whole("depth", 0 if depth is None else depth, 0)
+    limit = check_whole("limit", limit)
+    depth = None if depth is None else check_whole("depth", depth, 0)
     if title is not None and not isinstance(title, str):
         raise BadArgument(f"A title is a text. Received: {title!r}.")
     shown = _texts("show", show)

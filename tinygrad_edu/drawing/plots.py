@@ -484,7 +484,7 @@ def regions(
     points = [] if x is None else [(row[0], row[1]) for row in _rows(x, 2, "x")]
     if not points and limits is None:
         raise BadArgument("The regions need samples to lie about. Received: neither x nor limits.")
-    check_whole("resolution", resolution, 2)
+    resolution = check_whole("resolution", resolution, 2)
     (left, right), (bottom, top) = window(limits, points, 0.12)
     columns, rows = steps(left, right, resolution), steps(bottom, top, resolution)
     asked = [[a, b] for b in rows for a in columns] + [list(point) for point in points]

@@ -35,7 +35,7 @@ def tree(x: Any, limit: int = 60) -> str:
        │  └─ +0.5 · x = 2  ∂ -2
        └─ 3
     """
-    check_whole("limit", limit)
+    limit = check_whole("limit", limit)
     graph = x if isinstance(x, Graph) else snapshot(x)
     shown = list(islice(_lines(graph), limit))
     lines = [line for line, _ in shown]

@@ -180,8 +180,7 @@ def _text_of_table(table: Table) -> str:
 
 
 def _padded(cell: str, width: int, align: str) -> str:
-    cell = _cut(cell, width)
-    blanks = " " * (width - columns(cell))
+    cell, blanks = _cut(cell, width), " " * (width - columns(cell))
     return blanks + cell if align == "r" else cell + blanks
 
 
@@ -196,8 +195,8 @@ def _cut(text: str, width: int) -> str:
 # ── LaTeX ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _in_paragraph(pieces: Sequence[Piece]) -> str:
-    return "".join(in_tex(p) if isinstance(p, str) else f"${p.tex}$" for p in pieces)
+def _between_dollars(pieces: Sequence[Piece], escape: Callable[[str], str]) -> str:
+    return "".join(escape(p) if isinstance(p, str) else f"${p.tex}$" for p in pieces)
 
 
 def _latex_of_formula(formula: Formula) -> str:
@@ -250,23 +249,19 @@ def _array(table: Table) -> str:
 # ── Markdown ──────────────────────────────────────────────────────────────────────────────
 
 
-def _in_line(pieces: Sequence[Piece]) -> str:
-    return "".join(in_markdown(p) if isinstance(p, str) else f"${p.tex}$" for p in pieces)
-
-
 def _markdown_of_formula(formula: Formula) -> str:
     return "$$\n\\begin{aligned}\n" + _aligned(formula) + "\n\\end{aligned}\n$$"
 
 
 def _markdown_of_table(table: Table) -> str:
     def row(cells: Sequence[Piece]) -> str:
-        safe = [
-            cell if isinstance(cell, str) else Math("", cell.tex.replace("|", r"\vert "))
+        safe = (
+            in_markdown(cell) if isinstance(cell, str) else f"${cell.tex.replace('|', bar)}$"
             for cell in cells
-        ]
-        return "| " + " | ".join(_in_line([cell]) for cell in safe) + " |"
+        )
+        return f"| {' | '.join(safe)} |"
 
-    sides = {"l": ":---", "r": "---:"}
+    sides, bar = {"l": ":---", "r": "---:"}, r"\vert "
     rule = "| " + " | ".join(sides[side] for side in table.align) + " |"
     return "\n".join([row(table.head), rule, *map(row, table.rows), *map(row, table.feet)])
 
@@ -278,14 +273,14 @@ _TEXT: Final[dict[type, Callable[[Any], str]]] = {
     Table: _text_of_table,
 }
 _LATEX: Final[dict[type, Callable[[Any], str]]] = {
-    Title: lambda title: rf"\subsubsection*{{{_in_paragraph(title.pieces)}}}",
-    Prose: lambda prose: _in_paragraph(prose.pieces),
+    Title: lambda title: rf"\subsubsection*{{{_between_dollars(title.pieces, in_tex)}}}",
+    Prose: lambda prose: _between_dollars(prose.pieces, in_tex),
     Formula: _latex_of_formula,
     Table: _latex_of_table,
 }
 _MARKDOWN: Final[dict[type, Callable[[Any], str]]] = {
-    Title: lambda title: f"**{_in_line(title.pieces)}**",
-    Prose: lambda prose: _in_line(prose.pieces),
+    Title: lambda title: f"**{_between_dollars(title.pieces, in_markdown)}**",
+    Prose: lambda prose: _between_dollars(prose.pieces, in_markdown),
     Formula: _markdown_of_formula,
     Table: _markdown_of_table,
 }

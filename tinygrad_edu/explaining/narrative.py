@@ -46,11 +46,10 @@ class _Story:
             Title((self.formulas.symbol((root.id,)), " = ", numeral(root.data))),
             *self._given(),
         ]
-        hidden = len(self.told) - LINES
+        hidden, half = len(self.told) - LINES, LINES // 2
         if hidden > 0:
-            blocks += self._lines(self.told[: LINES // 2])
-            blocks.append(Prose((f"… {plural(hidden, 'more line')} …",)))
-            blocks += self._lines(self.told[-(LINES // 2) :])
+            more = Prose((f"… {plural(hidden, 'more line')} …",))
+            blocks += [*self._lines(self.told[:half]), more, *self._lines(self.told[-half:])]
         else:
             blocks += self._lines(self.told)
         births = anomalies.births(self.graph)

@@ -9,7 +9,6 @@ programming). Everything is read from one snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from functools import cached_property
 from heapq import heappop, heappush
 from math import inf
@@ -21,7 +20,7 @@ from ..strings import MANY, pattern
 PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes
 
 Letter = tuple[int, int]
-Key = Hashable
+Place = tuple[int, int]  # on the way along a shape: how many letters are read, and the node
 
 
 class Step(NamedTuple):
@@ -142,13 +141,13 @@ class Paths:
     def classes(self) -> list[int]:
         """For each node a number, the same for expressions that differ only in their leaves:
         in their numbers and scopes, and in the digits of their names."""
-        known: dict[tuple[Any, ...], int] = {}
-        found: list[int] = []
+        numbers: dict[tuple[Any, ...], int] = {}
+        classes: list[int] = []
         for node in self.graph.nodes:
             what = node.op.name if node.op else node.role
-            key = (what, pattern(node.name or ""), *(found[arg] for arg in node.args))
-            found.append(known.setdefault(key, len(known)))
-        return found
+            key = (what, pattern(node.name or ""), *(classes[arg] for arg in node.args))
+            classes.append(numbers.setdefault(key, len(numbers)))
+        return classes
 
     def letter(self, step: Step) -> Letter:
         """What a step contributes to the shape of its path.
@@ -218,57 +217,32 @@ class Paths:
         """
         if not self.sums.number:
             return []
-        root = self.graph.root.id
-        if word is None:
-            return _search(count, root, self.target, self._onward, self._best(self._from))
-        places, onward = self._places(word)
-        return _search(
-            count, (0, root), (len(word), self.target), onward.__getitem__,
-            self._best(places, (len(word), self.target), onward),
-        )  # fmt: skip
+        goal = (len(word or ()), self.target)
+        onward = self._onward(word)
+        best = {goal: 1.0}  # the largest magnitude of a path on to the goal, from each place
+        for place in sorted(onward, key=lambda place: (place[1], -place[0])):  # arguments first
+            ways = [_magnitude(s.local * best[to]) for s, to in onward[place] if to in best]
+            if ways and place != goal:
+                best[place] = max(ways)
+        return _search(count, (0, self.graph.root.id), goal, onward, best)
 
-    def _onward(self, id: Any) -> list[tuple[Step, Key]]:
-        return [(step, step.arg) for step in self.steps(id)]
-
-    def _best(
-        self,
-        places: Any,
-        goal: Key | None = None,
-        onward: dict[Any, list[tuple[Step, Key]]] | None = None,
-    ) -> dict[Any, float]:
-        """The largest magnitude of a path on to the goal, from each place."""
-        best: dict[Any, float] = {self.target if goal is None else goal: 1.0}
-        for place in places:  # arguments come first
-            if place not in best:
-                steps = self._onward(place) if onward is None else onward[place]
-                ways = [_magnitude(s.local * best[to]) for s, to in steps if to in best]
-                if ways:
-                    best[place] = max(ways)
-        return best
-
-    def _places(
-        self, word: list[Letter]
-    ) -> tuple[list[tuple[int, int]], dict[Any, list[tuple[Step, Key]]]]:
-        """Where paths of a shape pass, as (letters read, node), and the edges between."""
-        start = (0, self.graph.root.id)
-        onward: dict[Any, list[tuple[Step, Key]]] = {}
-        todo = [start]
+    def _onward(self, word: list[Letter] | None) -> dict[Place, list[tuple[Step, Place]]]:
+        """Where paths of a shape pass, or all paths, and the edges between these places."""
+        onward: dict[Place, list[tuple[Step, Place]]] = {}
+        todo = [(0, self.graph.root.id)]
         while todo:
-            place = todo.pop()
+            place = read, id = todo.pop()
             if place in onward:
                 continue
-            read, id = place
-            edges: list[tuple[Step, Key]] = []
-            if id != self.target:
-                passing = self.passing(id)
-                for step in self.steps(id):
-                    if passing:
-                        edges.append((step, (read, step.arg)))
-                    elif read < len(word) and self.letter(step) == word[read]:
-                        edges.append((step, (read + 1, step.arg)))
-            onward[place] = edges
-            todo += [to for _, to in edges]  # type: ignore[misc]
-        return sorted(onward, key=lambda place: (place[1], -place[0])), onward
+            passing = word is None or self.passing(id)
+            next = word[read] if word is not None and read < len(word) else None
+            onward[place] = [
+                (step, (read if passing else read + 1, step.arg))
+                for step in self.steps(id)
+                if passing or self.letter(step) == next
+            ]
+            todo += [to for _, to in onward[place]]
+        return onward
 
 
 SHOWN: Final = 5  # groups that are told in full
@@ -289,10 +263,10 @@ def _spelled(word: Any) -> list[Letter]:
 
 def _search(
     count: int,
-    start: Key,
-    goal: Key,
-    onward: Callable[[Any], list[tuple[Step, Key]]],
-    best: dict[Any, float],
+    start: Place,
+    goal: Place,
+    onward: dict[Place, list[tuple[Step, Place]]],
+    best: dict[Place, float],
 ) -> list[Path]:
     """The ``count`` best paths from start to goal; ``best`` bounds what is still to come."""
     found: list[Path] = []
@@ -301,7 +275,7 @@ def _search(
     while heap and len(found) < count:
         _, _, place, product, trail = heappop(heap)
         while place != goal:
-            ways = [(step, to) for step, to in onward(place) if to in best]
+            ways = [(step, to) for step, to in onward[place] if to in best]
             if len(ways) > 1:
                 for step, to in reversed(ways):
                     tick -= 1

@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ..core.table import is_real, number
-from ..errors import Anomaly, BadArgument, NotANumber, TinygradError, unknown_name
+from ..errors import Anomaly, BadArgument, NotANumber, TinygradError, check_name, check_whole
 from ..nn.metrics import ALIASES, METRICS
 from ..notebooks import ends, table, wants_html
 
@@ -345,8 +345,7 @@ class _Monitoring(Callback):
     def __init__(
         self, monitor: str, mode: str, min_delta: float = 0.0, compares: bool = True
     ) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise unknown_name(f"mode of {type(self).__name__}", mode, ("auto", "min", "max"))
+        check_name(f"mode of {type(self).__name__}", mode, ("auto", "min", "max"))
         self.monitor, self.mode = monitor, mode
         self.min_delta = abs(_finite("min_delta", min_delta))
         self.best = None
@@ -431,11 +430,11 @@ class EarlyStopping(_Monitoring):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience = _whole("patience", patience)
+        self.patience = check_whole("patience", patience, 0)
         self.verbose = verbose
         self.baseline = None if baseline is None else _finite("baseline", baseline)
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = _whole("start_from_epoch", start_from_epoch)
+        self.start_from_epoch = check_whole("start_from_epoch", start_from_epoch, 0)
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -507,7 +506,8 @@ class ReduceLROnPlateau(_Monitoring):
         self.factor = _finite("factor", factor)
         if not 0.0 < self.factor < 1.0:
             raise BadArgument(f"The factor is above 0 and below 1. Received: {factor!r}.")
-        self.patience, self.cooldown = _whole("patience", patience), _whole("cooldown", cooldown)
+        self.patience = check_whole("patience", patience, 0)
+        self.cooldown = check_whole("cooldown", cooldown, 0)
         self.verbose = verbose
         self.min_lr = _finite("min_lr", min_lr)
         self.wait = self.cooldown_counter = 0
@@ -577,11 +577,8 @@ class ModelCheckpoint(_Monitoring):
         self.filepath = os.fspath(filepath)
         self.verbose = verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
-        if save_freq != "epoch" and not (_is_whole(save_freq) and int(save_freq) > 0):
-            raise BadArgument(
-                f"save_freq is 'epoch' or a number of batches from 1. Received: {save_freq!r}."
-            )
-        self.save_freq = save_freq
+        often = "save_freq, if it is not 'epoch',"
+        self.save_freq = save_freq if save_freq == "epoch" else check_whole(often, save_freq)
         if initial_value_threshold is not None:
             self.best = _finite("initial_value_threshold", initial_value_threshold)
         self._epoch = self._batches = 0
@@ -669,8 +666,7 @@ class LambdaCallback(Callback):
 
     def __init__(self, **hooks: Callable[..., Any] | None) -> None:
         for name, function in hooks.items():
-            if name not in HOOKS:
-                raise unknown_name("hook", name, HOOKS)
+            check_name("hook", name, HOOKS)
             if function is not None:
                 setattr(self, name, function)
 
@@ -958,16 +954,6 @@ def _takes_two(schedule: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):  # ValueError: a built-in function that does not tell
         return False
     return True
-
-
-def _is_whole(x: Any) -> bool:
-    return hasattr(x, "__index__") and not isinstance(x, bool)
-
-
-def _whole(what: str, x: Any) -> int:
-    if not _is_whole(x) or int(x) < 0:
-        raise BadArgument(f"{what} is a whole number from 0. Received: {x!r}.")
-    return int(x)
 
 
 def _finite(what: str, x: Any) -> float:

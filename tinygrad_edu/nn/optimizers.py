@@ -366,7 +366,7 @@ class Optimizer(Settings):
         iterations, columns = state["iterations"], state["memory"]
         if state["class"] != mine:
             raise BadArgument(f"This is a {mine}. Received: the state of a {state['class']!r}.")
-        check_whole("The number of iterations", iterations, 0)
+        iterations = check_whole("The number of iterations", iterations, 0)
         if not isinstance(columns, Mapping) or columns.keys() != self.start().keys():
             raise BadArgument(
                 f"{mine} remembers {', '.join(self.start()) or 'nothing'}. Received: "

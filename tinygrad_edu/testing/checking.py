@@ -17,6 +17,7 @@ from ..core.trees import Rebuild, flatten
 from ..core.value import plain
 from ..errors import BadArgument, GradientMismatch, check_name
 from .differences import EPSILON, NOTHING, Flat, Kink, Run, Slope, flow, only, run, slopes
+from .expressions import applied
 
 __all__ = ["GradientReport", "check_grads"]
 
@@ -317,10 +318,9 @@ def _advice(wrong: _Disagreement, at: Run, seed: int) -> str:
     """Which row is to blame: each operation of f is checked on its own."""
     if wrong.modes:
         return "Both use the same partials, so a row may answer differently from call to call."
-    rows: dict[tuple[Op, tuple[float, ...]], None] = {}
-    for node in at.nodes:
-        if node.op is not None and node.op is not ops.stop_gradient:
-            rows[node.op, tuple(map(datum, node.args))] = None
+    rows = dict.fromkeys(
+        (op, tuple(map(datum, node.args))) for op, node in at.made if op is not ops.stop_gradient
+    )
     suspects = sorted(rows, key=lambda row: not row[0].opaque)  # users' own rows first
     for op, numbers in suspects[:BLAMED]:
         if all(map(isfinite, numbers)) and (fault := _fault(op, numbers, wrong.view.order, seed)):
@@ -336,13 +336,10 @@ def _fault(op: Op, numbers: tuple[float, ...], order: int, seed: int) -> str:
     names = op.parameters if op.arity else [f"[{i}]" for i in range(len(numbers))]
     shown = ", ".join(f"{name}={x!r}" for name, x in zip(names, numbers))
 
-    def applied(*args: Any) -> Any:
-        return op(*args) if op.arity is not None else op(args)
-
     for i in range(len(numbers)):
 
         def along(xs: list[Any], i: int = i) -> list[Any]:
-            return [applied(*numbers[:i], xs[0], *numbers[i + 1 :])]
+            return [applied(op, [*numbers[:i], xs[0], *numbers[i + 1 :]])]
 
         if not op.flows_to(i):
             continue
@@ -357,7 +354,7 @@ def _fault(op: Op, numbers: tuple[float, ...], order: int, seed: int) -> str:
             )
     try:
         _Check(("fwd", "rev"), 2, Random(seed), 0.0).at(
-            lambda xs: [applied(*xs)], list(numbers), order
+            lambda xs: [applied(op, xs)], list(numbers), order
         )
     except _Disagreement as wrong:
         return (

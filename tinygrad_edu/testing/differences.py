@@ -169,13 +169,13 @@ def _stops(at: Run, arrived: dict[Any, Flow]) -> bool:
 
     Some rows stop what is constant on each piece; what arrives there is 0 but for rounding.
     """
-    for op, node in at.made:
-        for i, arg in enumerate(node.args):
-            came = arrived.get(arg, NOTHING)
-            hidden = op is ops.stop_gradient or not (op.flows_to(i) or op.name in BUILT_IN)
-            if hidden and abs(came.slope) > 2.0**-36 * came.size:
-                return True
-    return False
+    hidden = (
+        arrived.get(arg, NOTHING)
+        for op, node in at.made
+        for i, arg in enumerate(node.args)
+        if op is ops.stop_gradient or not (op.flows_to(i) or op.name in BUILT_IN)
+    )
+    return any(abs(came.slope) > 2.0**-36 * came.size for came in hidden)
 
 
 def slopes(f: Flat, xs: Sequence[float], v: Sequence[float]) -> list[Slope]:
@@ -327,10 +327,9 @@ def _kinks(at: Run, arrived: dict[Any, Flow], sides: Sequence[list[Any]]) -> tup
         unlike = any(side[i] != piece for side in sides)
         if unlike or (not piece[2] and any(arg in arrived for arg in node.args)):
             names = op.parameters if op.arity else map(str, range(len(node.args)))
-            operands = [
+            operands = tuple(
                 (getattr(arg, "name", None) or name, datum(arg))
                 for name, arg in zip(names, node.args)
-            ]
-            label = node.name or op.symbol
-            found.append(Kink(op.name, label, tuple(operands), outside=not piece[2]))
+            )
+            found.append(Kink(op.name, node.name or op.symbol, operands, outside=not piece[2]))
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ class Expression(NamedTuple):
         """The arguments and then the result of every step, as the places of ``steps`` count."""
         if len(args) != self.leaves:
             raise BadArgument(f"{self!r} takes {self.leaves} arguments. Received: {len(args)}.")
-        compute, results = apply or _apply, list(args)
+        compute, results = apply or applied, list(args)
         for op, places in self.steps:
             results.append(compute(op, [results[i] for i in places]))
         return results
@@ -67,11 +68,8 @@ class Expression(NamedTuple):
     def __repr__(self) -> str:
         # Operands are evaluated in the order in which they are written, so what is used more
         # than once gets its name (:=) where it is written first.
-        uses = [0] * (self.leaves + len(self.steps))
-        for _, places in self.steps:
-            for i in places:
-                uses[i] += 1
-        names = [letter(i) for i in range(len(uses))]
+        uses = Counter(i for _, places in self.steps for i in places)
+        names = [letter(i) for i in range(self.leaves + len(self.steps))]
         written = set(range(self.leaves))
 
         def code(root: int) -> str:
@@ -95,10 +93,11 @@ class Expression(NamedTuple):
                 todo.extend(reversed(parts))
             return "".join(pieces)
 
-        return f"lambda {', '.join(names[: self.leaves])}: {code(len(uses) - 1)}"
+        return f"lambda {', '.join(names[: self.leaves])}: {code(len(names) - 1)}"
 
 
-def _apply(op: Op, operands: Sequence[Any]) -> Any:
+def applied(op: Op, operands: Sequence[Any]) -> Any:
+    """What a row makes of its operands, n-ary or not."""
     return op(*operands) if op.arity is not None else op(operands)
 
 
@@ -120,9 +119,7 @@ def _parts(op: Op, places: Sequence[int], inside: bool) -> list[str | tuple[int,
     else:
         listed = getattr(ops, op.name, None) is op and op not in _UNLISTED
         called = f"tg.{op.name}" if listed else f"tg.TABLE[{op.name!r}]"
-        operands: list[str | tuple[int, bool]] = []
-        for i in places:
-            operands += [", ", (i, False)]
+        operands = [piece for i in places for piece in (", ", (i, False))]
         opening, closing = ("(", ")") if op.arity is not None else ("([", "])")
         return [called, opening, *operands[1:], closing]
     return ["(", *parts, ")"] if inside else parts
