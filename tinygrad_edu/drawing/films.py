@@ -18,12 +18,12 @@ from typing import Any, Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from ..errors import BadArgument, DrawingError, MissingExtra, check_name
+from ..errors import BadArgument, MissingExtra, check_name
 from ..snapshots import Graph
 from .engines import render
 from .folding import view
 from .layout import Stage
-from .picture import CARDS, THEMED, graph_of, sized, write
+from .picture import CARDS, THEMED, as_picture, graph_of, sized, write
 from .text import tree
 from .themes import THEMES
 
@@ -108,12 +108,10 @@ class Film:
 
     def frames(self) -> list[str]:
         """Every frame as an ``<svg>`` element of its own, for slides that are turned by hand."""
-        made = []
-        for number in range(len(self.graphs)):
-            root = ElementTree.fromstring(self._still)
+        roots = [ElementTree.fromstring(self._still) for _ in self.graphs]
+        for number, root in enumerate(roots):
             _apply(root, self._changes(number))
-            made.append(_text(root))
-        return made
+        return list(map(_text, roots))
 
     def svg(self) -> str:
         """The film as one ``<svg>`` element that plays by itself."""
@@ -190,12 +188,9 @@ class Film:
                 "As .svg it needs nothing."
             ) from None
         own = THEMES["light" if self._stage.theme == "auto" else self._stage.theme]
-        sources = [
-            self._stage.dot(own, graph, caption or None)
-            for graph, caption in zip(self.graphs, self.captions)
-        ]
         pictures = [
-            Image.open(BytesIO(render(sized(one), "png"))).convert("RGB") for one in sources
+            Image.open(BytesIO(render(sized(self._stage.dot(own, *frame)), "png"))).convert("RGB")
+            for frame in zip(self.graphs, self.captions)
         ]
         made = BytesIO()
         each = [self._seconds * 1000] * (len(pictures) - 1) + [self._seconds * 2000]
@@ -206,14 +201,7 @@ class Film:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the film, or without an engine its last graph as a tree."""
-        words = f"{self!r}\n{tree(self.graphs[-1])}"
-        try:
-            return {
-                "text/html": f'<div style="overflow-x: auto">{self.svg()}</div>',
-                "text/plain": words,
-            }
-        except DrawingError as error:
-            return {"text/plain": f"{words}\n\n{error}"}
+        return as_picture(self.svg, f"{self!r}\n{tree(self.graphs[-1])}")
 
     def __repr__(self) -> str:
         return f'<Film of {len(self.graphs)} frames: .svg(), .frames(), .save("training.svg")>'

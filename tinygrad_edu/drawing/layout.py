@@ -35,8 +35,10 @@ or an edge of class "pale" steps back.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,19 +132,18 @@ class Stage:
         self.prefix = prefix
         self._view = view
         self.theme = theme
-        self._digits = digits
-        self._show = show
-        self._title = title
-        self._captions = captions
         self._slots = {card.id: slots(card, show) for card in view.cards}
         self.scale = scale(view, frames)
         self._style = Style(
             THEMES["light"], (self.scale["gradient"], self.scale["flow"]), title, digits,
-            direction, show, self._rooms(frames, any_number), legend,
-            captions[0] if captions else "",
+            direction, show, {}, legend, captions[0] if captions else "",
         )  # fmt: skip
+        rooms = self._rooms(frames, captions, any_number)
+        self._style = self._style._replace(rooms=rooms)
 
-    def _rooms(self, frames: Sequence[Graph], any_number: bool) -> dict[str, float]:
+    def _rooms(
+        self, frames: Sequence[Graph], captions: Sequence[str], any_number: bool
+    ) -> dict[str, float]:
         """How wide each number's place must be for the widest text it will hold."""
         rooms: dict[str, float] = {}
 
@@ -151,38 +152,31 @@ class Stage:
 
         for graph in frames:
             for slot in self._every_slot():
-                widen(slot.id, slot.text(graph, self._digits), 11)
+                widen(slot.id, slot.text(graph, self._style.digits), 11)
             for link in self._view.links:
-                widen(link.id, label(self._view, link, graph, self._digits), 9)
-        for caption in self._captions:
+                widen(link.id, label(self._view, link, graph, self._style.digits), 9)
+        for caption in captions:
             widen("caption", caption, 12)
         if any_number:
-            live = {slot.id for slot in self._every_slot() if not self._fixed(slot)}
-            for id in live:
-                widen(id, WIDEST if id.endswith("data") else f"∂ {WIDEST}", 11)
+            for slot in self._every_slot():
+                if any(self.graph.nodes[id].role != "constant" for id in slot.nodes):
+                    widen(slot.id, WIDEST if slot.what == "data" else f"∂ {WIDEST}", 11)
             for link in self._view.links:
                 if self._view.flow(link) is not None:
                     widen(link.id, f"∂ {WIDEST}" if link.summed else WIDEST, 9)
         return rooms
 
-    def _fixed(self, slot: Slot) -> bool:
-        """Whether a number never changes: that of a constant."""
-        return all(self.graph.nodes[id].role == "constant" for id in slot.nodes)
-
     def _every_slot(self) -> Iterator[Slot]:
-        for found in self._slots.values():
-            yield from found
+        return chain.from_iterable(self._slots.values())
 
     @cached_property
     def svg(self) -> str:
         """The picture of the first graph, one ``<svg>`` element without stylesheet."""
         return self.drawn()
 
-    def dot(self, theme: Theme, graph: Graph | None = None, caption: str | None = None) -> str:
+    def dot(self, theme: Theme, graph: Graph | None = None, caption: str = "") -> str:
         """The DOT text in the colours of a theme, of the first graph or of another one."""
-        style = self._style._replace(theme=theme)
-        if caption is not None:
-            style = style._replace(caption=caption)
+        style = self._style._replace(theme=theme, caption=caption or self._style.caption)
         return dot.source(self._view._replace(graph=graph or self.graph), style)
 
     def drawn(self, *, style: str = "", titles: bool = False) -> str:
@@ -201,10 +195,10 @@ class Stage:
     def label(self) -> str:
         """What the picture is, in one sentence."""
         root = self.graph.root
-        what = f"{self._title}: " if self._title else ""
+        what = f"{self._style.title}: " if self._style.title else ""
         return (
             f"{what}computation graph of {plural(len(self.graph.nodes), 'node')}, "
-            f"{called(root, 60)} = {rounded(root.data, self._digits)}"
+            f"{called(root, 60)} = {rounded(root.data, self._style.digits)}"
         )
 
     @property
@@ -245,12 +239,15 @@ class Stage:
         ]
 
     def _what(self, link: Link) -> str | None:
-        if not self._labelled(link, self.graph):
-            return None
-        return "flow" if link.summed else "local"
+        what = "flow" if link.summed else "local"
+        return what if self._labelled(link, self.graph) else None
 
     def _labelled(self, link: Link, graph: Graph) -> str:
-        return label(self._view, link, graph, self._digits) if "local" in self._show else ""
+        return (
+            label(self._view, link, graph, self._style.digits)
+            if "local" in self._style.show
+            else ""
+        )
 
     def frame(self, graph: Graph) -> dict[str, dict[str, str]]:
         """What to set for another graph of the same shape: texts and classes by id.
@@ -261,7 +258,7 @@ class Stage:
         same_shape(self.graph, graph, 1)
         changes: dict[str, dict[str, str]] = {}
         for slot in self._every_slot():
-            changes[self.prefix + _text(slot)] = {"text": slot.text(graph, self._digits)}
+            changes[self.prefix + _text(slot)] = {"text": slot.text(graph, self._style.digits)}
             if slot.what == "grad":
                 name = shade(slot.number(graph), self.scale["gradient"])
                 changes[self.prefix + slot.id] = {"class": f"chip {name}"}
@@ -282,10 +279,7 @@ RULES_FILE: Final = Path(__file__).with_name("rules.js")
 def rules_js() -> str:
     """The rules in JavaScript: the functions ``rounded``, ``signed`` and ``shade``, and RULES,
     the constants of `themes.RULES`."""
-    import json
-
-    rules = f"const RULES = {json.dumps(RULES)};\n"
-    return rules + RULES_FILE.read_text(encoding="utf-8")
+    return f"const RULES = {json.dumps(RULES)};\n{RULES_FILE.read_text(encoding='utf-8')}"
 
 
 def scale(view: View, frames: Sequence[Graph]) -> dict[str, float]:

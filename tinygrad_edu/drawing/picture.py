@@ -235,11 +235,7 @@ class Drawing:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the picture, or without an engine the tree and a hint."""
-        try:
-            picture = f'<div style="overflow-x: auto">{self.svg()}</div>'
-        except DrawingError as error:
-            return {"text/plain": f"{self.text()}\n\n{error}"}
-        return {"text/html": picture, "text/plain": self.text()}
+        return as_picture(self.svg, self.text())
 
     def __repr__(self) -> str:
         nodes = plural(len(self.graph.nodes), "node")
@@ -255,6 +251,14 @@ _FORMS: Final[dict[str, Callable[[Drawing], bytes]]] = {
     "pdf": lambda drawing: render(drawing.source, "pdf"),
     "dot": lambda drawing: drawing.source.encode(),
 }
+
+
+def as_picture(svg: Callable[[], str], text: str) -> dict[str, str]:
+    """What a notebook shows: the picture beside the text, or without an engine text and a hint."""
+    try:
+        return {"text/html": f'<div style="overflow-x: auto">{svg()}</div>', "text/plain": text}
+    except DrawingError as error:
+        return {"text/plain": f"{text}\n\n{error}"}
 
 
 def write(path: Path, content: bytes) -> None:

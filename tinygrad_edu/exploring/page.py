@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import os
+import re
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -120,8 +121,7 @@ class Page:
         return str(self.path)
 
     def __repr__(self) -> str:
-        count = plural(self._count, "value")
-        return f"<Page of {count}: open {self.path.name} in a browser>"
+        return f"<Page of {plural(self._count, 'value')}: open {self.path.name} in a browser>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows: the page in a frame of its own."""
@@ -200,23 +200,17 @@ def document(
         "weights": packed(x for epoch in kept for x in epochs[epoch]),
     }
     scenes = stages.scenes(graph, [sample["scope"] for sample in data["samples"]])
-    pictures = [f'<div class="picture">{scene.stage.svg}</div>' for scene in scenes]
     parts = {
         "title": html.escape(title),
         "css": f"{scenes[0].stage.css}\n{_file('page.css')}",
-        "stages": "\n".join(pictures),
+        "stages": "\n".join(f'<div class="picture">{scene.stage.svg}</div>' for scene in scenes),
         "data": embedded({**data, "scenes": stages.described(scenes)}),
         "rules": rules_js(),
         "rows": rows,
         "script": "\n".join(_file(f"script/{name}.js") for name in SCRIPT),
     }
-    text = _file("page.html")
-    before, *rest = text.split("{{")
-    pieces = [before]
-    for piece in rest:  # in one pass: what is put in is never looked at again
-        name, _, after = piece.partition("}}")
-        pieces += [parts[name], after]
-    return "".join(pieces)
+    # In one pass: what is put in is never looked at again.
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file("page.html"))
 
 
 def thinned(epochs: int, weights: int) -> list[int]:

@@ -31,10 +31,8 @@ def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
     """The pictures of a graph: of each sample if there are several, and of the whole."""
     found: list[Scene] = []
     limit = CARDS
-    whole = view(graph, limit)
-    while span(whole) > SPAN and limit > 30:
+    while span(whole := view(graph, limit)) > SPAN and limit > 30:
         limit //= 2
-        whole = view(graph, limit)
     if len(scopes) > 1:
         all_open = view(graph, len(graph.nodes))
         for scope in scopes[:SAMPLES]:
