@@ -21,7 +21,8 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.compiler import Code, flatten, python
 from tinygrad_edu.compiler.code import PRIMITIVES
-from tinygrad_edu.compiler.lowering import KEPT, Lowering, _partials_template
+from tinygrad_edu.compiler.lowering import Lowering
+from tinygrad_edu.compiler.templates import KEPT, partials_template
 from tinygrad_edu.compiler.transforms import only
 from tinygrad_edu.core import ops
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
@@ -554,8 +555,8 @@ def test_exponents_beyond_number_do_not_fill_the_memory():
         powers = tg.sum([x ** (start + i + 0.5) for i in range(KEPT)])
         tg.compile(powers, inputs=[], parameters=[x])
     nans = [tg.compile(x**math.nan, inputs=[], parameters=[x]) for _ in range(10)]
-    assert _partials_template.cache_info().currsize <= KEPT
-    assert _partials_template.cache_info().misses < 2 * KEPT + 500  # one nan is like another
+    assert partials_template.cache_info().currsize <= KEPT
+    assert partials_template.cache_info().misses < 2 * KEPT + 500  # one nan is like another
     assert all(math.isnan(program.value_and_grad([[]])[1][0]) for program in nans)
 
 

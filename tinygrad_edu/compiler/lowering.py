@@ -17,9 +17,8 @@ On the way three things are saved, and none of them changes a bit of a result:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from ..core.calculus import reverse
 from ..core.graph import uncollected, wanted
@@ -27,6 +26,7 @@ from ..core.table import Op, number
 from ..core.value import Number, Value
 from ..errors import NotTraceable
 from .code import PRIMITIVES, Code
+from .templates import Template, partials_template, row_template
 from .transforms import only
 
 __all__ = ["Flat", "Lowering", "flatten"]
@@ -113,7 +113,7 @@ class Lowering:
         op: Any
         for op in dict.fromkeys([node.op for node in nodes]):
             if op.lower is None:
-                floats += _template(op, op.arity or 2).constants()
+                floats += row_template(op, op.arity or 2).constants()
         self._writer = _Writer(len(inputs), len(shared) + len(captured), floats)
         self._write(nodes)
 
@@ -160,7 +160,7 @@ class Lowering:
         args = tuple([self.slot(x) for x in operands])
         if op.lower is not None:
             return self._writer.emit(op.lower, args)
-        (out,) = self._writer.paste(_template(op, len(args)), args)
+        (out,) = self._writer.paste(row_template(op, len(args)), args)
         return self._writer.place(out)
 
     def slot(self, x: Number) -> int:
@@ -202,7 +202,7 @@ class Lowering:
         if True not in asked:
             return []
         exponent = operands[1] if op is _POW and type(operands[1]) is float else None
-        template = _partials_template(op, asked, _bits(exponent))
+        template = partials_template(op, asked, _bits(exponent))
         return self._writer.paste(template, [slots[node], *map(self.slot, operands)])
 
     def code(
@@ -404,127 +404,3 @@ class _Writer:
             return code, None
         code, moved = only(code, each, total, once)
         return code, lambda slot: moved[final(slot)]
-
-
-# ── Templates ─────────────────────────────────────────────────────────────────────────────
-
-
-class Template(NamedTuple):
-    """An expression of rows, written out in primitives.
-
-    Attributes:
-        steps: per instruction the primitive and its arguments: a float, or a place (an int)
-            that counts what the template is applied to and then the steps.
-        outs: the places of the results, or floats, or None for what was not asked.
-    """
-
-    steps: list[tuple[str, tuple[float, ...]]]
-    outs: list[Any]
-
-    def constants(self) -> list[float]:
-        """The plain numbers in it."""
-        return [x for _, args in self.steps for x in args if type(x) is float]
-
-
-class _Symbol:
-    """A number that is a place in a template; what is done with it is written down there."""
-
-    __slots__ = ("count", "place", "steps")
-
-    def __init__(self, place: int, steps: list[Any], count: int) -> None:
-        self.place, self.steps, self.count = place, steps, count
-
-    @staticmethod
-    def interpret(op: Op, args: Sequence[Any]) -> Any:
-        """What a row makes of arguments of which one is a symbol (see `table.Op`)."""
-        if op.opaque:
-            raise _opaque(op)
-        if op.lower is None:
-            return op.value(*args)
-        symbol = next(arg for arg in args if isinstance(arg, _Symbol))
-        steps, count = symbol.steps, symbol.count
-        steps.append((op.lower, tuple(map(_place, args))))
-        return _Symbol(count + len(steps) - 1, steps, count)
-
-
-def _place(x: Any) -> Any:
-    return x.place if isinstance(x, _Symbol) else None if x is None else number(x)
-
-
-for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs"):
-    _row = PRIMITIVES[_name.removeprefix("true")]
-    setattr(_Symbol, f"__{_name}__", lambda *args, row=_row: _Symbol.interpret(row, args))
-    setattr(_Symbol, f"__r{_name}__", lambda x, y, row=_row: _Symbol.interpret(row, (y, x)))
-
-
-def _traced(op: Op, f: Callable[..., Sequence[Any]], count: int) -> Template:
-    """The template of a function of so many symbols."""
-    steps: list[Any] = []
-    try:
-        outs = [_place(out) for out in f(*(_Symbol(place, steps, count) for place in range(count)))]
-    except (TypeError, ValueError) as error:
-        if isinstance(error, NotTraceable):
-            raise
-        raise NotTraceable(
-            f"The row {op.name!r} is not made of rows: {error} Write it with tg.exp and "
-            f"tg.where, without math.exp and if; or leave opaque=True, and do without compiling."
-        ) from error
-    return _pruned(Template(steps, outs), count)
-
-
-def _pruned(template: Template, count: int) -> Template:
-    """Without the steps that no result depends on."""
-    live = {out for out in template.outs if type(out) is int}
-    for place in range(count + len(template.steps) - 1, count - 1, -1):
-        if place in live:
-            live.update(x for x in template.steps[place - count][1] if type(x) is int)
-    kept = [i for i in range(len(template.steps)) if count + i in live]
-    moved: dict[Any, int] = {place: place for place in range(count)}
-    moved.update((count + i, count + new) for new, i in enumerate(kept))
-
-    def there(x: Any) -> Any:
-        return moved[x] if type(x) is int else x
-
-    return Template(
-        [(template.steps[i][0], tuple(map(there, template.steps[i][1]))) for i in kept],
-        list(map(there, template.outs)),
-    )
-
-
-KEPT: Final = 1024
-"""Templates of either kind that are kept: powers have one for each exponent."""
-
-
-@lru_cache(KEPT)
-def _template(op: Op, count: int) -> Template:
-    """The value of a composite row of so many arguments.
-
-    >>> from tinygrad_edu import ops
-    >>> _template(ops.softsign, 1)
-    Template(steps=[('abs', (0,)), ('add', (1.0, 1)), ('div', (0, 2))], outs=[3])
-    """
-    if op.opaque:
-        raise _opaque(op)
-    return _traced(op, lambda *args: [op.value(*args)], count)
-
-
-@lru_cache(KEPT)
-def _partials_template(op: Op, asked: tuple[bool, ...], exponent: Any) -> Template:
-    """The partials asked for, applied to a row's result and then its arguments.
-
-    The slope of a power looks whether its exponent is a plain number; that is part of it, by
-    its `_bits`.
-    """
-
-    def partials(out: Any, *args: Any) -> list[Any]:
-        return op.locals(out, args if exponent is None else (args[0], float(exponent)), asked)
-
-    return _traced(op, partials, 1 + len(asked))
-
-
-def _opaque(op: Op) -> NotTraceable:
-    return NotTraceable(
-        f"The row {op.name!r} computes on floats, in Python only, so it can't be compiled. Make "
-        f"its value of rows (tg.exp(x) for math.exp(x), tg.where for an if) and pass "
-        f"opaque=False to tg.op, or use it without tg.jit and tg.compile."
-    )

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ..core.table import TABLE, Op
-from .javascript import Opaque
 
 LONGEST: Final = 48  # characters; a longer formula explains nothing
 OUT: Final = "\ue0ff"
@@ -135,7 +134,7 @@ def _slots(constants: Sequence[float | None]) -> list[Any]:
 def _short(make: Callable[[], Any]) -> str | None:
     try:
         found = make()
-    except (Opaque, ArithmeticError, TypeError, ValueError):  # an opaque row's, say
+    except (ArithmeticError, TypeError, ValueError):  # an opaque row's, say
         return None
     text = found.text if isinstance(found, Formula) else of_number(float(found)).text
     return text if len(text) <= LONGEST else None

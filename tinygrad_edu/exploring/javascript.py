@@ -1,25 +1,19 @@
-"""The table as JavaScript: each row's value and partials, traced and written out.
+"""The table as JavaScript: each row's value and partials, one line for each primitive.
 
-A row is called with `Symbol`s for its arguments, and every primitive that it comes to writes one
-line of a function. So the page computes with the very expressions of `ops.py`: nothing is
-written twice but the primitives themselves, one line each in their rows; those that need more
-than a line are functions of script/arithmetic.js.
+So the page computes with the very expressions of the rows. Primitives that need more than a
+line are functions of script/arithmetic.js.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import isinf, isnan
-from typing import Any
 
 from ..compiler.code import SPELLED
-from ..core.table import TABLE, Op
-from ..errors import GraphError
-
-
-class Opaque(GraphError):
-    """A row whose value is a plain function of floats: only Python can run it."""
+from ..compiler.templates import Template, partials_template, row_template
+from ..core.table import Op
+from ..errors import NotTraceable
 
 
 def literal(x: float) -> str:
@@ -33,69 +27,31 @@ def literal(x: float) -> str:
     return ("-" if x < 0 else "") + "Infinity" if isinf(x) else repr(float(x))
 
 
-class Symbol:
-    """A number that the page will know: what is done to it is written down.
+def function(template: Template, names: Sequence[str]) -> tuple[str, list[str]]:
+    """The body of a JavaScript function that computes a template, and its results.
 
-    ``lines`` are those of the function being written; ``known`` tells which variable holds
-    an expression already, so that none is computed twice.
+    Args:
+        template: the expression.
+        names: the variables that it is applied to.
+
+    >>> from ..core.ops import softsign
+    >>> function(row_template(softsign, 1), ["x"])
+    ('const t0 = Math.abs(x); const t1 = 1.0 + t0; const t2 = x / t1; ', ['t2'])
     """
+    called, variables = [*names], dict[str, str]()
 
-    __slots__ = ("known", "lines", "text")
+    def text(x: float | None) -> str:
+        return "null" if x is None else called[x] if type(x) is int else literal(x)
 
-    def __init__(self, text: str, lines: list[str], known: dict[str, Symbol]) -> None:
-        self.text, self.lines, self.known = text, lines, known
-
-    @staticmethod
-    def interpret(op: Op, args: tuple[Any, ...]) -> Any:
-        """What a row makes of arguments of which one is a Symbol (see `table.Op`)."""
-        if op.opaque:
-            raise Opaque(f"The row {op.name!r} is a function of floats, which only Python can run.")
-        if op.lower is None:
-            return op.value(*args)  # an expression of rows, which come here in their turn
-        if op.lower == "identity":
-            return args[0]
-        found: Symbol = next(arg for arg in args if isinstance(arg, Symbol))
-        texts = [arg.text if isinstance(arg, Symbol) else literal(arg) for arg in args]
-        if op.lower == "sum":
-            return found._written(" + ".join(texts))
-        return found._written(SPELLED[op.lower].js.format(*texts))
-
-    def _written(self, expression: str) -> Symbol:
-        if expression not in self.known:
-            name = f"t{len(self.lines)}"
-            self.lines.append(f"const {name} = {expression};")
-            self.known[expression] = Symbol(name, self.lines, self.known)
-        return self.known[expression]
-
-
-def _operator(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """An operator of Symbol and its reflection: the row of that name."""
-    return lambda *args: TABLE[name](*args), lambda x, y: TABLE[name](y, x)
-
-
-for _python, _row in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div"}.items():
-    _straight, _reflected = _operator(_row)
-    setattr(Symbol, f"__{_python}__", _straight)
-    setattr(Symbol, f"__r{_python}__", _reflected)
-setattr(Symbol, "__neg__", _operator("neg")[0])  # noqa: B010
-
-
-def function(f: Callable[..., Any], names: Sequence[str]) -> str:
-    """A JavaScript arrow function that computes what f computes, a number or a list of them.
-
-    >>> from ..core.ops import sigmoid, square
-    >>> print(function(lambda x: [square(x) + 1.0, None], ["x"]))
-    (x) => { const t0 = x * x; const t1 = t0 + 1.0; return [t1, null]; }
-    """
-    lines: list[str] = []
-    known: dict[str, Symbol] = {}
-    found = f(*[Symbol(name, lines, known) for name in names])
-
-    def text(x: Any) -> str:
-        return "null" if x is None else x.text if isinstance(x, Symbol) else literal(x)
-
-    answer = f"[{', '.join(map(text, found))}]" if isinstance(found, list) else text(found)
-    return f"({', '.join(names)}) => {{ {' '.join([*lines, f'return {answer};'])} }}"
+    for name, args in template.steps:
+        texts = list(map(text, args))
+        spelling = SPELLED[name].js
+        line = spelling.join(texts) if name == "sum" else spelling.format(*texts)
+        if name != "identity":
+            line = variables.setdefault(line, f"t{len(variables)}")
+        called.append(line)
+    lines = "".join(f"const {variable} = {line}; " for line, variable in variables.items())
+    return lines, list(map(text, template.outs))
 
 
 def row(op: Op, count: int) -> str:
@@ -105,24 +61,22 @@ def row(op: Op, count: int) -> str:
     gives one number per argument, null where no gradient ever flows.
 
     Raises:
-        Opaque: if only Python can run it.
+        NotTraceable: if only Python can run it.
 
-    >>> print(row(TABLE["mul"], 2))
+    >>> from ..core.ops import mul
+    >>> print(row(mul, 2))
     {value: (x0, x1) => { const t0 = x0 * x1; return t0; },
      partials: (out, x0, x1) => { return [x1, x0]; }}
     """
     names = [f"x{i}" for i in range(count)]
-    value = function(lambda *args: Symbol.interpret(op, args) if args else op.compute(), names)
-    slopes = function(lambda out, *args: _partials(op, out, args), ["out", *names])
-    return f"{{value: {value},\n partials: {slopes}}}"
-
-
-def _partials(op: Op, out: Any, args: Sequence[Any]) -> list[Any]:
-    if op.together is not None:
-        return list(op.together(out, *args))
-    if op.arity is None:
-        return [op.partials(i, out, *args) for i in range(len(args))]
-    return [None if rule is None else rule(out, *args) for rule in op.partials]
+    lines, (value,) = function(row_template(op, count), names)
+    slope_lines, slopes = function(partials_template(op, (True,) * count, None), ["out", *names])
+    of = ", ".join(names)
+    return (
+        f"{{value: ({of}) => {{ {lines}return {value}; }},\n"
+        f" partials: ({', '.join(['out', *names])}) => "
+        f"{{ {slope_lines}return [{', '.join(slopes)}]; }}}}"
+    )
 
 
 def key(op: Op, count: int) -> str:
@@ -134,7 +88,8 @@ def rows(applied: Iterable[tuple[Op, int]]) -> tuple[str, list[str]]:
     """Every row that a graph applies, as one JavaScript object, and the names of those that
     can't be written, in order.
 
-    >>> print(rows([(TABLE["neg"], 1)])[0])
+    >>> from ..core.ops import neg
+    >>> print(rows([(neg, 1)])[0])
     {
     "neg": {value: (x0) => { const t0 = -x0; return t0; },
      partials: (out, x0) => { return [-1.0]; }}
@@ -148,6 +103,6 @@ def rows(applied: Iterable[tuple[Op, int]]) -> tuple[str, list[str]]:
             continue
         try:
             written[name] = f"{json.dumps(name)}: {row(op, count)}"
-        except Opaque:
+        except NotTraceable:
             opaque[op.name] = None
     return "{\n" + ",\n".join(written.values()) + "\n}", list(opaque)
