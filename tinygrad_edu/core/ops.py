@@ -24,7 +24,7 @@ from functools import reduce
 from typing import Any
 
 from .ieee import divide, inf, nan, power
-from .spelling import spelled
+from .spelling import ATOM, NAME, POWER, PRODUCT, SUM, Notation, spelled
 from .table import BUILT_IN, TABLE, Op, op
 
 
@@ -82,21 +82,25 @@ def _sech2(x: Any) -> Any:
 
 identity: Op = _built_in("identity", lambda x: x, [_one],
     symbol="id", tex="#1", sample=_R1,
+    text=Notation("{}", (SUM,), SUM, tex=True),
     spelled=spelled("{0}"))
 
 add: Op = _built_in("add", operator.add, [lambda out, x, y: 1.0, lambda out, x, y: 1.0],
     symbol="+", tex="#1 + #2", sample=_R2,
     neutral=(-0.0, -0.0),
+    text=Notation("{} + {}", (SUM, PRODUCT), SUM, tex=True),
     spelled=spelled("{0} + {1}"))
 
 sub: Op = _built_in("sub", operator.sub, [lambda out, x, y: 1.0, lambda out, x, y: -1.0],
     symbol="−", tex="#1 - #2", sample=_R2,
     neutral=(None, 0.0),
+    text=Notation("{} − {}", (SUM, PRODUCT), SUM, tex=True),
     spelled=spelled("{0} - {1}"))
 
 mul: Op = _built_in("mul", operator.mul, [lambda out, x, y: y, lambda out, x, y: x],
     symbol="×", tex=r"#1 \cdot #2", sample=_R2,
     neutral=(1.0, 1.0),
+    text=Notation("{}·{}", (PRODUCT, PRODUCT), PRODUCT, tex=True, spaced="{} × {}"),
     spelled=spelled("{0} * {1}"))
 
 div: Op = _built_in("div", operator.truediv, [lambda out, x, y: 1.0 / y,
@@ -104,10 +108,12 @@ div: Op = _built_in("div", operator.truediv, [lambda out, x, y: 1.0 / y,
     symbol="÷", tex=r"\frac{#1}{#2}", sample=_R2,
     domain=lambda x, y: y != 0.0, at_edge=divide,
     neutral=(None, 1.0),
+    text=Notation("{}/{}", (PRODUCT, POWER), PRODUCT, spaced="{} / {}"),
     spelled=spelled("{0} / {1}"))
 
 neg: Op = _built_in("neg", operator.neg, [lambda out, x: -1.0],
     symbol="−x", tex="-#1", sample=_R1,
+    text=Notation("−{}", (PRODUCT,), SUM, tex=True),
     spelled=spelled("-{0}"))
 
 # x⁰ has slope 0 even at x = 0, and 0^y has slope 0 for y ≥ 0: both are guarded in the
@@ -129,19 +135,23 @@ pow: Op = _built_in("pow", math.pow, [
     symbol="xʸ", tex="{#1}^{#2}", sample=((-20.0, 20.0), (-8.0, 8.0)),
     domain=lambda x, y: x > 0.0 or (x == 0.0 and y > 1.0) or (x != 0.0 and y == math.floor(y)),
     at_edge=power,
+    text=Notation("{}^{}", (ATOM, ATOM), POWER),
     spelled=spelled("pow({0}, {1})", c="@pow({0}, {1})", js="power({0}, {1})"))
 
 square: Op = _built_in("square", lambda x: x * x, [lambda out, x: 2.0 * x],
     symbol="x²", tex="{#1}^{2}", sample=_R1,
+    text=Notation("{}²", (ATOM,), POWER),
     spelled=spelled("{0} * {0}"))
 
 abs: Op = _built_in("abs", math.fabs, [lambda out, x: sign(x)],
     symbol="|x|", tex=r"\left|#1\right|", sample=_R1, kinks=_sign,
+    text=Notation("|{}|", (SUM,), ATOM),
     spelled=spelled("fabs({0})", js="Math.abs({0})", llvm=lambda x: x.f.intrinsic("fabs", x)))
 
 reciprocal: Op = _built_in("reciprocal", lambda x: 1.0 / x, [lambda out, x: -(out * out)],
     symbol="1/x", tex=r"\frac{1}{#1}", sample=_R1,
     domain=lambda x: x != 0.0, at_edge=lambda x: divide(1.0, x),
+    text=Notation("1/{}", (POWER,), PRODUCT, spaced="1 / {}"),
     spelled=spelled("1.0 / {0}"))
 
 # Python's %, with the sign of the divisor. (x − out)/y is a whole number but for rounding;
@@ -151,6 +161,7 @@ mod: Op = _built_in("mod", operator.mod,
     tex=r"#1 \bmod #2", sample=((-1e3, 1e3), (-1e3, 1e3)),
     domain=lambda x, y: y != 0.0, kinks=lambda x, y: _cell(divide(x, y)),
     at_edge=lambda x, y: nan,
+    text=Notation("{} mod {}", (ATOM, ATOM), 0, tex=True),
     spelled=spelled("mod({0}, {1})", python="{0} % {1}", c="@mod({0}, {1})", js="modulo({0}, {1})"))
 
 floordiv: Op = _built_in("floordiv", operator.floordiv, [_zero, _zero],
@@ -189,7 +200,8 @@ def _logsumexp(*xs: Any) -> Any:
 
 sum: Op = _built_in("sum", _sum, lambda i, out, *xs: 1.0,
     together=lambda out, *xs: [1.0] * len(xs),
-    symbol="Σ", tex=r"\left(#+\right)", sample=_R1,
+    symbol="Σ", tex="#+", sample=_R1,
+    text=Notation(" + ", (SUM, PRODUCT), SUM, tex=True),
     spelled=spelled(" + ", llvm=lambda *xs: reduce(operator.add, xs)))
 
 
@@ -216,6 +228,7 @@ def _comparison(name: str, compare: Callable[[Any, Any], Any], symbol: str, tex:
     return _built_in(name, lambda x, y: 1.0 if compare(x, y) else 0.0, [_zero, _zero],
         sample=_R2, kinks=lambda x, y: _sign(x - y),
         symbol=symbol, tex=rf"\left[#1 {tex} #2\right]",
+        text=Notation(f"[{{}} {symbol} {{}}]", (SUM, SUM), ATOM),
         spelled=spelled(f"{{0}} {sign} {{1}}", python=f"1.0 if {{0}} {sign} {{1}} else 0.0",
                         js=f"+({{0}} {sign} {{1}})",
                         llvm=lambda x, y: (truth or compare)(x, y).where(1.0, 0.0)))
@@ -242,6 +255,7 @@ where: Op = _built_in("where", lambda cond, x, y: x if cond != 0.0 else y,
 # x, but nan wherever ``witness`` is: how a partial keeps a nan of its operation in sight.
 unless_nan: Op = _built_in("unless_nan", lambda x, witness: x if witness == witness else witness,
     [_one, None], tex="#1", sample=_R2,
+    text=Notation("{}", (SUM, SUM), SUM, tex=True),
     spelled=spelled("{1} == {1} ? {0} : {1}", python="{0} if {1} == {1} else {1}",
                       llvm=lambda x, witness: witness.is_nan().where(witness, x)))
 
@@ -250,6 +264,7 @@ maximum: Op = _built_in("maximum", lambda x, y: x if x > y or x != x else y, [
     lambda out, x, y: unless_nan(greater(y, x) + 0.5 * equal(x, y), out)],
     symbol="max", tex=r"\max\left(#1, #2\right)", sample=_R2,
     kinks=lambda x, y: _sign(x - y),
+    text=Notation("max({}, {})", (SUM, SUM), ATOM),
     spelled=spelled("{0} > {1} || {0} != {0} ? {0} : {1}",
                    python="{0} if {0} > {1} or {0} != {0} else {1}",
                    llvm=lambda x, y: ((x > y) | x.is_nan()).where(x, y)))
@@ -259,6 +274,7 @@ minimum: Op = _built_in("minimum", lambda x, y: x if x < y or x != x else y, [
     lambda out, x, y: unless_nan(less(y, x) + 0.5 * equal(x, y), out)],
     symbol="min", tex=r"\min\left(#1, #2\right)", sample=_R2,
     kinks=lambda x, y: _sign(x - y),
+    text=Notation("min({}, {})", (SUM, SUM), ATOM),
     spelled=spelled("{0} < {1} || {0} != {0} ? {0} : {1}",
                    python="{0} if {0} < {1} or {0} != {0} else {1}",
                    llvm=lambda x, y: ((x < y) | x.is_nan()).where(x, y)))
@@ -289,11 +305,13 @@ step: Op = _built_in("step", lambda x: 1.0 if x > 0.0 else x * 0.0 if x != x els
 floor: Op = _built_in("floor", lambda x: math.copysign(math.floor(x), x), [_zero],
     symbol="⌊x⌋", tex=r"\left\lfloor #1\right\rfloor", sample=_R1,
     kinks=_cell, at_edge=lambda x: x,
+    text=Notation("⌊{}⌋", (SUM,), ATOM),
     spelled=spelled("floor({0})", python="copysign(floor({0}), {0})"))
 
 ceil: Op = _built_in("ceil", lambda x: math.copysign(math.ceil(x), x), [_zero],
     symbol="⌈x⌉", tex=r"\left\lceil #1\right\rceil", sample=_R1,
     kinks=_cell, at_edge=lambda x: x,
+    text=Notation("⌈{}⌉", (SUM,), ATOM),
     spelled=spelled("ceil({0})", python="copysign(ceil({0}), {0})"))
 
 _round = round
@@ -339,6 +357,7 @@ log10: Op = _built_in("log10", math.log10, [lambda out, x: 1.0 / _LN10 / unless_
 sqrt: Op = _built_in("sqrt", math.sqrt, [lambda out, x: 0.5 / out],
     symbol="√x", tex=r"\sqrt{#1}", sample=((0.0, 1e12),),
     domain=lambda x: x > 0.0, at_edge=lambda x: nan,
+    text=Notation("√{}", (NAME,), POWER),
     spelled=spelled("sqrt({0})", llvm=lambda x: x.f.intrinsic("sqrt", x)))
 
 
@@ -353,6 +372,7 @@ def _cbrt(x: float) -> float:
 
 cbrt: Op = _built_in("cbrt", _cbrt, [lambda out, x: 1.0 / (3.0 * out * out)],
     symbol="∛x", tex=r"\sqrt[3]{#1}", sample=_R1, domain=lambda x: x != 0.0,
+    text=Notation("∛{}", (NAME,), POWER),
     spelled=spelled("cbrt({0})", c="@cbrt({0})"))
 
 
@@ -458,7 +478,8 @@ def _difference(x: Any, y: Any) -> Any:
 
 
 sigmoid: Op = _built_in("sigmoid", _sigmoid, [lambda out, x: out * sigmoid(-x)],
-    symbol="σ", tex=r"\sigma\left(#1\right)", sample=((-745.0, 745.0),))
+    symbol="σ", tex=r"\sigma\left(#1\right)", sample=((-745.0, 745.0),),
+    text=Notation("σ({})", (SUM,), ATOM))
 
 softplus: Op = _built_in("softplus", lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))),
     [lambda out, x: sigmoid(x)], sample=((-745.0, 1e6),))
@@ -603,7 +624,7 @@ hard_shrink: Op = _built_in("hard_shrink",
 # ── Where differentiation stops ───────────────────────────────────────────────────────────
 
 stop_gradient: Op = _built_in("stop_gradient", lambda x: x, [None],
-    symbol="stop", tex="#1", sample=_R1,
+    symbol="stop", tex=r"\operatorname{stop}\left(#1\right)", sample=_R1,
     lower="identity")
 # fmt: on
 

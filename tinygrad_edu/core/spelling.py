@@ -1,9 +1,33 @@
-"""How other languages write a primitive: one cell for each language that programs are put into."""
+"""How rows are written: in formulas that people read, and in other languages that compute.
+
+A formula needs parentheses where an argument holds together less tightly than its place asks.
+Five degrees say how tightly: a sum, a product, a power, what brackets enclose, and a name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+SUM, PRODUCT, POWER, ATOM, NAME = range(1, 6)
+
+
+class Notation(NamedTuple):
+    """A row as a formula on one line.
+
+    Attributes:
+        form: with ``{}`` for each argument; of ``sum``, the sign between its terms.
+        needs: how tightly each argument must hold together to go without parentheses.
+        whole: how tightly the formula does.
+        tex: whether the same holds of its LaTeX, as no braces or brackets stand around there.
+        spaced: the form where there is room for spaces, if it is another one.
+    """
+
+    form: str
+    needs: tuple[int, ...]
+    whole: int
+    tex: bool = False
+    spaced: str = ""
 
 
 class Spelling(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from ..errors import BadArgument, NotANumber
 from .ieee import Ieee, inf, never_raising
-from .spelling import Spelling
+from .spelling import Notation, Spelling
 
 __all__ = ["BUILT_IN", "TABLE", "Op", "number", "op"]
 
@@ -87,6 +87,7 @@ class Op:
         together: of an n-ary row, ``together(out, *args)``: all its partials at once, so that
             a sum of a million terms costs a million steps and not a million squared.
         symbol: the sign on a card in a picture.
+        text: how a formula on one line is written; None: as a function, ``tanh(x)``.
         tex: LaTeX with ``#1``, ``#2`` for the arguments; ``#,`` and ``#+`` list all of them.
         domain: ``domain(*floats) -> bool``: the open set on which the operation is real,
             finite and, away from kinks, differentiable. None: everywhere.
@@ -105,8 +106,8 @@ class Op:
 
     __slots__ = (
         "arity", "at_edge", "blocked", "defaults", "domain", "kinks", "lower", "name", "neutral",
-        "opaque", "parameters", "partials", "sample", "spelled", "symbol", "tex", "together",
-        "value",
+        "opaque", "parameters", "partials", "sample", "spelled", "symbol", "tex", "text",
+        "together", "value",
     )  # fmt: skip
 
     def __init__(
@@ -116,6 +117,7 @@ class Op:
         partials: Sequence[Partial | None] | Partial,
         *,
         symbol: str | None = None,
+        text: Notation | None = None,
         tex: str | None = None,
         domain: Callable[..., bool] | None = None,
         kinks: Callable[..., float] | None = None,
@@ -132,7 +134,7 @@ class Op:
         self.arity = None if callable(partials) else len(partials)
         self.blocked = not callable(partials) and None in partials
         self.parameters, self.defaults = _signature(value, self.arity or 0)
-        self.symbol = name if symbol is None else symbol
+        self.symbol, self.text = name if symbol is None else symbol, text
         slots = "#," if self.arity is None else ", ".join(f"#{i + 1}" for i in range(self.arity))
         latex = name.replace("_", r"\_")
         self.tex = tex or rf"\operatorname{{{latex}}}\left({slots}\right)"

@@ -16,16 +16,13 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from ..core import ops
+from ..core.spelling import ATOM, NAME, POWER, PRODUCT, SUM
 from ..core.table import Op, number
 from ..strings import as_superscript
 from .notation import Math, numeral, tex_name
 
 LARGEST: Final = 200  # operations in one formula; what is larger is shown as dots
 DOTS: Final = Math("⋯", r"\cdots")
-
-# How tightly a printed term holds together.
-SUM, PRODUCT, POWER, ATOM, NAME = range(1, 6)
-
 
 _Operator = Callable[["Term", Any], "Term"]
 
@@ -204,6 +201,8 @@ def _first(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
 
 def _condition(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
     """A comparison is what it is at these numbers, if that is the same at every place."""
+    if any(x != x for term in terms for x in term.values):
+        return None
     return Term.number(values[0], len(values)) if len(set(values)) == 1 else None
 
 
@@ -223,37 +222,6 @@ _SIMPLER: Final[dict[str, Simpler]] = {
 
 
 # ── Writing a formula ─────────────────────────────────────────────────────────────────────
-
-# How a terminal writes a row, and how tightly its arguments and the whole hold together.
-# Every other row is written as a function: tanh(x).
-_TEXT: Final[dict[str, tuple[str, tuple[int, ...], int]]] = {
-    "add": ("{} + {}", (SUM, PRODUCT), SUM),
-    "sub": ("{} − {}", (SUM, PRODUCT), SUM),
-    "mul": ("{}·{}", (PRODUCT, PRODUCT), PRODUCT),
-    "div": ("{}/{}", (PRODUCT, POWER), PRODUCT),
-    "neg": ("−{}", (PRODUCT,), SUM),
-    "square": ("{}²", (ATOM,), POWER),
-    "pow": ("{}^{}", (ATOM, ATOM), POWER),
-    "reciprocal": ("1/{}", (POWER,), PRODUCT),
-    "sqrt": ("√{}", (NAME,), POWER),
-    "cbrt": ("∛{}", (NAME,), POWER),
-    "abs": ("|{}|", (SUM,), ATOM),
-    "floor": ("⌊{}⌋", (SUM,), ATOM),
-    "ceil": ("⌈{}⌉", (SUM,), ATOM),
-    "identity": ("{}", (SUM,), SUM),
-    "less": ("[{} < {}]", (SUM, SUM), ATOM),
-    "less_equal": ("[{} ≤ {}]", (SUM, SUM), ATOM),
-    "greater": ("[{} > {}]", (SUM, SUM), ATOM),
-    "greater_equal": ("[{} ≥ {}]", (SUM, SUM), ATOM),
-    "equal": ("[{} = {}]", (SUM, SUM), ATOM),
-    "not_equal": ("[{} ≠ {}]", (SUM, SUM), ATOM),
-    "mod": ("{} mod {}", (ATOM, ATOM), PRODUCT),
-    "maximum": ("max({}, {})", (SUM, SUM), ATOM),
-    "minimum": ("min({}, {})", (SUM, SUM), ATOM),
-    "sigmoid": ("σ({})", (SUM,), ATOM),
-    "unless_nan": ("{}", (ATOM,), ATOM),
-}
-
 
 _RAISED: Final = {"t": "ᵗ", "n": "ⁿ", "x": "ˣ", "y": "ʸ"}  # letters that an exponent may be
 
@@ -294,22 +262,6 @@ def _template(tex: str) -> tuple[tuple[str | _Slot, ...], int]:
     loose = "#" in outside or re.search(r"[-+]|\\cdot|\\log|\\tanh|\\cosh", outside)
     whole = SUM if loose else POWER if "^" in outside else ATOM
     return tuple(parts), whole
-
-
-# Rows whose own template does not say what is needed here: what stands where.
-_TEX: Final = {"sum": "#+", "stop_gradient": r"\operatorname{stop}\left(#1\right)"}
-_TEX_NEEDS: Final[dict[str, tuple[int, ...]]] = {
-    "add": (SUM, PRODUCT),
-    "sub": (SUM, PRODUCT),
-    "mul": (PRODUCT, PRODUCT),
-    "neg": (PRODUCT,),
-    "identity": (SUM,),
-    "unless_nan": (ATOM, ATOM),
-}
-_TEX_WHOLE: Final = {
-    "add": SUM, "sub": SUM, "sum": SUM, "mul": PRODUCT, "neg": SUM, "div": PRODUCT,
-    "reciprocal": PRODUCT, "unless_nan": ATOM,
-}  # fmt: skip
 
 
 def _parenthesised(inner: Math) -> Math:
@@ -358,16 +310,15 @@ def _as_text(op: Op, args: list[tuple[Math, int, int]]) -> tuple[str, int]:
         if exponent in _RAISED or exponent.lstrip("-").isdecimal():
             raised = _RAISED.get(exponent) or as_superscript(int(exponent))
             return _held(args[0], ATOM, ATOM).text + raised, POWER
-    if op.name in _TEXT:
-        form, needs, whole = _TEXT[op.name]
-        held = [_held(arg, need, need).text for arg, need in zip(args, needs)]
-        return form.format(*held), whole
+    if op.text is not None:
+        held = [_held(arg, need, need).text for arg, need in zip(args, op.text.needs)]
+        return op.text.form.format(*held), op.text.whole
     return f"{op.name}({', '.join(arg[0].text for arg in args)})", ATOM
 
 
 def _as_tex(op: Op, args: list[tuple[Math, int, int]]) -> tuple[str, int]:
-    parts, whole = _template(_TEX.get(op.name, op.tex))
-    needs = _TEX_NEEDS.get(op.name)
+    parts, whole = _template(op.tex)
+    binding = op.text if op.text is not None and op.text.tex else None
     written = []
     for part in parts:
         if isinstance(part, str):
@@ -378,8 +329,8 @@ def _as_tex(op: Op, args: list[tuple[Math, int, int]]) -> tuple[str, int]:
             written.append(" + ".join(term.tex for term in _terms(args)))
         else:
             i = int(part.which) - 1
-            written.append(_held(args[i], 0, needs[i] if needs else part.needs).tex)
-    return "".join(written), _TEX_WHOLE.get(op.name, whole)
+            written.append(_held(args[i], 0, binding.needs[i] if binding else part.needs).tex)
+    return "".join(written), binding.whole if binding else whole
 
 
 def product(factors: Sequence[Term], *, numbers: bool = False) -> Math:

@@ -1,140 +1,106 @@
-"""Rows of the table as formulas that people read: one more interpreter of rows.
+"""The page's formulas: Terms, written on one line with room between the signs.
 
-A formula is a text in which ``slot(i)`` stands for argument i and `OUT` for the result; the page
-puts names there, or numbers.
+The page fills in arguments itself, names or numbers: in what `value` and `partial` give, a
+character of its own stands for each of them, which also says how tightly the argument must hold
+together to go without parentheses there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from math import nan
+from typing import Final
 
-from ..core.table import TABLE, Op
+from ..core.ops import pow as pow_row
+from ..core.ops import sum as sum_row
+from ..core.spelling import ATOM, NAME, POWER, PRODUCT, SUM
+from ..core.table import Op, number
+from ..explaining.notation import Math
+from ..explaining.symbols import Term
+from ..strings import as_superscript
 
 LONGEST: Final = 48  # characters; a longer formula explains nothing
-OUT: Final = "\ue0ff"
-_SUM, _PRODUCT, _SIGN, _ATOM = range(4)  # how strongly a formula holds together
-_INFIX: Final = {
-    "add": (" + ", _SUM, _SUM, _SUM), "sub": (" − ", _SUM, _SUM, _PRODUCT),
-    "mul": (" × ", _PRODUCT, _PRODUCT, _PRODUCT), "div": (" / ", _PRODUCT, _PRODUCT, _SIGN),
-    "mod": (" mod ", _PRODUCT, _PRODUCT, _SIGN),
-}  # fmt: skip
-_SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+RESULT: Final = 31  # the number of the result, among those of the arguments
+_FIRST: Final = 0xE000
 
 
-def slot(i: int) -> str:
-    """What stands for argument i in a formula."""
-    return chr(0xE000 + i)
+def slot(i: int, needs: int = 0) -> str:
+    """The character for argument i or the `RESULT`, in a place that needs so much tightness."""
+    return chr(_FIRST + 32 * needs + i)
 
 
-class Formula:
-    """A piece of a formula: its text, and how strongly it holds together."""
-
-    __slots__ = ("rank", "text")
-
-    def __init__(self, text: str, rank: int = _ATOM) -> None:
-        self.text, self.rank = text, rank
-
-    def within(self, rank: int) -> str:
-        """Its text, in parentheses where the neighbours would tear it apart."""
-        return self.text if self.rank >= rank else f"({self.text})"
-
-    @staticmethod
-    def interpret(op: Op, args: tuple[Any, ...]) -> Formula:
-        """What a row makes of arguments of which one is a Formula (see `table.Op`)."""
-        return written(op, [arg if isinstance(arg, Formula) else of_number(arg) for arg in args])
+def named(name: str) -> Term:
+    """A symbol whose numbers only the page will know."""
+    return Term.named(Math(name, ""), nan)
 
 
-for _python, _name in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div"}.items():
-    setattr(Formula, f"__{_python}__", lambda x, y, op=TABLE[_name]: op(x, y))
-    setattr(Formula, f"__r{_python}__", lambda x, y, op=TABLE[_name]: op(y, x))
-setattr(Formula, "__neg__", lambda x: TABLE["neg"](x))  # noqa: B010
+def written(term: Term) -> tuple[str, int]:
+    """A term on one line, and how tightly it holds together.
 
-
-def of_number(x: float) -> Formula:
-    """A plain number.
-
-    >>> of_number(-2.0).text, of_number(1 / 3).text
-    ('−2', '0.3333')
+    >>> x, y = named("x"), named("y")
+    >>> written((x * 2.0 + y) / -0.5)
+    ('(x × 2 + y) / (−0.5)', 2)
+    >>> written((x**2) ** 2)[0], written((x**3) ** 2)[0], written(-(x * y))[0]
+    ('(x²)²', '(x³)²', '−x × y')
     """
-    return Formula(f"{x:.4g}".replace("-", "−"), _ATOM if x >= 0.0 else _SIGN)
+    op = term.op
+    if op is None:
+        if term.symbol is not None:
+            return term.symbol.text, NAME
+        x = term.values[0]
+        return f"{x:.4g}".replace("-", "−"), NAME if x >= 0.0 else SUM
+    if op is sum_row:
+        terms = [_held(arg, PRODUCT if i else SUM) for i, arg in enumerate(term.args)]
+        return (" + ".join(terms) if len(terms) < 4 else f"{terms[0]} + … + {terms[-1]}"), SUM
+    if op is pow_row:
+        exponent = term.args[1].known
+        if exponent is not None and exponent == int(exponent):
+            return _held(term.args[0], ATOM) + as_superscript(int(exponent)), POWER
+    if op.text is None:
+        return f"{op.name}({', '.join(_held(arg, 0) for arg in term.args)})", ATOM
+    form = op.text.spaced or op.text.form
+    return form.format(*map(_held, term.args, op.text.needs)), op.text.whole
 
 
-def written(op: Op, args: Sequence[Formula]) -> Formula:
-    """A row applied to formulas.
-
-    >>> x, y = Formula("x"), Formula("y")
-    >>> written(TABLE["div"], [written(TABLE["add"], [x, y]), y]).text
-    '(x + y) / y'
-    """
-    if op.name in _INFIX:
-        sign, rank, left, right = _INFIX[op.name]
-        for one, other in ((args[0], args[1]), (args[1], args[0])):
-            if op.name == "mul" and one.text == "1":
-                return other
-        return Formula(args[0].within(left) + sign + args[1].within(right), rank)
-    if op.name == "sum":
-        if len(args) > 3:
-            return Formula(f"{args[0].within(_SUM)} + … + {args[-1].within(_SUM)}", _SUM)
-        return Formula(" + ".join(arg.within(_SUM) for arg in args) or "0", _SUM)
-    if op.name == "neg":
-        return Formula("−" + args[0].within(_SIGN), _SIGN)
-    if op.name == "square":
-        return Formula(args[0].within(_ATOM) + "²")
-    if op.name == "reciprocal":
-        return Formula("1 / " + args[0].within(_SIGN), _PRODUCT)
-    if op.name == "pow":
-        exponent = args[1].text.replace("−", "-")
-        if exponent.lstrip("-").isdigit():
-            raised = exponent.translate(_SUPERSCRIPT) if exponent != "1" else ""
-            return Formula(args[0].within(_ATOM) + raised, args[0].rank if not raised else _ATOM)
-        return Formula(f"{args[0].within(_ATOM)} ^ {args[1].within(_ATOM)}", _SIGN)
-    if op.name in ("identity", "stop_gradient", "unless_nan"):
-        return args[0]
-    if op.symbol in tuple("<≤>≥=≠"):
-        return Formula(f"[{args[0].text} {op.symbol} {args[1].text}]")  # 1 or 0
-    name = {"abs": "abs", "sqrt": "√", "sigmoid": "σ"}.get(op.name, op.name)
-    return Formula(f"{name}({', '.join(arg.text for arg in args)})")
+def _held(term: Term, needs: int) -> str:
+    """A term in a place that needs so much tightness."""
+    text, tightness = written(term)
+    if len(text) == 1 and _FIRST <= ord(text) <= _FIRST + RESULT:
+        return slot(ord(text) - _FIRST, needs)
+    return text if tightness >= needs else f"({text})"
 
 
 def value(op: Op, constants: Sequence[float | None]) -> str | None:
-    """A row's value as a formula; ``constants`` tells which arguments are plain numbers.
+    """A row's value as a formula; ``constants`` says which arguments are plain numbers.
 
-    >>> value(TABLE["square"], [None]) == slot(0) + "²"
+    >>> from ..core.ops import square
+    >>> value(square, [None]) == slot(0, ATOM) + "²"
     True
     """
-    return _short(lambda: written(op, _slots(constants)))
+    return _short(Term(op, tuple(_arguments(constants)), (nan,)))
 
 
 def partial(op: Op, i: int, constants: Sequence[float | None]) -> str | None:
     """A row's partial by argument i as a formula, None if it is too long or there is none.
 
-    >>> partial(TABLE["square"], 0, [None]) == "2 × " + slot(0)
+    >>> from ..core.ops import square
+    >>> partial(square, 0, [None]) == "2 × " + slot(0, 2)
     True
     """
-
-    def asked() -> Any:
-        out, args = Formula(OUT), _slots(constants)
-        if op.name == "pow" and constants[1] is not None:  # its slope is short where it is known
-            args[1] = constants[1]
-        if op.together is not None:
-            return op.together(out, *args)[i]
-        return op.partials(i, out, *args) if op.arity is None else op.partials[i](out, *args)
-
-    return _short(asked)
-
-
-def _slots(constants: Sequence[float | None]) -> list[Any]:
-    return [
-        Formula(slot(i)) if constant is None else of_number(constant)
-        for i, constant in enumerate(constants)
-    ]
-
-
-def _short(make: Callable[[], Any]) -> str | None:
+    args: list[Term | float] = list(_arguments(constants))
+    if op is pow_row and constants[1] is not None:  # its slope is short where this is known
+        args[1] = constants[1]
     try:
-        found = make()
-    except (ArithmeticError, TypeError, ValueError):  # an opaque row's, say
+        slope = op.partial(i, named(slot(RESULT)), *args)
+        return _short(slope if isinstance(slope, Term) else Term.number(number(slope)))
+    except (ArithmeticError, AttributeError, TypeError, ValueError):  # an opaque row's, say
         return None
-    text = found.text if isinstance(found, Formula) else of_number(float(found)).text
+
+
+def _arguments(constants: Sequence[float | None]) -> list[Term]:
+    return [named(slot(i)) if x is None else Term.number(x) for i, x in enumerate(constants)]
+
+
+def _short(term: Term) -> str | None:
+    text, _ = written(term)
     return text if len(text) <= LONGEST else None

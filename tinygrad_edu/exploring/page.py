@@ -11,11 +11,12 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Final
 
 from ..core.graph import tape
+from ..core.spelling import SUM
 from ..core.table import TABLE, is_real, number
 from ..core.value import Value
 from ..drawing.folding import path as boxes
@@ -23,11 +24,13 @@ from ..drawing.folding import reached
 from ..drawing.labels import named, symbol
 from ..drawing.layout import rules_js
 from ..errors import BadArgument, GraphError
+from ..explaining.symbols import Term
 from ..files import write_whole
 from ..keras.callbacks import WeightHistory
 from ..snapshots import Graph, Node, ids, snapshot
 from ..strings import SUBSCRIPTS, as_subscript, clean, plural, short
 from . import formulas, javascript, stages
+from .formulas import written
 
 SCRIPT: Final = (
     "arithmetic", "graph", "compute", "state", "words", "picture", "reason", "training", "charts",
@@ -231,7 +234,8 @@ def _file(name: str) -> str:
 def columns(graph: Graph, live: bool) -> dict[str, Any]:
     """The nodes of a graph, a list for each of their properties."""
     flowing = reached(graph)
-    written: dict[Any, int] = {}
+    called = labels(graph)
+    patterns: dict[Any, int] = {}
     scopes: dict[str, int] = {}
     found: dict[str, Any] = {
         "op": [None if n.op is None else javascript.key(n.op, len(n.args)) for n in graph.nodes],
@@ -243,19 +247,20 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
         "reached": [int(n.id in flowing) for n in graph.nodes],
         "data": [spelled(n.data) for n in graph.nodes],
         "symbol": [symbol(n) for n in graph.nodes],
-        "label": labels(graph),
+        "label": [label for label, _ in called],
+        "tightness": [tightness for _, tightness in called],
         "name": names(graph),
         "role": [n.role or "" for n in graph.nodes],
         "scope": [
             scopes.setdefault("/".join(map(clean, boxes(n))), len(scopes)) for n in graph.nodes
         ],
         "formula": [
-            None if n.op is None else written.setdefault(_pattern(graph, n), len(written))
+            None if n.op is None else patterns.setdefault(_pattern(graph, n), len(patterns))
             for n in graph.nodes
         ],
     }
     found["scopes"] = list(scopes)
-    found["formulas"] = [_formulas(*pattern) for pattern in written]
+    found["formulas"] = [_formulas(*pattern) for pattern in patterns]
     if not live:  # the page can't compute: it shows what was recorded
         found["partials"] = [
             [None if local is None else spelled(local) for local in n.partials] for n in graph.nodes
@@ -295,41 +300,48 @@ def names(graph: Graph) -> list[str]:
     ]
 
 
-def labels(graph: Graph) -> list[str]:
-    """What to call each node in a sentence: its name, else what it computes, in names; the sign
-    of its operation where that is too long, and of the result of everything "result".
+def labels(graph: Graph) -> list[tuple[str, int]]:
+    """What to call each node in a sentence, and how tightly that holds together: its name, else
+    its formula in names; the sign of its operation where that is too long, and of the result of
+    everything "result".
 
     >>> w, y = Value(1.0, name="w"), Value(2.0, name="y")
-    >>> labels(snapshot((w * 3.0 - y) ** 2 + w))
+    >>> [label for label, _ in labels(snapshot((w * 3.0 - y) ** 2 + w))]
     ['w', 'y', '3', 'w × 3', 'w × 3 − y', '(w × 3 − y)²', 'result']
     """
-    found: list[formulas.Formula | None] = []  # None: only the sign is left
+    terms: list[Term | None] = []  # None: only the sign is left
 
-    def called(id: int) -> formulas.Formula:
-        return found[id] or formulas.Formula(symbol(graph.nodes[id]))
+    def called(id: int) -> Term:
+        return terms[id] or formulas.named(symbol(graph.nodes[id]))
 
-    named = names(graph)
+    given = names(graph)
     for node in graph.nodes:
-        if named[node.id]:
-            made: formulas.Formula | None = formulas.Formula(short(named[node.id]))
+        if given[node.id]:
+            term: Term | None = formulas.named(short(given[node.id]))
         elif node.id == graph.root.id:
-            made = formulas.Formula("result")
+            term = formulas.named("result")
         elif node.op is None:
             constant = node.role == "constant"
-            made = formulas.of_number(node.data) if constant else formulas.Formula("number")
+            term = Term.number(node.data) if constant else formulas.named("number")
         elif len(node.args) > 3 and node.op.name == "sum":
-            one = {called(arg).text for arg in node.args}
-            alike = len(one) == 1 and found[node.args[0]] is not None
-            made = formulas.Formula(f"Σ {called(node.args[0]).within(3)}" if alike else "Σ")
-        elif None in [found[arg] for arg in node.args]:
-            made = None
+            alike = len({written(called(arg)) for arg in node.args}) == 1
+            first = terms[node.args[0]]
+            term = _summed(first) if alike and first is not None else formulas.named("Σ")
+        elif None in [terms[arg] for arg in node.args]:
+            term = None
         else:
-            made = formulas.written(node.op, [called(arg) for arg in node.args])
-            made = made if len(made.text) <= MOST_CHARACTERS else None
-        if named[node.id] and node.op is TABLE["identity"] and not named[node.args[0]]:
-            found[node.args[0]] = made  # what is passed on unchanged is called as its copy
-        found.append(made)
-    return [called(node.id).text for node in graph.nodes]
+            term = Term(node.op, tuple(map(called, node.args)), (nan,))
+            term = term if len(written(term)[0]) <= MOST_CHARACTERS else None
+        if given[node.id] and node.op is TABLE["identity"] and not given[node.args[0]]:
+            terms[node.args[0]] = term  # what is passed on unchanged is called as its copy
+        terms.append(term)
+    return [written(called(node.id)) for node in graph.nodes]
+
+
+def _summed(term: Term) -> Term:
+    """The sum of many that are called alike."""
+    text, tightness = written(term)
+    return formulas.named(f"Σ {text if tightness > SUM else f'({text})'}")
 
 
 def _pattern(graph: Graph, node: Node) -> tuple[Any, tuple[float | None, ...]]:

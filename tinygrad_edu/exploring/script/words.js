@@ -75,18 +75,20 @@ const gradientOf = (id) => d(loss, label(id));
 const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 /**
- * A formula with its slots filled: `fill(i, alone)` for argument i, where alone tells that it
- * stands in parentheses of its own; `out` for the result.
+ * A node's formula with its slots filled: `fill(id, needs)` for each argument and for the node
+ * itself, where needs says how tightly what is filled in must hold together.
  */
-function filled(formula, fill, out) {
+function filled(formula, id, fill) {
   return [...formula]
-    .map((char, n, all) => {
-      const slot = char.codePointAt(0) - 0xe000;
-      const alone = all[n - 1] === "(" && all[n + 1] === ")";
-      return slot === 0xff ? out : slot >= 0 && slot < 0xff ? fill(slot, alone) : char;
+    .map((char) => {
+      const code = char.codePointAt(0) - 0xe000;
+      if (code < 0 || code > 0xff) return char;
+      return fill(code % 32 === 31 ? id : DATA.args[id][code % 32], Math.floor(code / 32));
     })
     .join("");
 }
+/** A node's name in a formula, in parentheses where it would be torn apart. */
+const held = (id, needs) => (DATA.tightness[id] < needs ? `(${label(id)})` : label(id));
 
 /** What a node computes, in names and then in numbers, such as "w × x" and "2 × 3". */
 function computed(id) {
@@ -100,19 +102,9 @@ function computed(id) {
       `${terms.join(" + ")} + … (${args.length} terms)`,
     ];
   }
-  const hold = /^[\ue000-\ue0fe +−]*$/.test(formula) ? heldAsFactor : grasped; // in a sum products hold
-  const names = filled(
-    formula,
-    (i, alone) => (alone ? label : (arg) => hold(label(arg)))(args[i]),
-    label(id),
-  );
   return [
-    names,
-    filled(
-      formula,
-      (i) => factor(state.numbers.values[args[i]]),
-      spelled(state.numbers.values[id]),
-    ),
+    filled(formula, id, held),
+    filled(formula, id, (arg) => factor(state.numbers.values[arg])),
   ];
 }
 
@@ -120,7 +112,7 @@ function computed(id) {
 function localFormula({ to, at }) {
   const formulas = DATA.formulas[DATA.formula[to]]?.[1] ?? [];
   const formula = formulas[Math.min(at, formulas.length - 1)];
-  return formula ? filled(formula, (i) => grasped(label(DATA.args[to][i])), label(to)) : null;
+  return formula ? filled(formula, to, held) : null;
 }
 
 const local = ({ to, at }) => state.numbers.partials[to][at];
