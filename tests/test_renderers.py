@@ -133,7 +133,7 @@ class Reader:
             close, rounded = ROUND[token]
             x = self.sum()
             self.take(close)
-            return float(rounded(x))
+            return math.copysign(rounded(x), x)
         if token == "[":
             x, compare, y = self.sum(), COMPARISONS[self.take()], self.sum()
             self.take("]")
@@ -182,7 +182,7 @@ class TexReader(Reader):
             self.take()
             x = self.sum()
             self.take(r"\rfloor", r"\rceil")
-            return float(math.floor(x) if "floor" in token else math.ceil(x))
+            return math.copysign(math.floor(x) if "floor" in token else math.ceil(x), x)
         if token == "e":
             self.take()
             self.take("^")

@@ -260,7 +260,8 @@ def _template(tex: str) -> tuple[tuple[str | _Slot, ...], int]:
         parts.append(_Slot(piece, needs))
     outside = re.sub(r"\\left.*\\right.|\{[^{}]*\}", "", tex)
     loose = "#" in outside or re.search(r"[-+]|\\cdot|\\log|\\tanh|\\cosh", outside)
-    whole = SUM if loose else POWER if "^" in outside else ATOM
+    fraction = PRODUCT if tex.startswith(r"\frac") else ATOM
+    whole = SUM if loose else POWER if "^" in outside else fraction
     return tuple(parts), whole
 
 
