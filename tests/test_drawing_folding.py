@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from itertools import combinations
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from tinygrad_edu import Graph, Value, errors, nn, scope, snapshot
 from tinygrad_edu.drawing import draw
 from tinygrad_edu.drawing.dot import Slot
 from tinygrad_edu.drawing.folding import View, view
+from tinygrad_edu.drawing.themes import THEMES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -244,6 +246,37 @@ def test_scopes_can_be_kept_open() -> None:
     assert not any(card.folded for card in view(graph, 500).cards)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [("nope", None), ("sampl 3", "sample *"), ("sample 40", "sample *"), ("sigma", None),
+     ("layer 1/sample 1", "layer 1"), ("Layer 1", "layer 1"), ("", None), ("[", None)],
+)  # fmt: skip
+def test_a_scope_to_unfold_that_is_not_there_is_refused(wanted: str, near: str | None) -> None:
+    loss = mlp((1, 1), 30)
+    with pytest.raises(errors.NameUnknown, match="scope to unfold") as refused:
+        draw(loss, unfold=wanted)
+    with pytest.raises(errors.NameUnknown):
+        draw(snapshot(loss), unfold=["sample 1", wanted])
+    assert near is None or f"Did you mean {near!r}" in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "wanted", ["Σ", "*", "sample 3", "sample *", "sample 3/layer 1", "layer [0-9]", "s*", ()]
+)
+def test_names_and_patterns_of_scopes_are_not_refused(wanted: str) -> None:
+    draw(mlp((1, 1), 30), unfold=wanted)
+    draw(Value(1.0), unfold="Σ")
+
+
+@pytest.mark.parametrize("name", ["<TABLE>", 'a"b\\N', "\x00\n", "x" * 10_000, "…", "*["])
+def test_names_to_unfold_may_be_nasty(name: str) -> None:
+    with scope(name):
+        inner = tg.tanh(Value(2.0) * 2.0)
+    with pytest.raises(errors.NameUnknown, match="scope to unfold"):
+        draw(inner, unfold=f"not {name}")
+
+
 def test_very_many_samples_are_told_by_the_first_and_the_last() -> None:
     graph = snapshot(mlp((1, 1), 500))
     seen = view(graph, 80)
@@ -260,7 +293,7 @@ def test_nasty_names_of_folded_scopes(name: str) -> None:
     w = Value(2.0, "w")
     with scope(name):
         inner = tg.tanh(w * 2.0) * 3.0
-    drawing = draw(inner + w, limit=4, unfold=[name + "x"])
+    drawing = draw(inner + w, limit=4)
     (card,) = [
         group
         for group in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}g")
@@ -311,6 +344,8 @@ def test_folded_neurons_and_inputs_from_top_to_bottom(sizes: tuple[int, ...]) ->
 
 # --- options
 
+SIGNS = ("positive", "negative")
+
 
 def test_what_is_shown() -> None:
     loss = mlp((1, 1), 2)
@@ -328,6 +363,35 @@ def test_what_is_shown() -> None:
     assert f" {loss.data:.2g} " in said(digits=2)
     assert f" {loss.data:.3f} " in said(digits=".3f")
     assert len(draw(loss, show=[]).svg()) < len(draw(loss).svg())
+
+
+PARTS = ("data", "grad", "local")
+
+
+@pytest.mark.parametrize("limit", [8, 400])
+@pytest.mark.parametrize(
+    "show", [subset for n in range(4) for subset in combinations(PARTS, n)], ids="-".join
+)
+def test_lines_are_coloured_by_gradients_only_where_gradients_are_shown(
+    show: tuple[str, ...], limit: int
+) -> None:
+    drawing = draw(mlp((2, 1), 3), show=show, limit=limit)
+    shades = {
+        word
+        for group in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}g")
+        if "edge" in group.get("class", "").split()
+        for word in group.get("class", "").split()[1:]
+    }
+    frame = drawing._stage.frame(drawing.graph)
+    framed = {
+        c["class"].split()[1] for c in frame.values() if c.get("class", "").startswith("edge")
+    }
+    assert shades == framed
+    if "grad" in show:
+        assert len(shades) > 2
+    else:
+        assert shades == {"none"}
+        assert not any(f'"{THEMES["light"][sign]}"' in drawing.source for sign in SIGNS)
 
 
 def test_from_top_to_bottom() -> None:

@@ -95,6 +95,11 @@ def label(view: View, link: Link, graph: Graph, digits: Digits) -> str:
     return "" if local is None else signed(local, digits)
 
 
+def tint(flow: float | None, style: Style) -> str:
+    """The shade of a line, by the gradient that it brings; "none" if no gradients are shown."""
+    return shade(flow, style.scale[1]) if "grad" in style.show else "none"
+
+
 def source(view: View, style: Style) -> str:
     """The DOT text of a view.
 
@@ -134,7 +139,7 @@ class _Writer:
         self.boxes = Boxes(view)
         self.place = {card.id: card.place for card in view.cards}
         self.shared = {leaf.id for row in self.boxes.rows for leaf in row.shared}
-        self.largest_gradient, self.largest_flow = style.scale
+        self.largest_gradient = style.scale[0]
 
     def lines(self) -> Iterator[str]:
         theme = self.theme
@@ -312,7 +317,7 @@ class _Writer:
     def link(self, link: Link) -> str:
         view, theme = self.view, self.theme
         flow = view.flow(link)
-        name = shade(flow, self.largest_flow)
+        name = tint(flow, self.style)
         colour, width = stroke(name)
         values: dict[str, object] = {"id": link.id}
         told = self.passed(link, flow)

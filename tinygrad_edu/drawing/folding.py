@@ -17,8 +17,9 @@ from functools import reduce
 from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
+from ..errors import unknown_name
 from ..snapshots import Graph, Node
-from ..strings import pattern, plural
+from ..strings import pattern, plural, short
 from .labels import product, symbol
 
 Path: TypeAlias = tuple[str, ...]
@@ -144,6 +145,23 @@ def path(node: Node) -> Path:
         return ()
     names = [name for name in node.scope.split("/") if name]
     return (*names[: DEEPEST - 1], *filter(None, ["/".join(names[DEEPEST - 1 :])]))
+
+
+def check_unfold(graph: Graph, unfold: Iterable[str]) -> None:
+    """Refuse a name or a pattern that no scope of a graph has; "Σ" stands for chains of +.
+
+    Raises:
+        NameUnknown: with the nearest one that there is.
+    """
+    places = map(path, {node.scope: node for node in graph.nodes}.values())
+    boxes = {place[:depth] for place in places for depth in range(1, len(place) + 1)}
+    names = {"Σ", *(box[-1] for box in boxes), *("/".join(box) for box in boxes)}
+    alike = Counter(pattern(name) for name in names)
+    for wanted in unfold:
+        if not any(fnmatchcase(name, wanted) for name in names):
+            kinds = {pattern(name).replace("#", "*") for name in names if alike[pattern(name)] > 1}
+            known = kinds | {name for name in names if alike[pattern(name)] == 1}
+            raise unknown_name("scope to unfold", wanted, {short(name, 40) for name in known})
 
 
 def view(graph: Graph, limit: int, *, depth: int | None = None, unfold: Sequence[str] = ()) -> View:

@@ -46,7 +46,7 @@ from ..errors import BadArgument, GraphError
 from ..snapshots import Graph
 from ..strings import plural
 from . import dot
-from .dot import SHOWN, Slot, Style, label, slots
+from .dot import SHOWN, Slot, Style, label, slots, tint
 from .engines import render
 from .folding import Link, View, view
 from .labels import Digits, breadth, called, rounded
@@ -263,7 +263,7 @@ class Stage:
                 name = shade(slot.number(graph), self.scale["gradient"])
                 changes[self.prefix + slot.id] = {"class": f"chip {name}"}
         for link in self._view.links:
-            name = shade(self._view.flow(link, graph), self.scale["flow"])
+            name = tint(self._view.flow(link, graph), self._style)
             pale = " pale" if link.id in self._view.pale else ""
             changes[self.prefix + link.id] = {"class": f"edge {name}{pale}"}
             text = self._labelled(link, graph)

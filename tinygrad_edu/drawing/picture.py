@@ -14,7 +14,7 @@ from ..snapshots import Graph, ids, snapshot
 from ..strings import plural
 from .dot import SHOWN
 from .engines import render
-from .folding import view
+from .folding import check_unfold, view
 from .labels import Digits, fit
 from .layout import Stage
 from .text import tree
@@ -55,10 +55,12 @@ def draw(
             The picture says what was folded and what was left out.
         depth: draw only what is at most so many edges away from ``x``.
         unfold: names of scopes that stay open whatever the limit, or patterns of such names
-            ("sample *"); "Σ" leaves chains of + as they were typed.
+            ("sample *"), each of which is that of some scope; "Σ" leaves chains of + as they
+            were typed.
         highlight: a Value, a node's name, or several of these: their paths to ``x`` stand
             out, all else pales.
-        show: what of "data", "grad" and "local" (values, gradients, local derivatives).
+        show: what of "data", "grad" and "local" (values, gradients, local derivatives). Lines
+            have the colour and width of the gradient that they bring only where "grad" is shown.
         digits: how many significant digits numbers have, or a format such as ".2f". The
             tooltips of an SVG tell all of them.
         direction: where the result stands, "LR" at the right, "TB" at the bottom.
@@ -67,6 +69,7 @@ def draw(
         GraphError: if ``x`` is neither.
         StaleGraph: if a leaf was changed after something was computed from it.
         BadArgument: for an option that makes no sense.
+        NameUnknown: for a theme, a direction, a scope or a name that there is not.
 
     >>> from tinygrad_edu import Value
     >>> w = Value(3.0, name="w", role="parameter")
@@ -85,9 +88,10 @@ def draw(
     shown = _texts("show", show)
     for part in shown:
         check_name("part of a card", part, SHOWN)
-    graph = graph_of(x)
+    graph, opened = graph_of(x), _texts("unfold", unfold)
+    check_unfold(graph, opened)
     options = Options(
-        title, theme, limit, depth, _texts("unfold", unfold), _ids(x, graph, highlight),
+        title, theme, limit, depth, opened, _ids(x, graph, highlight),
         frozenset(shown), fit(digits), direction,
     )  # fmt: skip
     return Drawing(graph, options)
