@@ -27,12 +27,13 @@ PACKAGE = ROOT / "tinygrad_edu"
 # floors of their own, in the order in which they are read.
 FLOORS = {
     "errors": 0, "files": 0, "notebooks": 0, "strings": 0, "blocks": 0,
-    "core": 1,
-    "anomalies": 2, "fast": 2, "snapshots": 2,
-    "nn": 3, "compiler": 3, "drawing": 3, "explaining": 3, "testing": 3,
-    "keras": 4,
-    "exploring": 5,
-    "command": 6, "__main__": 7, "__init__": 7,
+    "trees": 1,
+    "core": 2,
+    "anomalies": 3, "fast": 3, "matrices": 3, "snapshots": 3,
+    "nn": 4, "compiler": 4, "drawing": 4, "explaining": 4, "testing": 4,
+    "keras": 5,
+    "exploring": 6,
+    "command": 7, "__main__": 8, "__init__": 8,
 }  # fmt: skip
 CORE = (
     "ieee",
@@ -41,12 +42,11 @@ CORE = (
     "table",
     "ops",
     "operators",
-    "trees",
     "graph",
     "value",
     "calculus",
 )
-PURE = ("errors", "blocks", "core", "fast", "nn")
+PURE = ("errors", "blocks", "trees", "core", "fast", "matrices", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
 NEIGHBOURS = {("fast", "snapshots")}
 

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from . import fast
 from .anomalies import detect_anomaly
 from .core import exports
-from .core.calculus import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .core.calculus import grad, gradients, hvp, jvp, value_and_grad, vjp
 from .core.exports import *
 from .core.modes import no_grad, scope
 from .core.table import TABLE, Op, op
-from .core.trees import ravel
 from .core.value import Value, backward, replay, zero_grad
+from .matrices import hessian, jacobian
 from .snapshots import Graph, snapshot
+from .trees import ravel, register_container
 
 if TYPE_CHECKING:
     from . import keras as keras
@@ -112,7 +113,7 @@ __all__ = [
     "TABLE", "Drawing", "Explanation", "Film", "Graph", "Op", "Page", "Program", "Value",
     "backward", "compare", "compile", "detect_anomaly", "draw", "explain", "explain_update",
     "explore", "film", "grad", "gradients", "hessian", "hvp", "jacobian", "jit", "jvp", "keras",
-    "nn", "no_grad", "op", "plots", "ravel", "replay", "scope", "snapshot", "testing", "tree",
-    "value_and_grad", "vjp", "vmap", "zero_grad",
+    "nn", "no_grad", "op", "plots", "ravel", "register_container", "replay", "scope", "snapshot",
+    "testing", "tree", "value_and_grad", "vjp", "vmap", "zero_grad",
 ]  # fmt: skip
 __all__ += exports.__all__

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__, nn
-from ..core import calculus
 from ..core.modes import scope
 from ..core.ops import sum as total
 from ..core.value import Value
 from ..errors import TinygradError
+from ..matrices import hessian
 from ..strings import as_subscript
 from .arguments import add_commands
 from .commands import run
@@ -84,7 +84,7 @@ def bowl(flats: Sequence[float], prices: Sequence[float]) -> Bowl:
     def loss(w: Any, b: Any) -> Any:
         return nn.mean_squared_error(prices, [w * x + b for x in flats])
 
-    (ww, wb), (_, bb) = calculus.hessian(loss, argnums=(0, 1))(0.0, 0.0)
+    (ww, wb), (_, bb) = hessian(loss, argnums=(0, 1))(0.0, 0.0)
     middle, reach = (ww + bb) / 2.0, math.hypot((ww - bb) / 2.0, wb)
     steep = middle + reach
     flat = (ww * bb - wb * wb) / steep  # their product is the determinant: no cancellation

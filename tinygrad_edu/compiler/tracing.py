@@ -11,16 +11,16 @@ from __future__ import annotations
 import functools
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any, Final, NamedTuple
 
 from ..blocks import MODE
 from ..core.calculus import is_symbolic, lifted
 from ..core.table import number
-from ..core.trees import Rebuild, flatten
 from ..core.value import Value
 from ..errors import BadArgument, NotANumber, NotTraceable, TracingError, unknown_name
+from ..trees import Rebuild, container, flatten, is_array, is_several, like, members, several
 from .arrays import arrays
 from .forks import Locked
 from .lowering import Lowering
@@ -101,7 +101,7 @@ class _Static(NamedTuple):
 
 
 def _static_arguments(f: Callable[..., Any], argnums: Any, argnames: Any) -> _Static:
-    positions, names = _several(argnums), _several(argnames)
+    positions, names = several(argnums), several(argnames)
     if not all(type(i) is int and i >= 0 for i in positions):
         raise BadArgument(f"static_argnums are positions from 0 on. Received: {argnums!r}.")
     if not all(isinstance(name, str) for name in names):
@@ -126,10 +126,6 @@ def _static_arguments(f: Callable[..., Any], argnums: Any, argnames: Any) -> _St
         frozenset([*positions, *(i for i, name in enumerate(ordered) if name in names)]),
         frozenset([*names, *(name for i, name in enumerate(ordered) if i in positions)]),
     )
-
-
-def _several(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, (list, tuple, set, frozenset, range)) else [x]
 
 
 def _positional(parameters: Iterable[Parameter]) -> list[str]:
@@ -353,13 +349,16 @@ def _shape(tree: Any, numbers: list[Any]) -> Any:
     if kind is float:
         numbers.append(tree)
         return None
-    if isinstance(tree, (list, tuple)):
+    if kind is list or kind is tuple:
         return (kind, *[_shape(child, numbers) for child in tree])
-    if isinstance(tree, dict):
-        return (kind, *tree, *[_shape(child, numbers) for child in tree.values()])
     if isinstance(tree, Value):
         numbers.append(tree)
         return None
+    row = container(tree)
+    if row is not None and row.rebuild is not None:
+        inside = row.members(tree)
+        shapes = [_shape(child, numbers) for child in inside.values()]
+        return (kind, row.settings(tree), *inside, *shapes)
     try:
         found, _ = flatten(tree)  # arrays, numbers of other libraries
     except NotANumber as error:
@@ -388,13 +387,13 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
     common, like_common = flatten([_of_kind(COMMON, call), call.named])
     inputs = [trace.leaf(x, "input") for x in own]
     shared = [trace.leaf(x) for x in common]
-    commons, named = like_common(shared)
-    parts = {OWN: iter(like_own(inputs)), COMMON: iter(commons)}
-    args = [
-        arg if kind is STATIC else next(parts[kind]) for kind, arg in zip(call.kinds, call.args)
-    ]
-    _name(call, args)
-    with trace:
+    with trace:  # a container may compute with what it is rebuilt from
+        commons, named = like_common(shared)
+        parts = {OWN: iter(like_own(inputs)), COMMON: iter(commons)}
+        args = [
+            arg if kind is STATIC else next(parts[kind]) for kind, arg in zip(call.kinds, call.args)
+        ]
+        _name(call, args)
         outputs, like_output = _returned(call.f, *args, **named, **call.settings)
     lowering = Lowering(inputs, shared, outputs, trace.since)
     trace.check_captured(lowering.captured)
@@ -410,6 +409,8 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
         scopes=lowering.scopes(),
         **options,
     )
+    numbers = [x._data if isinstance(x, Value) else number(x) for x in outputs]
+    _, like_output = flatten(like_output(numbers))  # which keeps no traced Value alive
     return _Traced(program, like_output)
 
 
@@ -505,10 +506,12 @@ class Vmapped:
     def __init__(self, f: Callable[..., Any], axes: int | Sequence[int | None] | None) -> None:
         _check_function(f)
         functools.update_wrapper(self, f, updated=())
-        for axis in _several(axes):
+        listed = several(axes)
+        for axis in listed:
             if axis is not None and (type(axis) is not int or axis != 0):
                 raise BadArgument(f"in_axes are 0 (samples) or None (common). Received: {axes!r}.")
-        self._f, self._axes = f, axes
+        self._f = f
+        self._axes = listed if is_several(axes) else listed[0]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Vmapped:
         """The method of an object. Axes count self."""
@@ -552,7 +555,7 @@ class Vmapped:
         array = _has_array(args, kinds)
         key = (*shapes, _shape(named, common), tuple(map(_static, settings.items())), array)
         own = [arg for arg, kind in zip(args, kinds) if kind is OWN]
-        if array and all(_is_array(arg) and arg.dtype != object for arg in own):
+        if array and all(is_array(arg) and arg.dtype != object for arg in own):
             import numpy
 
             rows = numpy.hstack([arrays().contiguous(arg).reshape(n, -1) for arg in own])
@@ -578,15 +581,9 @@ class Vmapped:
         ]
 
 
-def _is_array(x: Any) -> bool:
-    return hasattr(x, "reshape") and bool(getattr(x, "shape", ()))
-
-
-def _members(tree: Any) -> list[Any] | None:
+def _members(tree: Any) -> Mapping[Any, Any] | None:
     """The parts of a tree that hold samples each, None if it holds them itself."""
-    if isinstance(tree, dict):
-        return list(tree.values())
-    return list(tree) if isinstance(tree, tuple) else None
+    return None if isinstance(tree, list) or is_array(tree) else members(tree)
 
 
 def _holders(args: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
@@ -594,10 +591,10 @@ def _holders(args: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
     waiting = [arg for arg, kind in zip(args, kinds) if kind is OWN]
     found = []
     for tree in waiting:  # which grows while it is read
-        members = _members(tree)
-        if members is not None:
-            waiting.extend(members)
-        elif isinstance(tree, list) or _is_array(tree):
+        inside = _members(tree)
+        if inside is not None:
+            waiting.extend(inside.values())
+        elif isinstance(tree, list) or (is_array(tree) and tree.shape):
             found.append(tree)
         else:
             raise BadArgument(
@@ -619,7 +616,7 @@ def _size(args: Sequence[Any], kinds: Sequence[str]) -> int:
 
 
 def _has_array(args: Sequence[Any], kinds: Sequence[str]) -> bool:
-    return any(map(_is_array, _holders(args, kinds)))
+    return any(map(is_array, _holders(args, kinds)))
 
 
 def _sample(args: Sequence[Any], kinds: Sequence[str], i: int) -> list[Any]:
@@ -628,36 +625,35 @@ def _sample(args: Sequence[Any], kinds: Sequence[str], i: int) -> list[Any]:
 
 
 def _item(tree: Any, i: int) -> Any:
-    members = _members(tree)
-    if members is None:
-        return tree[i]
-    return _like(tree, [_item(member, i) for member in members])
+    return tree[i] if _members(tree) is None else _each(tree, lambda part: _item(part, i))
 
 
-def _like(tree: Any, members: Sequence[Any]) -> Any:
-    """A dict or tuple as the given one, with other members."""
-    if isinstance(tree, dict):
-        return dict(zip(tree, members))
-    return type(tree)(*members) if hasattr(tree, "_fields") else tuple(members)
+def _each(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """A container like the given one, with every member changed."""
+    return like(tree, map(change, members(tree).values()))  # type: ignore[union-attr]
 
 
 def _stacked(results: Sequence[Any]) -> Any:
     """Results per sample, put into lists: of n tuples one tuple of n, likewise of dicts."""
-    first = results[0] if results else None
-    if isinstance(first, dict):
-        return {key: _stacked([result[key] for result in results]) for key in first}
-    if isinstance(first, tuple):
-        return _like(first, [_stacked(part) for part in zip(*results)])
-    return list(results)
+    inside = [_members(result) for result in results]
+    first = inside[0] if inside else None
+    if first is None:
+        return list(results)
+    for i, other in enumerate(inside):
+        if other is None or other.keys() != first.keys():
+            raise BadArgument(
+                f"The results of all samples need the same structure. Received for sample {i}: "
+                f"{results[i]!r}; for sample 0: {results[0]!r}."
+            )
+    return like(results[0], [_stacked([one[key] for one in inside]) for key in first])  # type: ignore[index]
 
 
 def _as_arrays(tree: Any) -> Any:
     """The same with an array in the place of every list that one can hold."""
     import numpy
 
-    members = _members(tree)
-    if members is not None:
-        return _like(tree, list(map(_as_arrays, members)))
+    if _members(tree) is not None:
+        return _each(tree, _as_arrays)
     try:
         return numpy.array(tree)
     except ValueError:
@@ -667,8 +663,8 @@ def _as_arrays(tree: Any) -> Any:
 def _is_regular(tree: Any) -> bool:
     """Whether arrays can hold a result: it is made of lists of equally long lists of numbers,
     in tuples and dicts but not around them."""
-    members = _members(tree)
-    return _grid(tree) is not None if members is None else all(map(_is_regular, members))
+    inside = _members(tree)
+    return _grid(tree) is not None if inside is None else all(map(_is_regular, inside.values()))
 
 
 def _grid(tree: Any) -> tuple[int, ...] | None:
@@ -684,9 +680,8 @@ def _transposed(tree: Any) -> Any:
     """A result whose numbers are columns, as arrays whose first axis are the samples."""
     import numpy
 
-    members = _members(tree)
-    if members is not None:
-        return _like(tree, list(map(_transposed, members)))
+    if _members(tree) is not None:
+        return _each(tree, _transposed)
     if isinstance(tree, list):
         return numpy.stack([_transposed(part) for part in tree], axis=1)
     return numpy.moveaxis(tree, -1, 0)

@@ -14,20 +14,17 @@ None of these functions writes ``.grad``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..blocks import MODE, entering
-from ..errors import BadArgument, NotANumber, check_name
+from ..errors import BadArgument, NotANumber
+from ..trees import Rebuild, flatten, holds_values, is_several, matched, several
 from . import ops
 from .graph import depends_on, local_numbers, tape, wanted
-from .table import number
-from .trees import Rebuild, flatten
 from .value import Number, Value, recorded
 
-__all__ = [
-    "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
-]  # fmt: skip
+__all__ = ["grad", "gradients", "hvp", "jvp", "value_and_grad", "vjp"]
 
 
 # ── The two sweeps ────────────────────────────────────────────────────────────────────────
@@ -39,6 +36,7 @@ def reverse(
     partials: Callable[[Value, set[Value]], Sequence[Any]],
     times: Callable[[Any, Any], Any],
     add: Callable[[list[Any]], Any],
+    nodes: Sequence[Value] | None = None,
 ) -> list[Any]:
     """Reverse mode: the adjoints of ``xs``, given those of the roots, as any kind of number.
 
@@ -48,13 +46,14 @@ def reverse(
             which the xs flow into; None for the others.
         times, add: how these numbers are multiplied, and summed where a node is reached over
             several edges: by one Σ, as in a picture of the chain rule.
+        nodes: those `between` the xs and the roots, where they are known.
     """
-    nodes = tape(*seeds, through_stops=False)
-    live = _live(nodes, xs)
+    nodes = between(xs, seeds) if nodes is None else nodes
+    live = set(nodes)
     arriving: dict[Value, list[Any]] = {root: [seed] for root, seed in seeds.items()}
     adjoint: dict[Value, Any] = {}
     for node in reversed(nodes):
-        if node not in live or node not in arriving:
+        if node not in arriving:
             continue
         terms = arriving.pop(node)
         adjoint[node] = upstream = terms[0] if len(terms) == 1 else add(terms)
@@ -64,27 +63,40 @@ def reverse(
     return [adjoint.get(x, 0.0) for x in xs]
 
 
-def _pull(seeds: Mapping[Value, Number], xs: Sequence[Value], record: bool) -> list[Number]:
+def pull(
+    seeds: Mapping[Value, Number],
+    xs: Sequence[Value],
+    record: bool,
+    nodes: Sequence[Value] | None = None,
+) -> list[Number]:
     """The adjoints of ``xs`` as floats, or with ``record`` as Values made by the same partials."""
-    return reverse(seeds, xs, lambda node, live: _locals(node, live, record), _times, ops.sum)
+    partials = lambda node, live: _locals(node, live, record)  # noqa: E731
+    return reverse(seeds, xs, partials, _times, ops.sum, nodes)
 
 
-def _push(roots: Sequence[Value], tangents: Mapping[Value, Number], record: bool) -> list[Number]:
-    """Forward mode: the tangents of ``roots``, given those of some older nodes."""
-    nodes = tape(*roots, through_stops=False)
-    live = _live(nodes, list(tangents))
+def push(
+    nodes: Sequence[Value], tangents: Mapping[Value, Number], record: bool
+) -> dict[Value, Number]:
+    """Forward mode: the tangents of nodes, oldest first, given those of some."""
     tangent = dict(tangents)
     for node in nodes:
-        if node not in live or node in tangents:
+        if node in tangents:
             continue
         terms = [
             _times(tangent[arg], local)
-            for arg, local in zip(node.args, _locals(node, live, record))
+            for arg, local in zip(node.args, _locals(node, tangent, record))
             if local is not None
         ]
         if terms:
             tangent[node] = terms[0] if len(terms) == 1 else ops.sum(terms)
-    return [tangent.get(root, 0.0) for root in roots]
+    return tangent
+
+
+def between(xs: Sequence[Value], roots: Iterable[Number]) -> list[Value]:
+    """The nodes that the xs flow into and the roots were made from, oldest first."""
+    nodes = tape(*[root for root in roots if isinstance(root, Value)], through_stops=False)
+    live = _live(nodes, xs)
+    return [node for node in nodes if node in live]
 
 
 def _live(nodes: Sequence[Value], xs: Sequence[Value]) -> set[Value]:
@@ -99,7 +111,7 @@ def _live(nodes: Sequence[Value], xs: Sequence[Value]) -> set[Value]:
     return live
 
 
-def _locals(node: Value, live: set[Value], record: bool) -> list[Any]:
+def _locals(node: Value, live: Container[Value], record: bool) -> list[Any]:
     """The partials of a node for the arguments that matter, None for the others."""
     if node.op is None:
         return []
@@ -122,7 +134,7 @@ def _times(x: Number, y: Number) -> Number:
 # ── Running a function on fresh Values ────────────────────────────────────────────────────
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """A function, run once: what it was differentiated by and what came out."""
 
     variables: list[Value]
@@ -155,21 +167,23 @@ class _Run(NamedTuple):
         return seeds
 
 
-def _run(
+def run_on_values(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     named: dict[str, Any],
     argnums: int | Sequence[int],
-) -> _Run:
+) -> Run:
     if not callable(f):
         raise NotANumber(f"A function is needed. Received: {f!r}.")
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
-    if not all(isinstance(i, int) and -len(args) <= i < len(args) for i in chosen):
+    chosen = several(argnums)
+    if not all(type(i) is int and -len(args) <= i < len(args) for i in chosen) or (
+        len({i % len(args) for i in chosen}) < len(chosen)
+    ):
         raise BadArgument(
-            f"argnums names the arguments to differentiate by. "
+            f"argnums are the positions of the arguments to differentiate by, each once. "
             f"Received: {argnums!r} for {len(args)} arguments."
         )
-    by = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
+    by = tuple(args[i] for i in chosen) if is_several(argnums) else args[chosen[0]]
     numbers, like_input = flatten(by)
     with entering(recording=True, nested=True):
         # A number becomes a leaf, a Value a fresh node of identity: in either case something
@@ -177,15 +191,15 @@ def _run(
         variables = [ops.identity(x) if isinstance(x, Value) else lifted(x) for x in numbers]
         fresh = like_input(variables)
         called = list(args)
-        for i, part in zip(chosen, [fresh] if isinstance(argnums, int) else fresh):
+        for i, part in zip(chosen, fresh if is_several(argnums) else [fresh]):
             called[i] = part
         _running[id(variables)] = variables
         try:
             outputs, like_output = flatten(f(*called, **named))
         finally:
             del _running[id(variables)]
-    record = any(map(_holds_values, args)) or is_symbolic(outputs)
-    return _Run(variables, like_input, outputs, like_output, record)
+    record = holds_values([args, named]) or is_symbolic(outputs)
+    return Run(variables, like_input, outputs, like_output, record)
 
 
 _running: dict[int, list[Value]] = {}
@@ -226,13 +240,7 @@ def lifted(x: float) -> Value:
     return recorded(ops.identity, (x,), x) if MODE.get().trace is not None else Value(x)
 
 
-def _holds_values(tree: Any) -> bool:
-    if isinstance(tree, (list, tuple, dict)):
-        return any(map(_holds_values, tree.values() if isinstance(tree, dict) else tree))
-    return isinstance(tree, Value)
-
-
-def _like(f: Any, derivative: Callable[..., Any]) -> Callable[..., Any]:
+def like(f: Any, derivative: Callable[..., Any]) -> Callable[..., Any]:
     """The derivative, which `inspect.signature` then shows with the arguments of f."""
     derivative.__wrapped__ = f  # type: ignore[attr-defined]
     return derivative
@@ -264,7 +272,7 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
     for v in (y, *xs):
         if not isinstance(v, Value):
             raise NotANumber(f"gradients takes Values. Received: {v!r}.")
-    return [g if isinstance(g, Value) else Value(g) for g in _pull({y: 1.0}, xs, record=True)]
+    return [g if isinstance(g, Value) else Value(g) for g in pull({y: 1.0}, xs, record=True)]
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -277,12 +285,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     """
 
     def value_and_grad_of_f(*args: Any, **named: Any) -> tuple[Any, Any]:
-        run = _run(f, args, named, argnums)
+        run = run_on_values(f, args, named, argnums)
         y = run.scalar("grad")
-        slopes = _pull(run.seeded([1.0]), run.variables, run.record)
+        slopes = pull(run.seeded([1.0]), run.variables, run.record)
         return run.give(y), run.like_input([run.give(g) for g in slopes])
 
-    return _like(f, value_and_grad_of_f)
+    return like(f, value_and_grad_of_f)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -311,7 +319,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     def grad_of_f(*args: Any, **named: Any) -> Any:
         return both(*args, **named)[1]
 
-    return _like(f, grad_of_f)
+    return like(f, grad_of_f)
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -323,12 +331,12 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> y, pullback([1.0, 0.0])
     ([6.0, 5.0], (3.0, 2.0))
     """
-    run = _run(f, primals, {}, range(len(primals)))
+    run = run_on_values(f, primals, {}, range(len(primals)))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        cotangents = _same_shape(cotangent, run.outputs, "cotangent", "result")
+        cotangents = matched(cotangent, run.like_output(run.outputs), "cotangent", "result")
         record = run.record or any(isinstance(c, Value) for c in cotangents)
-        swept = _pull(run.seeded(cotangents), run.variables, record)
+        swept = pull(run.seeded(cotangents), run.variables, record)
         result: tuple[Any, ...] = run.like_input(
             [run._replace(record=record).give(g) for g in swept]
         )
@@ -344,113 +352,43 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     Args:
         primals: the arguments of f, as a tuple or list.
-        tangents: the direction, of the same shape.
+        tangents: the direction, of the same structure: lists, tuples and arrays match by
+            position, dicts by key.
 
     Returns:
         ``(y, dy)``, both of the shape of f's result.
 
+    Raises:
+        BadArgument: if the tangents have another structure.
+
     >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
     (6.0, 3.0)
     """
-    run = _run(f, tuple(primals), {}, range(len(primals)))
-    directions = _same_shape(list(tangents), run.variables, "tangents", "primals")
+    run = run_on_values(f, tuple(primals), {}, range(len(primals)))
+    directions = matched(tangents, tuple(primals), "tangents", "primals")
     run = run._replace(record=run.record or any(isinstance(d, Value) for d in directions))
-    swept = _tangents(run, directions, run.record)
+    swept = _tangents(run, run.outputs, directions)
     return (
         run.like_output([run.give(y) for y in run.outputs]),
         run.like_output([run.give(dy) for dy in swept]),
     )
 
 
-def _tangents(run: _Run, directions: Sequence[Number], record: bool) -> list[Number]:
+def _tangents(run: Run, outputs: Sequence[Number], directions: Sequence[Number]) -> list[Number]:
+    nodes = between(run.variables, outputs)
+    return of(outputs, push(nodes, dict(zip(run.variables, directions)), run.record))
+
+
+def of(outputs: Sequence[Number], tangents: Mapping[Value, Number]) -> list[Number]:
     """The tangent of each output; a plain number that f returned has tangent 0."""
-    roots = [y for y in run.outputs if isinstance(y, Value)]
-    pushed = iter(_push(roots, dict(zip(run.variables, directions)), record))
-    return [next(pushed) if isinstance(y, Value) else 0.0 for y in run.outputs]
+    return [tangents.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
 
 
-def _same_shape(tree: Any, like: Sequence[Any], what: str, of: str) -> list[Any]:
-    numbers, _ = flatten(tree)
-    if len(numbers) != len(like):
-        raise BadArgument(
-            f"The {what} must have the shape of the {of}: {len(like)} numbers. "
-            f"Received: {len(numbers)}."
-        )
-    return [x if isinstance(x, Value) else number(x) for x in numbers]
-
-
-def jacobian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: str = "auto"
-) -> Callable[..., Any]:
-    """All partial derivatives of f's results by its argument, from one run of f.
-
-    Args:
-        f: a function that returns a number or nested lists, tuples, dicts, arrays of them.
-        argnums: as in `grad`.
-        mode: "forward" (one sweep per input), "reverse" (one per output), or "auto", the
-            one with fewer sweeps.
-
-    Returns:
-        A function whose result has the shape of f's, with the shape of the argument in the
-        place of every number.
-
-    >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
-    [[3.0, 2.0], [1.0, 1.0]]
-    """
-    check_name("mode", mode, ("auto", "forward", "reverse"))
-
-    def jacobian_of_f(*args: Any, **named: Any) -> Any:
-        run = _run(f, args, named, argnums)
-        inputs, outputs = len(run.variables), len(run.outputs)
-        if mode == "forward" or (mode == "auto" and inputs < outputs):
-            columns = [_tangents(run, _unit(i, inputs), run.record) for i in range(inputs)]
-            rows = [[column[j] for column in columns] for j in range(outputs)]
-        else:
-            rows = [
-                _pull(run.seeded(_unit(j, outputs)), run.variables, run.record)
-                for j in range(outputs)
-            ]
-        return run.like_output([run.like_input([run.give(x) for x in row]) for row in rows])
-
-    return _like(f, jacobian_of_f)
-
-
-def _unit(i: int, size: int) -> list[Number]:
-    return [1.0 if j == i else 0.0 for j in range(size)]
-
-
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The second derivatives of f, a function that returns one number.
-
-    The gradient is recorded once; then one reverse sweep per input, over that input's own
-    slope only. What a slope does not depend on costs nothing and is exactly 0.
-
-    Returns:
-        A function whose result has the shape of the argument, with that shape again in the
-        place of every number.
-
-    >>> hessian(lambda v: v[0] * v[0] * v[1])([2.0, 3.0])
-    [[6.0, 4.0], [4.0, 0.0]]
-    """
-
-    def hessian_of_f(*args: Any, **named: Any) -> Any:
-        run = _run(f, args, named, argnums)
-        rows = [
-            _pull({slope: 1.0}, run.variables, run.record)
-            if isinstance(slope, Value)
-            else [0.0] * len(run.variables)
-            for slope in _slopes(run)
-        ]
-        return run.like_input([run.like_input([run.give(x) for x in row]) for row in rows])
-
-    return _like(f, hessian_of_f)
-
-
-def _slopes(run: _Run) -> list[Number]:
+def slopes_of(run: Run) -> list[Number]:
     """The gradient of a scalar function, recorded."""
     run.scalar("a second derivative")
     with entering(recording=True):
-        return _pull(run.seeded([1.0]), run.variables, record=True)
+        return pull(run.seeded([1.0]), run.variables, record=True)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], v: Sequence[Any]) -> tuple[Any, ...]:
@@ -466,10 +404,9 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], v: Sequence[Any]) -> tupl
     >>> hvp(lambda x, y: x * x * y, (2.0, 3.0), (1.0, 0.0))
     (6.0, 4.0)
     """
-    run = _run(f, tuple(primals), {}, range(len(primals)))
-    directions = _same_shape(list(v), run.variables, "vector", "primals")
+    run = run_on_values(f, tuple(primals), {}, range(len(primals)))
+    directions = matched(v, tuple(primals), "vector", "primals")
     run = run._replace(record=run.record or any(isinstance(d, Value) for d in directions))
-    slopes = run._replace(outputs=_slopes(run))
-    swept = _tangents(slopes, directions, run.record)
+    swept = _tangents(run, slopes_of(run), directions)
     result: tuple[Any, ...] = run.like_input([run.give(x) for x in swept])
     return result

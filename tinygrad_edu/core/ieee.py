@@ -79,7 +79,7 @@ class Ieee(float):
 
 
 def _is_interpreted(x: Any) -> bool:
-    return hasattr(x, "interpret") and not isinstance(x, Ieee)
+    return hasattr(type(x), "interpret") and not isinstance(x, Ieee)
 
 
 def _closed(arithmetic: Callable[[float, float], float]) -> tuple[Any, Any]:

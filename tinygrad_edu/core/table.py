@@ -9,13 +9,15 @@ through the same partials and give graphs, so derivatives of derivatives come fr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Protocol, TypeVar, overload
 
 from ..errors import BadArgument, NotANumber
-from .ieee import Ieee, inf, never_raising
+from ..trees import is_interpreted, is_real, number
+from .ieee import Ieee, never_raising
 from .spelling import Notation, Spelling
 
-__all__ = ["BUILT_IN", "TABLE", "Op", "number", "op"]
+__all__ = ["BUILT_IN", "TABLE", "Op", "is_interpreted", "is_real", "number", "op"]
 
 Partial = Callable[..., Any]
 
@@ -30,45 +32,6 @@ class Interpreted(Protocol):
 N = TypeVar("N", bound=Interpreted)
 
 
-def is_real(x: Any) -> bool:
-    """Whether x is a real number of any library, and neither recorded nor an array.
-
-    >>> is_real(2), is_real(2j), is_real("2"), is_real([2])
-    (True, False, False, False)
-    """
-    if isinstance(x, (float, int)):
-        return True
-    kind = getattr(getattr(x, "dtype", None), "kind", "f")
-    return (
-        (hasattr(x, "__float__") or hasattr(x, "__index__"))
-        and not hasattr(x, "interpret")
-        and type(x).__name__ != "MaskedConstant"  # what NumPy puts for a masked number
-        and kind in "biuf"  # NumPy gives even its complex numbers and texts a __float__
-    )
-
-
-def number(x: Any) -> float:
-    """x as a Python float: int, float, bool, NumPy scalar, anything with ``__float__``.
-
-    Raises:
-        NotANumber: for text, complex numbers, None, lists, Values and the like.
-
-    >>> number(True), number(3)
-    (1.0, 3.0)
-    """
-    if not is_real(x):
-        advice = " Pass its .data." if hasattr(x, "interpret") else ""
-        raise NotANumber(
-            f"A real number is needed. Received: {x!r} (of type {type(x).__name__}).{advice}"
-        )
-    try:
-        return float(x)
-    except OverflowError:  # an int beyond the floats: the nearest double is an infinity
-        return inf if x > 0 else -inf
-    except (TypeError, ValueError) as error:  # an array of several numbers, say
-        raise NotANumber(f"A single real number is needed. Received: {x!r}.") from error
-
-
 class Op:
     """One row of the table; calling it applies it.
 
@@ -77,8 +40,8 @@ class Op:
 
     Attributes:
         name: unique key in the table.
-        value: the float function ``value(*args)``; may raise ArithmeticError or ValueError,
-            then `compute` answers with IEEE arithmetic.
+        value: the float function ``value(*args)``, anything that can be called so; may raise
+            ArithmeticError or ValueError, then `compute` answers with IEEE arithmetic.
         partials: one function ``(out, *args)`` per argument, or for an n-ary row one
             function ``(i, out, *args)``.
         arity: number of arguments, None for an n-ary row.
@@ -159,7 +122,7 @@ class Op:
             args = self._complete(args, named)
         for arg in args:
             if type(arg) is not float:
-                interpret = getattr(arg, "interpret", None)
+                interpret = getattr(type(arg), "interpret", None)
                 if interpret is not None:
                     return interpret(self, args)
                 return (
@@ -250,7 +213,7 @@ def _asked(rule: Partial, out: Any, args: tuple[Any, ...]) -> Any:
         return rule(out, *args)
     except (ArithmeticError, ValueError):
         numbers = (out, *args)
-        if not any(hasattr(x, "interpret") for x in numbers):
+        if not any(map(is_interpreted, numbers)):
             return never_raising(rule, *numbers)
         # Only the plain numbers raised: among Values a constant, as in x / 0.
         found = rule(*[Ieee(x) if type(x) is float else x for x in numbers])
@@ -258,7 +221,7 @@ def _asked(rule: Partial, out: Any, args: tuple[Any, ...]) -> Any:
 
 
 def _number_or_interpreted(x: Any) -> Any:
-    return x if hasattr(x, "interpret") else number(x)
+    return x if is_interpreted(x) else number(x)
 
 
 TABLE: dict[str, Op] = {}
@@ -287,6 +250,7 @@ def op(
     Raises:
         BadArgument: if the name is taken by a built-in row or is no identifier, or if the
             number of partials is not the number of arguments.
+        NotANumber: from a derivative, if a partial gives anything but one real number.
 
     >>> cube = op("cube", lambda x: x * x * x, [lambda out, x: 3.0 * x * x], tex="{#1}^3")
     >>> cube(2.0)
@@ -313,13 +277,55 @@ def op(
                 f"{len(partials)} partials and the arguments "
                 f"({', '.join(_signature(value, len(partials))[0])})."
             )
+    if BUILT_IN:  # those rows are tested; a user's may give anything
+        partials = (
+            _checked(name, partials)
+            if callable(partials)
+            else [rule and _checked(name, rule) for rule in partials]
+        )
+        if fields.get("together"):
+            fields["together"] = _checked_together(name, fields["together"])
     TABLE[name] = row = Op(name, value, partials, **fields)
     return row
 
 
+def _slope(name: str, slope: Any, args: tuple[Any, ...]) -> Any:
+    """What a user-defined partial gave: a float for floats, or what was made of Values."""
+    if type(slope) is float or (is_interpreted(slope) and any(map(is_interpreted, args))):
+        return slope
+    if not is_real(slope) or getattr(slope, "shape", None):
+        raise NotANumber(
+            f"A partial derivative of the row {name!r} must be one real number, made of its "
+            f"arguments by + - * / and other rows. "
+            f"Received: {slope!r} (of type {type(slope).__name__})."
+        )
+    return number(slope)
+
+
+def _checked(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: _slope(name, rule(*args), args)
+
+
+def _checked_together(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: [_slope(name, slope, args) for slope in rule(*args)]
+
+
 def _signature(value: Callable[..., Any], count: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Names and defaults of the arguments. C functions have no code to read them from."""
-    code = getattr(value, "__code__", None)
-    if code is None:
-        return ("x", "y", "z", *(f"x{i}" for i in range(3, count)))[:count], ()
-    return code.co_varnames[: code.co_argcount], getattr(value, "__defaults__", None) or ()
+    """Names and defaults of the arguments; names are made up where there are none to read."""
+    names = ("x", "y", "z", *(f"x{i}" for i in range(3, count)))[:count]
+    if not count or isinstance(value, BuiltinFunctionType):
+        return names, ()
+    if isinstance(value, FunctionType) and not hasattr(value, "__wrapped__"):
+        code = value.__code__
+        if not code.co_flags & 0x04:  # inspect.CO_VARARGS
+            return code.co_varnames[: code.co_argcount], value.__defaults__ or ()
+    from inspect import Parameter, signature  # late: importing it takes milliseconds
+
+    try:
+        parameters = signature(value).parameters.values()
+    except (TypeError, ValueError):  # some written in C have none
+        return names, ()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    defaults = tuple(p.default for p in positional if p.default is not Parameter.empty)
+    more = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return (*(p.name for p in positional), *(names[len(positional) :] if more else ())), defaults

@@ -26,10 +26,10 @@ from ..core.calculus import gradients
 from ..core.graph import tape
 from ..core.modes import no_grad
 from ..core.table import TABLE, Op, number
-from ..core.trees import flatten
 from ..core.value import Value, plain
 from ..errors import BadArgument, GraphError, NotANumber, check_name, check_whole
 from ..strings import plural
+from ..trees import flatten
 from .axes import (
     FONT,
     Point,

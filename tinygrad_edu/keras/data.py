@@ -17,7 +17,7 @@ from operator import index
 from random import Random
 from typing import Any
 
-from ..core.table import is_real, number
+from ..core.table import is_interpreted, is_real, number
 from ..errors import BadArgument, NotANumber
 
 __all__ = [
@@ -507,7 +507,7 @@ def _floats(
     for i, leaf in enumerate(leaves):
         if not is_real(leaf):
             advice = (
-                "Pass its .data." if hasattr(leaf, "interpret")
+                "Pass its .data." if is_interpreted(leaf)
                 else "Fill in or drop what is missing." if leaf is None
                 else "Pass numbers, or lists or arrays of them."
             )  # fmt: skip

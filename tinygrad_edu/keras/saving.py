@@ -21,7 +21,6 @@ from random import Random
 from reprlib import repr as brief
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.trees import flatten
 from ..core.value import Value
 from ..errors import BadArgument, SavedModelError, TinygradError, unknown_name
 from ..nn.layers import Input, Shape, ShapedLayer, Signal, sizes
@@ -31,6 +30,7 @@ from ..nn.names import Named
 from ..nn.optimizers import OPTIMIZERS, Optimizer
 from ..nn.schedules import SCHEDULES, Schedule
 from ..nn.settings import Settings, from_config
+from ..trees import flatten
 from . import documents
 from . import layers as shelf
 from .documents import HEAD, ByName, Maybe, Numeral, check, is_numeral, need, numeral

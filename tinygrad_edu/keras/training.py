@@ -14,7 +14,6 @@ from ..core.calculus import gradients
 from ..core.modes import caller, no_grad, scope
 from ..core.ops import sum as total
 from ..core.table import number
-from ..core.trees import as_array, flatten
 from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError
 from ..nn.layers import Sample, Shape, ShapedLayer
@@ -26,6 +25,7 @@ from ..nn.module import Module
 from ..nn.neurons import subscript
 from ..nn.optimizers import Optimizer
 from ..nn.optimizers import optimizer as named_optimizer
+from ..trees import as_array, flatten
 from .callbacks import CallbackList, History, Progress
 from .compiled import Evaluation, Forward, Programs, Training, custom, fingerprint, frozen, trained
 from .data import Batched, Pairs, Stream, batches, is_stream, pairs, samples, split

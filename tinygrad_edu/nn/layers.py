@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core import ops
 from ..core.modes import scope
 from ..core.table import is_real, number
-from ..core.trees import as_array, flatten
 from ..core.value import Number, Value
 from ..errors import BadArgument, check_whole
+from ..trees import as_array, flatten
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
 from .initializers import initializer
 from .module import Module

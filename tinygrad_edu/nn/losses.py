@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 from ..core import ops
 from ..core.table import is_real, number
-from ..core.trees import flatten
 from ..core.value import Value, plain
 from ..errors import BadArgument, check_name
+from ..trees import flatten
 from .activations import log_softmax, softmax
 from .names import Named
 from .settings import Flag, Fraction, Positive

@@ -10,6 +10,7 @@ from ..core.table import number
 from ..core.value import Value, zero_grad
 from ..errors import BadArgument
 from ..notebooks import ends, table, wants_html
+from ..trees import holds_values, members, register_container
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 class Module:
     """The parent of neurons, layers and models: it finds its parameters by itself.
 
-    Every leaf Value in an attribute is a parameter, also within lists, tuples, dicts and
-    other Modules, unless its role is input, target or constant. A parameter that is shared
-    is named once.
+    Every leaf Value in an attribute is a parameter, also within other Modules, lists, tuples,
+    dicts, NumPy arrays, dataclasses and whatever else `register_container` was told of, unless
+    its role is input, target or constant. A parameter that is shared is named once.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -35,25 +36,25 @@ class Module:
 
     def _walk(self) -> Iterator[tuple[str, Value | Module]]:
         """This module and every Module and Value in its attributes, each once, with its path."""
-        seen: set[int] = set()
+        seen: dict[int, Any] = {}
         waiting: list[tuple[str, Any]] = [("", self)]
         while waiting:
-            path, found = waiting.pop()
-            if id(found) in seen:
+            path, x = waiting.pop()
+            if id(x) in seen:
                 continue
-            if isinstance(found, (Value, Module, list, tuple, dict)):
-                seen.add(id(found))
-            if isinstance(found, (Value, Module)):
-                yield path, found
-            children: list[tuple[Any, Any]] = []
-            if isinstance(found, Module):
-                children = list(vars(found).items())
-            elif isinstance(found, dict):
-                children = list(found.items())
-            elif isinstance(found, (list, tuple)):
-                children = list(enumerate(found))
+            if isinstance(x, (Value, Module)):
+                yield path, x
+            children = vars(x) if isinstance(x, Module) else members(x)
+            if isinstance(x, Value) or children is not None:
+                seen[id(x)] = x
+            if isinstance(x, (set, frozenset)) and holds_values(x):
+                raise BadArgument(
+                    f"The attribute {path!r} is a set, which has no order to name parameters by. "
+                    f"Use a list. Received: {x!r}."
+                )
             waiting.extend(
-                (f"{path}.{key}" if path else str(key), child) for key, child in reversed(children)
+                (f"{path}.{key}" if path else str(key), child)
+                for key, child in reversed(list((children or {}).items()))
             )
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
@@ -121,3 +122,7 @@ class Module:
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
         zero_grad(self.parameters())
+
+
+# Derivatives see the Values of a Module; it can't be an argument to differentiate by.
+register_container(Module, vars, None)

@@ -13,9 +13,9 @@ from ..core import ops
 from ..core.calculus import jvp, vjp
 from ..core.graph import datum
 from ..core.table import Op
-from ..core.trees import Rebuild, flatten
 from ..core.value import plain
 from ..errors import BadArgument, GradientMismatch, check_name
+from ..trees import Rebuild, flatten
 from .differences import EPSILON, NOTHING, Flat, Kink, Run, Slope, flow, only, run, slopes
 from .expressions import applied
 

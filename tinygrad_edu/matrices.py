@@ -1,0 +1,113 @@
+"""Matrices of derivatives: the Jacobian and the Hessian, from one run of the function.
+
+Each takes many sweeps over what was recorded. A sweep starts at one output, or at one variable,
+and walks only the nodes that it has to do with: so a banded matrix costs what its band costs,
+and no sweep meets the infinite slope of another output, which times 0 would be nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from typing import Any
+
+from .core.calculus import Run, between, like, of, pull, push, run_on_values, slopes_of
+from .core.graph import flowing, reachable
+from .core.value import Number, Value
+from .errors import check_name
+from .trees import spread
+
+__all__ = ["hessian", "jacobian"]
+
+
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: str = "auto"
+) -> Callable[..., Any]:
+    """All partial derivatives of f's results by its argument, from one run of f.
+
+    Args:
+        f: a function that returns a number or nested lists, tuples, dicts, arrays of them.
+        argnums: as in `grad`.
+        mode: "forward" (one sweep per input), "reverse" (one per output), or "auto", the
+            one with fewer sweeps.
+
+    Returns:
+        A function whose result has the structure of f's, with the structure of the argument
+        in the place of every number. Between two leaves of which one is an array stands an
+        array of both their shapes, out.shape + in.shape.
+
+    >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
+    [[3.0, 2.0], [1.0, 1.0]]
+    """
+    check_name("mode", mode, ("auto", "forward", "reverse"))
+
+    def jacobian_of_f(*args: Any, **named: Any) -> Any:
+        run = run_on_values(f, args, named, argnums)
+        outputs, xs = run.outputs, run.variables
+        if mode == "forward" or (mode == "auto" and len(xs) < len(outputs)):
+            columns = _columns(outputs, xs, run.record)
+            rows = [[column[j] for column in columns] for j in range(len(outputs))]
+        else:
+            rows = _rows(outputs, xs, run.record)
+        return _matrix(run, rows, run.like_output(outputs))
+
+    return like(f, jacobian_of_f)
+
+
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The second derivatives of f, a function that returns one number.
+
+    The gradient is recorded once; then one reverse sweep per input, over that input's own
+    slope only. What a slope does not depend on costs nothing and is exactly 0.
+
+    Returns:
+        A function whose result has the structure of the argument, with that structure again
+        in the place of every number; for arrays as in `jacobian`.
+
+    >>> hessian(lambda v: v[0] * v[0] * v[1])([2.0, 3.0])
+    [[6.0, 4.0], [4.0, 0.0]]
+    """
+
+    def hessian_of_f(*args: Any, **named: Any) -> Any:
+        run = run_on_values(f, args, named, argnums)
+        rows = _rows(slopes_of(run), run.variables, run.record)
+        return _matrix(run, rows, run.like_input(run.variables))
+
+    return like(f, hessian_of_f)
+
+
+def _rows(outputs: Sequence[Number], xs: Sequence[Value], record: bool) -> list[list[Number]]:
+    """The slopes of each output by all xs: a reverse sweep per output."""
+    live = set(between(xs, outputs))
+    zeros: list[Number] = [0.0] * len(xs)
+    rows = []
+    for y in outputs:
+        if isinstance(y, Value) and y in live:
+            nodes = reachable(y, lambda node: _arguments(node, live))
+            rows.append(pull({y: 1.0}, xs, record, nodes))
+        else:
+            rows.append(zeros)
+    return rows
+
+
+def _columns(outputs: Sequence[Number], xs: Sequence[Value], record: bool) -> list[list[Number]]:
+    """The slopes of all outputs by each x: a forward sweep per x."""
+    nodes = between(xs, outputs)
+    live = set(nodes)
+    consumers: dict[Value, list[Value]] = {}
+    for node in nodes:
+        for arg in _arguments(node, live):
+            consumers.setdefault(arg, []).append(node)
+    sweeps = [
+        push(reachable(x, lambda node: consumers.get(node, ())), {x: 1.0}, record) for x in xs
+    ]
+    return [of(outputs, tangents) for tangents in sweeps]
+
+
+def _arguments(node: Value, live: Container[Value]) -> list[Value]:
+    return [arg for arg in flowing(node) if type(arg) is not float and arg in live]
+
+
+def _matrix(run: Run, rows: Sequence[Sequence[Number]], outputs: Any) -> Any:
+    """The rows in the structure of the outputs, each in that of the input."""
+    given = [[run.give(x) for x in row] for row in rows]
+    return spread(given, outputs, run.like_input(run.variables))

@@ -1,0 +1,430 @@
+"""Containers of numbers, taken apart and put together again.
+
+A tree is a number, a Value, an array, or a container whose members are trees. `CONTAINERS` says
+how each kind of container is read and rebuilt; `register_container` adds one of your own. Every
+function here, and every search for Values elsewhere in this package, goes through that table.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf, prod
+from operator import index
+from typing import Any, NamedTuple
+
+from .errors import BadArgument, NotANumber
+
+Rebuild = Callable[[Sequence[Any]], Any]
+
+
+# ── Numbers ───────────────────────────────────────────────────────────────────────────────
+
+
+def is_interpreted(x: Any) -> bool:
+    """Whether x is a number with its own reading of rows, such as a Value.
+
+    Its type says so: an attribute dict answers to every name.
+    """
+    return hasattr(type(x), "interpret")
+
+
+def is_real(x: Any) -> bool:
+    """Whether x is a real number of any library, and neither recorded nor an array.
+
+    >>> is_real(2), is_real(2j), is_real("2"), is_real([2])
+    (True, False, False, False)
+    """
+    if isinstance(x, (float, int)):
+        return True
+    kind = type(x)
+    return (
+        (hasattr(kind, "__float__") or hasattr(kind, "__index__"))
+        and not is_interpreted(x)
+        and kind.__name__ != "MaskedConstant"  # what NumPy puts for a masked number
+        # NumPy gives even its complex numbers and strings a __float__.
+        and getattr(getattr(x, "dtype", None), "kind", "f") in "biuf"
+    )
+
+
+def number(x: Any) -> float:
+    """x as a Python float: int, float, bool, NumPy scalar, anything with ``__float__``.
+
+    Raises:
+        NotANumber: for text, complex numbers, None, lists, Values and the like.
+
+    >>> number(True), number(3)
+    (1.0, 3.0)
+    """
+    if not is_real(x):
+        advice = " Pass its .data." if is_interpreted(x) else ""
+        raise NotANumber(
+            f"A real number is needed. Received: {x!r} (of type {type(x).__name__}).{advice}"
+        )
+    try:
+        return float(x)
+    except OverflowError:  # an int beyond the floats: the nearest double is an infinity
+        return inf if x > 0 else -inf
+    except (TypeError, ValueError) as error:  # an array of several numbers, say
+        raise NotANumber(f"A single real number is needed. Received: {x!r}.") from error
+
+
+def is_several(x: Any) -> bool:
+    """Whether x holds several settings, such as positions of arguments, and is not one itself."""
+    return isinstance(x, (list, tuple, set, frozenset, range)) or is_array(x)
+
+
+def several(x: Any) -> list[Any]:
+    """One or several settings as a list, where whole numbers of any library are ints.
+
+    >>> several(1), several((0, None)), several(True)
+    ([1], [0, None], [True])
+    """
+    return [
+        index(i) if hasattr(type(i), "__index__") and not isinstance(i, bool) else i
+        for i in (x if is_several(x) else [x])
+    ]
+
+
+# ── The table of containers ───────────────────────────────────────────────────────────────
+
+
+class Container(NamedTuple):
+    """How one kind of container is handled; `register_container` says what each means."""
+
+    members: Callable[[Any], Mapping[Any, Any]]
+    rebuild: Callable[[Any, dict[Any, Any]], Any] | None
+    settings: Callable[[Any], Any] = lambda x: None
+
+
+def _by_position(x: Any) -> dict[int, Any]:
+    return dict(enumerate(x))
+
+
+def _fields(x: Any) -> dict[str, Any]:
+    """The fields that the constructor of a dataclass takes: it works out the others."""
+    from dataclasses import fields  # late: importing it takes milliseconds
+
+    return {field.name: getattr(x, field.name) for field in fields(x) if field.init}
+
+
+def _replaced(x: Any, members: dict[str, Any]) -> Any:
+    from dataclasses import replace
+
+    return replace(x, **members)
+
+
+_DATACLASS = Container(_fields, _replaced)
+
+CONTAINERS: dict[type, Container] = {
+    list: Container(_by_position, lambda x, new: type(x)(new.values())),
+    tuple: Container(  # a named tuple's constructor takes the members one by one
+        _by_position, lambda x, new: getattr(type(x), "_make", type(x))(new.values())
+    ),
+    dict: Container(dict, lambda x, new: type(x)(new)),
+    defaultdict: Container(
+        dict, lambda x, new: type(x)(x.default_factory, new), lambda x: x.default_factory
+    ),
+    deque: Container(
+        _by_position, lambda x, new: type(x)(new.values(), x.maxlen), lambda x: x.maxlen
+    ),
+    set: Container(_by_position, None),
+    frozenset: Container(_by_position, None),
+}
+"""Every kind of container; a subclass is handled as its nearest parent here."""
+
+
+def register_container(
+    kind: type,
+    members: Callable[[Any], Mapping[Any, Any]],
+    rebuild: Callable[[Any, dict[Any, Any]], Any] | None,
+    settings: Callable[[Any], Any] | None = None,
+) -> None:
+    """Let objects of a type, and of its subclasses, be arguments and results like lists and dicts.
+
+    Lists, tuples and named tuples, dicts of every kind, deques and dataclasses need none of
+    this. A type may be registered again; the last one counts.
+
+    Args:
+        kind: the type.
+        members: ``members(x)`` is a dict of all that x holds: numbers, Values, arrays or
+            containers, by names that are the same for each x of the same structure.
+        rebuild: ``rebuild(x, members)`` is an object like x with other members of the same
+            names. It must not work on their numbers, as they may also be Values or arrays.
+            None if that can't be: such objects are refused as arguments, by name.
+        settings: ``settings(x)`` is all else that matters of x, hashable. A jitted function
+            has a program for each; without it the other attributes of x are as they were
+            when the function was traced.
+
+    Raises:
+        BadArgument: if ``kind`` is not a type, or the others can't be called.
+
+    >>> from tinygrad_edu import grad
+    >>> class Line:
+    ...     def __init__(self, w, b):
+    ...         self.w, self.b = w, b
+    ...     def __repr__(self):
+    ...         return f"Line({self.w}, {self.b})"
+    >>> register_container(Line, vars, lambda line, members: Line(**members))
+    >>> grad(lambda line: line.w * 3.0 + line.b)(Line(2.0, 1.0))
+    Line(3.0, 1.0)
+    """
+    if not isinstance(kind, type):
+        raise BadArgument(f"A container is registered by its type. Received: {kind!r}.")
+    if not callable(members) or not all(f is None or callable(f) for f in (rebuild, settings)):
+        raise BadArgument(
+            f"members, rebuild and settings of a container are functions. "
+            f"Received for {kind.__name__}: {members!r}, {rebuild!r}, {settings!r}."
+        )
+    CONTAINERS[kind] = Container(members, rebuild, *([settings] if settings else []))
+
+
+def container(x: Any) -> Container | None:
+    """How a container is handled; None for numbers, arrays and all else."""
+    if type(x) is float:
+        return None
+    for kind in type(x).__mro__:
+        if kind in CONTAINERS:
+            return CONTAINERS[kind]
+    return _DATACLASS if hasattr(type(x), "__dataclass_fields__") and not is_real(x) else None
+
+
+def members(x: Any) -> Mapping[Any, Any] | None:
+    """What a container or an array of objects holds, by key or position; None for all else."""
+    row = container(x)
+    if row is not None:
+        return row.members(x)
+    if is_array(x) and getattr(getattr(x, "dtype", None), "kind", None) == "O":
+        return _by_position(x.tolist() if x.shape else [x.item()])
+    return None
+
+
+def like(x: Any, parts: Iterable[Any]) -> Any:
+    """A container of the same kind as x, with other members.
+
+    >>> like({"w": 1.0, "b": 2.0}, [10.0, 20.0])
+    {'w': 10.0, 'b': 20.0}
+    """
+    row: Any = container(x)
+    try:
+        return row.rebuild(x, dict(zip(row.members(x), parts)))
+    except TypeError as error:
+        if type(error) is not TypeError:
+            raise
+        kind = type(x).__name__
+        raise BadArgument(
+            f"An object of type {kind} could not be rebuilt from other members: {error} "
+            f"Say how with tg.register_container({kind}, members, rebuild)."
+        ) from error
+
+
+def is_array(x: Any) -> bool:
+    """Whether x is an array of any library. Its type is asked: an attribute dict has them all."""
+    return hasattr(type(x), "reshape") and hasattr(type(x), "shape") and not _is_number(x)
+
+
+def _is_number(x: Any) -> bool:
+    return is_interpreted(x) or (is_real(x) and not getattr(x, "shape", ()))
+
+
+def holds_values(tree: Any) -> bool:
+    """Whether a Value is anywhere in it, in a Module or an array of objects too."""
+    waiting, seen = [tree], {}
+    while waiting:
+        x = waiting.pop()
+        if is_interpreted(x):
+            return True
+        inside = None if type(x) is float or id(x) in seen else members(x)
+        if inside is not None:
+            seen[id(x)] = x
+            waiting.extend(inside.values())
+    return False
+
+
+# ── Taken apart and put together ──────────────────────────────────────────────────────────
+
+
+def leaves(tree: Any) -> tuple[list[Any], Rebuild]:
+    """The numbers, Values and arrays of a tree in order, and what puts others in their places.
+
+    Raises:
+        NotANumber: if something in the tree is none of these, or can't be rebuilt.
+    """
+    if _is_number(tree):
+        return [tree], _only
+    row = container(tree)
+    if row is None and is_array(tree):
+        return [tree], _only
+    if row is None or row.rebuild is None:
+        raise NotANumber(
+            f"Numbers, Values, arrays, or lists, tuples, dicts, dataclasses and other containers "
+            f"of them are needed. Received: {tree!r} (of type {type(tree).__name__})."
+        )
+    inner = [leaves(child) for child in row.members(tree).values()]
+    if all(rebuild is _only for _, rebuild in inner):  # a list of numbers, say
+        return [leaf for (leaf,), _ in inner], lambda new: like(tree, new)
+
+    def rebuild(new: Sequence[Any]) -> Any:
+        parts, start = [], 0
+        for part, rebuild_part in inner:
+            parts.append(rebuild_part(new[start : start + len(part)]))
+            start += len(part)
+        return like(tree, parts)
+
+    return [leaf for part, _ in inner for leaf in part], rebuild
+
+
+def _only(new: Sequence[Any]) -> Any:
+    return new[0]
+
+
+def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
+    """The numbers and Values of a tree in order, and what puts others in their places.
+
+    >>> numbers, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
+    >>> numbers
+    [1.0, 2.0, 3.0]
+    >>> rebuild([10.0, 20.0, 30.0])
+    {'w': [10.0, 20.0], 'b': 30.0}
+    """
+    found, like_tree = leaves(tree)
+    shapes = [leaf.shape if is_array(leaf) else None for leaf in found]
+    if not any(shape is not None for shape in shapes):
+        return found, like_tree
+
+    def rebuild(numbers: Sequence[Any]) -> Any:
+        parts, start = [], 0
+        for shape in shapes:
+            size = 1 if shape is None else prod(shape)
+            parts.append(_block(numbers[start : start + size], shape))
+            start += size
+        return like_tree(parts)
+
+    numbers: list[Any] = []
+    for leaf, shape in zip(found, shapes):
+        numbers += [leaf] if shape is None else _items(leaf)
+    return numbers, rebuild
+
+
+def _items(array: Any) -> list[Any]:
+    """What an array holds, in order."""
+    items: list[Any] = array.reshape(-1).tolist()
+    times = getattr(getattr(array, "dtype", None), "kind", "f") in "mM"  # tolist may give ints
+    for x in items:
+        if times or not (type(x) is float or _is_number(x)):
+            raise NotANumber(f"Numbers are needed. Received: {x!r}, in {array!r}.")
+    return items
+
+
+def _block(numbers: Sequence[Any], shape: tuple[int, ...] | None) -> Any:
+    """Numbers as an array; without a shape, the only one."""
+    if shape is None:
+        return numbers[0]
+    import numpy
+
+    made = numpy.array(numbers)  # whose items may be arrays too, one number for each sample
+    return made.reshape(shape + made.shape[1:])
+
+
+def matched(tree: Any, model: Any, what: str, of: str) -> list[Any]:
+    """The numbers of a tree, in the order of another one of the same structure.
+
+    Lists, tuples and arrays match by position, dicts by key, other containers by the names of
+    their members.
+
+    Args:
+        what, of: what to call the two in an error.
+
+    Raises:
+        BadArgument: if the structure is another one; the error names the place.
+
+    >>> matched({"b": 1.0, "w": 2.0}, {"w": 0.0, "b": 0.0}, "tangents", "primals")
+    [2.0, 1.0]
+    """
+
+    def walk(x: Any, wanted: Any, place: str) -> list[Any]:
+        x, wanted = (t.tolist() if is_array(t) else t for t in (x, wanted))
+        row, given = container(wanted), container(x)
+        if row is None and _is_number(x):
+            return [x if is_interpreted(x) else number(x)]
+        keys = None if row is None else row.members(wanted)
+        inside = None if given is None or given.rebuild is None else given.members(x)
+        same = row is not None and given is not None and row.members is given.members
+        if not same or keys is None or inside is None or keys.keys() != inside.keys():
+            needed = "a number" if keys is None else f"a {type(wanted).__name__} of {[*keys]}"
+            raise BadArgument(
+                f"The {what} must have the structure and shape of the {of}. "
+                f"{needed[0].upper()}{needed[1:]} is needed at {place}. Received: {x!r}."
+            )
+        return [n for key in keys for n in walk(inside[key], keys[key], f"{place}[{key!r}]")]
+
+    return walk(tree, model, what)
+
+
+def spread(rows: Sequence[Sequence[Any]], outputs: Any, inputs: Any) -> Any:
+    """A matrix with one row per number of a tree of outputs and one column per number of a tree
+    of inputs, in their structures: that of the outputs, with that of the inputs in the place of
+    each leaf. Where one of two leaves is an array, an array of both their shapes.
+
+    >>> spread([[1.0, 2.0], [3.0, 4.0]], [0.0, 0.0], {"w": 0.0, "b": 0.0})
+    [{'w': 1.0, 'b': 2.0}, {'w': 3.0, 'b': 4.0}]
+    """
+    ys, like_outputs = leaves(outputs)
+    xs, like_inputs = leaves(inputs)
+    if not any(map(is_array, [*ys, *xs])):
+        return like_outputs([like_inputs(row) for row in rows])
+    made, top = [], 0
+    for y in ys:
+        parts, start = [], 0
+        height = prod(y.shape) if is_array(y) else 1
+        for x in xs:
+            width = prod(x.shape) if is_array(x) else 1
+            block = [n for row in rows[top : top + height] for n in row[start : start + width]]
+            shapes = [leaf.shape for leaf in (y, x) if is_array(leaf)]
+            parts.append(_block(block, sum(shapes, ()) if shapes else None))
+            start += width
+        made.append(like_inputs(parts))
+        top += height
+    return like_outputs(made)
+
+
+def as_array(tree: Any) -> Any:
+    """Nested lists as a NumPy array where NumPy is installed, else as they are."""
+    try:
+        import numpy
+    except ImportError:
+        return tree
+    return numpy.array(tree)
+
+
+def ravel(tree: Any) -> tuple[list[Any], Callable[[Any], Any]]:
+    """A tree of numbers as one flat list, and the function that undoes it.
+
+    What optimisers of other libraries want: see the recipe with ``scipy.optimize`` in the
+    documentation.
+
+    Args:
+        tree: nested lists, tuples, dicts, other containers and arrays of numbers or Values.
+
+    Returns:
+        ``(flat, unravel)``; ``unravel`` takes any sequence of ``len(flat)`` numbers.
+
+    Raises:
+        NotANumber: if something in the tree is neither.
+        BadArgument: from ``unravel``, for a sequence of another length.
+
+    >>> flat, unravel = ravel({"w": [1.0, 2.0], "b": 3.0})
+    >>> flat
+    [1.0, 2.0, 3.0]
+    >>> unravel([x * 2 for x in flat])
+    {'w': [2.0, 4.0], 'b': 6.0}
+    """
+    numbers, rebuild = flatten(tree)
+
+    def unravel(flat: Any) -> Any:
+        items = [x if is_interpreted(x) else number(x) for x in flat]
+        if len(items) != len(numbers):
+            raise BadArgument(f"unravel needs {len(numbers)} numbers. Received: {len(items)}.")
+        return rebuild(items)
+
+    return numbers, unravel
