@@ -49,7 +49,7 @@ EXAMPLES = {
 
 
 def add_commands(parser: ArgumentParser) -> None:
-    """Teach the parser of ``tinygrad-edu`` its commands."""
+    """Add the commands to the parser of ``tinygrad-edu``."""
     table = _part(_table_options)
     table.add_argument("table", type=Path, metavar="TABLE", help="a CSV file")
     perhaps = _part(_table_options)
@@ -58,13 +58,13 @@ def add_commands(parser: ArgumentParser) -> None:
     saved.add_argument("model", type=Path, metavar="MODEL", help="a file that train saved")
     columns, model, quiet = _part(_column_options), _part(_model_options), _part()
     passes = _part(_training_options)
-    quiet.add_argument("--quiet", action="store_true", help="say nothing")
+    quiet.add_argument("--quiet", action="store_true", help="print nothing")
 
-    found = parser.add_subparsers(title="commands", metavar="COMMAND")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def command(function: Callable[..., Any], *parts: ArgumentParser) -> ArgumentParser:
         does = (function.__doc__ or "").strip()
-        sub: ArgumentParser = found.add_parser(
+        sub: ArgumentParser = subparsers.add_parser(
             function.__name__,
             parents=parts,
             help=does[0].lower() + does[1:].rstrip("."),
@@ -72,13 +72,13 @@ def add_commands(parser: ArgumentParser) -> None:
             epilog="examples:\n" + indent(dedent(EXAMPLES[function]).strip(), "  "),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        sub.add_argument("--json", action="store_true", help="print one JSON object, and no words")
+        sub.add_argument("--json", action="store_true", help="print only one JSON object")
         sub.set_defaults(command=function, parser=sub, quiet=False)
         return sub
 
     training = command(commands.train, table, columns, model, passes, quiet)
     training.add_argument(
-        "--model", type=Path, metavar="FILE", help="where to save the model; else it is not kept"
+        "--model", type=Path, metavar="FILE", help="where to save the model (default: not saved)"
     )
     exploring = command(commands.explore, table, columns, model, passes, quiet)
     _rows(exploring, "rows to show (default: 12)")
@@ -89,7 +89,7 @@ def add_commands(parser: ArgumentParser) -> None:
     predicting = command(commands.predict, saved, table, quiet)
     _features(predicting)
     predicting.add_argument(
-        "--output", type=Path, metavar="FILE", help="a CSV file; else it is printed"
+        "--output", type=Path, metavar="FILE", help="a CSV file (default: print it)"
     )
     command(commands.summary, saved)
     drawing = command(commands.graph, saved, perhaps, columns, quiet)
@@ -99,15 +99,15 @@ def add_commands(parser: ArgumentParser) -> None:
         help="a .svg, .png, .pdf or .dot (default: graph.svg)",
     )  # fmt: skip
     diagnosing = command(commands.diagnose, table, columns, model)
-    _rows(diagnosing, "rows to look at")
+    _rows(diagnosing, "rows to use")
     diagnosing.add_argument(
         "--model", type=Path, metavar="FILE",
-        help="a file that train saved, in place of a new model",
+        help="a file that train saved, instead of a new model",
     )  # fmt: skip
 
 
 def _part(*options: Callable[[ArgumentParser], None]) -> ArgumentParser:
-    """Arguments that several commands have."""
+    """Arguments that several commands share."""
     part = ArgumentParser(add_help=False)
     for add in options:
         add(part)
@@ -117,26 +117,26 @@ def _part(*options: Callable[[ArgumentParser], None]) -> ArgumentParser:
 def _table_options(part: ArgumentParser) -> None:
     part.add_argument(
         "--missing", choices=("error", "skip", "mean"), default="error",
-        help="when a number is missing: stop (default), leave out the row, or take the mean",
+        help="if a number is missing: stop (default), leave out the row, or use the mean",
     )  # fmt: skip
     part.add_argument(
-        "--delimiter", type=delimiter, metavar="CHAR", help="between fields (default: found out)"
+        "--delimiter", type=delimiter, metavar="CHAR", help="between fields (default: detected)"
     )
     part.add_argument(
         "--decimal", choices=(".", ","), default=".", metavar="CHAR",
-        help="before a fraction: a point (default) or a comma",
+        help="decimal separator: a point (default) or a comma",
     )  # fmt: skip
 
 
 def _features(part: ArgumentParser) -> None:
     part.add_argument(
-        "--features", type=names, metavar="A,B", help="columns that go in (default: all numbers)"
+        "--features", type=names, metavar="A,B", help="input columns (default: all numeric ones)"
     )
 
 
 def _column_options(part: ArgumentParser) -> None:
     _features(part)
-    part.add_argument("--target", metavar="C", help="column that comes out (default: the last)")
+    part.add_argument("--target", metavar="C", help="column to predict (default: the last)")
 
 
 def _rows(part: ArgumentParser, what: str) -> None:
@@ -150,17 +150,17 @@ def _model_options(part: ArgumentParser) -> None:
     )  # fmt: skip
     part.add_argument(
         "--activation", type=one_of("activation", ACTIVATIONS), metavar="NAME",
-        help="of hidden layers (default: relu)",
+        help="activation of hidden layers (default: relu)",
     )  # fmt: skip
     part.add_argument(
         "--initializer", metavar="NAME", default="glorot_uniform",
         type=one_of("initializer", INITIALIZERS, INITIALIZER_ALIASES),
-        help="how weights start, such as zeros (default: glorot_uniform)",
+        help="initial weights, such as zeros (default: glorot_uniform)",
     )  # fmt: skip
     part.add_argument(
         "--loss", metavar="NAME", default="mean_squared_error",
         type=one_of("loss", commands.OUTPUTS, LOSS_ALIASES),
-        help="what to make small (default: mean_squared_error)",
+        help="the loss to minimise (default: mean_squared_error)",
     )  # fmt: skip
     classes = {cls.__name__: name for name, cls in OPTIMIZERS.items()}
     part.add_argument(
@@ -169,18 +169,18 @@ def _model_options(part: ArgumentParser) -> None:
     )  # fmt: skip
     part.add_argument(
         "--lr", "--learning-rate", type=rate, metavar="α",
-        help="default: that of the optimizer; 0.01 for sgd",
+        help="learning rate (default: the optimizer's; 0.01 for sgd)",
     )  # fmt: skip
     part.add_argument(
         "--standardize", action="store_true",
-        help="train on columns of mean 0 and deviation 1; the model takes raw numbers",
+        help="train on columns scaled to mean 0 and deviation 1; the model takes raw numbers",
     )  # fmt: skip
     part.add_argument(
         "--validation-split", type=share, default=0.0, metavar="0.2",
-        help="share of the rows, the last ones, to judge by and not to train on",
+        help="fraction of the rows, from the end, to validate with",
     )  # fmt: skip
     part.add_argument(
-        "--seed", type=whole(0), default=0, metavar="N", help="of all that is random (default: 0)"
+        "--seed", type=whole(0), default=0, metavar="N", help="random seed (default: 0)"
     )
 
 
@@ -193,11 +193,11 @@ def _training_options(part: ArgumentParser) -> None:
     )
 
 
-# ── What a word of the command line may be ────────────────────────────────────────────────
+# ── The types of arguments ─────────────────────────────────────────────────────────────────
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """A whole number from ``least``."""
+    """A whole number, at least ``least``."""
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and int(text) >= least):
@@ -208,7 +208,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def sizes(text: str) -> list[int]:
-    """Whole numbers from 1 with commas between.
+    """Positive whole numbers, separated by commas.
 
     >>> sizes("8,4")
     [8, 4]
@@ -217,23 +217,23 @@ def sizes(text: str) -> list[int]:
 
 
 def names(text: str) -> list[str]:
-    """Names of columns with commas between; those that hold commas are quoted, as in CSV.
+    """Names of columns, separated by commas; names that contain commas are quoted, as in CSV.
 
     >>> names('flats,"size, in m²"')
     ['flats', 'size, in m²']
     """
-    found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-    if not found or not all(found) or len(set(found)) < len(found):
-        raise ArgumentTypeError(f"different names, as in a,b, are needed. Received: {text!r}.")
-    return found
+    columns = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not columns or not all(columns) or len(set(columns)) < len(columns):
+        raise ArgumentTypeError(f"different names such as a,b are needed. Received: {text!r}.")
+    return columns
 
 
 def delimiter(text: str) -> str:
     """One character, or the word tab."""
-    found = {"tab": "\t", "\\t": "\t"}.get(text, text)
-    if len(found) != 1 or found in '\r\n"':
-        raise ArgumentTypeError(f"one character, or tab, is needed. Received: {text!r}.")
-    return found
+    char = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(char) != 1 or char in '\r\n"':
+        raise ArgumentTypeError(f"one character, or the word tab, is needed. Received: {text!r}.")
+    return char
 
 
 def rate(text: str) -> float:
@@ -242,18 +242,18 @@ def rate(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """A number from 0 to below 1."""
-    return _float(text, "a number from 0 to below 1", lambda x: 0.0 <= x < 1.0)
+    """A number from 0 up to, not including, 1."""
+    return _float(text, "a number from 0 up to, not including, 1", lambda x: 0.0 <= x < 1.0)
 
 
 def _float(text: str, what: str, holds: Callable[[float], bool]) -> float:
     try:
-        found = float(text)
+        x = float(text)
     except ValueError:
-        found = float("nan")
-    if not holds(found):
+        x = float("nan")
+    if not holds(x):
         raise ArgumentTypeError(f"{what} is needed. Received: {text!r}.")
-    return found
+    return x
 
 
 def one_of(

@@ -1,7 +1,7 @@
-"""The ``tinygrad-edu`` command. Without more words it is a demo: the post's seven houses and one
-neuron, all of it visible. Its other commands are in `commands`.
+"""The ``tinygrad-edu`` command. Without arguments it runs a demo: the post's seven houses and one
+neuron, with every number visible. The other commands are in `commands`.
 
-The demo trains price = w·flats + b by full-batch gradient descent, shows what happens, says why
+The demo trains price = w·flats + b by full-batch gradient descent, shows the steps, explains why
 the answer is not quite 100000, and draws the graph of the trained model.
 """
 
@@ -29,7 +29,7 @@ from .commands import run
 
 FLATS = (1, 2, 3, 4, 5, 6, 7)
 PRICES = (10000, 20000, 30000, 40000, 50000, 60000, 70000)
-HOUSE = 10  # flats of the house whose price is asked for
+HOUSE = 10  # flats of the house whose price is predicted
 SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 500)
 
 
@@ -95,7 +95,7 @@ def bowl(flats: Sequence[float], prices: Sequence[float]) -> Bowl:
 def train(
     neuron: nn.Neuron, optimizer: nn.SGD, epochs: int, show: Callable[[str], None] = print
 ) -> tuple[Value, list[list[float]]]:
-    """Full-batch gradient descent on the seven houses, a line of numbers now and then.
+    """Full-batch gradient descent on the seven houses, with a line of numbers for some epochs.
 
     Returns the recorded loss of the trained neuron, differentiated, and w and b of every epoch.
     """
@@ -122,7 +122,7 @@ def _fixed(x: float) -> str:
 
 
 def why_not_exact(neuron: nn.Neuron, epochs: int, learning_rate: float) -> str:
-    """What is left of the error after so many epochs, and why, in words and numbers."""
+    """An explanation of the error that is left after ``epochs`` epochs."""
     shape, truth = bowl(FLATS, PRICES), float(HOUSE * PRICES[0])
     slope, bias = shape.valley
     limit = f"2/λ_max = {shape.largest_rate:.7f}"
@@ -159,7 +159,7 @@ def why_not_exact(neuron: nn.Neuron, epochs: int, learning_rate: float) -> str:
             _paragraph(
                 f"The valley runs along ({slope:+.3f}, {bias:+.3f}) in (w, b): a slope that is too "
                 f"small pays for a bias that is too large, and both are put right slowly. {more} "
-                f"A learning rate above {limit} would diverge."
+                f"With a learning rate above {limit} training would diverge."
             ),
         ]
     )
@@ -172,7 +172,7 @@ def _paragraph(text: str) -> str:
 def demo(
     epochs: int, learning_rate: float, folder: Path, show: Callable[[str], None] = print
 ) -> None:
-    """The main job: train, show, explain, draw."""
+    """Train, print, explain and draw."""
     from ..drawing import draw
     from ..exploring import explore
 
@@ -196,20 +196,20 @@ def demo(
     show("\nIts graph, every value and gradient of the last epoch:")
     for path in written:
         show(f"  {path}")
-    show("Open the .svg in a browser: a card or an edge tells its numbers to 17 digits.")
+    show("Open the .svg in a browser: tooltips show all 17 digits.")
     page = explore(
         loss, folder / "one-neuron.html", parameters=neuron.parameters(), training=met,
         learning_rate=learning_rate, title="One neuron learns the prices of seven houses",
     )  # fmt: skip
     show(f"\nA page to step through, epoch by epoch and gradient by gradient:\n  {page.path}")
-    show("Open it in a browser; it needs no network. Move w, b and α and look.")
+    show("Open it in a browser; it needs no network. Move w, b and α, and watch.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinygrad-edu",
         description="Train one neuron on the post's seven houses, and draw its graph.\n"
-        "Or, with a command, work on a table of your own.",
+        "Or, with a command, work on your own table.",
         epilog="examples:\n  tinygrad-edu --epochs 2000 --output pictures\n"
         "  tinygrad-edu train houses.csv --target price --model model.json\n"
         "  tinygrad-edu train --help",
@@ -232,13 +232,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command. Exit code 0: done; 1: could not be done; 2: wrong arguments; 130: Ctrl-C."""
+    """The command. Exit code 0: done; 1: failed; 2: wrong arguments; 130: Ctrl-C."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.command is None and options.epochs < 0:
-        parser.error(f"--epochs is a number from 0. Received: {options.epochs}.")
+        parser.error(f"--epochs must be at least 0. Received: {options.epochs}.")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without θ shows ? in its place
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks θ shows ? instead
     try:
         if options.command is None:
             demo(options.epochs, options.learning_rate, options.output)
@@ -247,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         parser.exit(130, "tinygrad-edu: interrupted.\n")
-    except BrokenPipeError:  # the reader of a pipe has seen enough; nothing more to flush
+    except BrokenPipeError:  # the reader closed the pipe: there is nothing to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (TinygradError, OSError) as error:
         parser.exit(1, f"tinygrad-edu: {' '.join(str(error).split())}\n")

@@ -1,8 +1,8 @@
-"""What ``tinygrad-edu`` does with tables of your own: train, explore, predict, summary, graph,
+"""The commands of ``tinygrad-edu`` for your own tables: train, explore, predict, summary, graph,
 diagnose.
 
-Each command is a function of its options and of ``say``, which prints for people; what it
-returns is what ``--json`` prints for programs.
+Each command is a function of its options and of ``say``, which prints for people; ``--json`` prints
+the returned dict for programs.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ OUTPUTS = {
     "mean_squared_logarithmic_error": "linear", "hinge": "linear", "squared_hinge": "linear",
     "poisson": "exponential", "binary_crossentropy": "sigmoid",
 }  # fmt: skip
-"""The losses of one output, and the activation that makes a neuron's number fit for them."""
+"""The losses of one output, and the activation of the output neuron for each."""
 
 POWERS = {"mean_squared_error": 2, "mean_absolute_error": 1}
-"""Losses that a scaled target only multiplies, by a power of its scale: it may be scaled."""
+"""Losses that are only multiplied, by this power of the scale, if the target is scaled."""
 
-WORK = 100_000  # rows × weights²: the Hessian of so much takes some seconds
+WORK = 100_000  # rows × weights²: such a Hessian takes some seconds
 
 NEW = (
     "hidden", "activation", "initializer", "loss", "optimizer", "lr", "standardize",
     "validation_split",
 )  # fmt: skip
-"""The options that describe a model yet to be trained."""
+"""The options that describe a new model."""
 
 
 # ── Scales ────────────────────────────────────────────────────────────────────────────────
 
 
 class Scale(NamedTuple):
-    """What brings a column to mean 0 and deviation 1."""
+    """The mean and deviation by which a column is scaled to mean 0 and deviation 1."""
 
     mean: float = 0.0
     deviation: float = 1.0
@@ -83,11 +83,11 @@ class Scale(NamedTuple):
 
 
 def fold(model: Model, inputs: Iterable[Scale], output: Scale) -> None:
-    """Put the scales into the weights, so that the model takes and gives raw numbers.
+    """Fold the scales into the weights, so that the model takes and returns raw numbers.
 
     Its first and its last layer are Dense. The neuron Σ wᵢ·(xᵢ − μᵢ)/σᵢ + b is the neuron
     Σ (wᵢ/σᵢ)·xᵢ + (b − Σ wᵢ·μᵢ/σᵢ), and σ·(Σ wᵢ·hᵢ + b) + μ is Σ (σ·wᵢ)·hᵢ + (σ·b + μ).
-    So the scales need no place in a file, and nobody who reads it has to know of them.
+    So the file need not contain the scales.
     """
     first: Any = model.layers[0]
     last: Any = model.layers[-1]
@@ -105,7 +105,7 @@ def fold(model: Model, inputs: Iterable[Scale], output: Scale) -> None:
 
 
 class Job(NamedTuple):
-    """What is to be learned from a table.
+    """The numbers to learn from a table.
 
     Attributes:
         features: the names of the columns to learn from.
@@ -125,15 +125,15 @@ class Job(NamedTuple):
     checked: Pairs | None
 
     def unit(self, loss: str) -> float:
-        """What a loss of scaled targets is multiplied by to be one of the table's."""
+        """The factor that turns a loss of scaled targets into one in the table's units."""
         return self.output.deviation ** POWERS.get(loss, 0)
 
 
 def read_job(options: Options, say: Say) -> Job:
-    """Read the table, choose its columns, and scale them if that is wanted.
+    """Read the table, choose its columns, and scale them if the options ask for it.
 
-    The rows that are kept back are not to be seen before they judge: means to fill gaps with,
-    and scales, are those of the rows to train on alone.
+    Validation rows must not influence the training: the scales, and the means that fill gaps,
+    are those of the training rows alone.
     """
     from ..keras.data import pairs, split
 
@@ -152,11 +152,11 @@ def read_job(options: Options, say: Say) -> Job:
     say(f"{table.path}: {plural(len(table.rows), 'row')}, {len(table.names)} columns.")
     if len(data.rows) < len(table.rows):
         left_out = plural(len(table.rows) - len(data.rows), "row")
-        say(f"Left out: {left_out} in which a number is missing.")
+        say(f"Left out: {left_out} with a missing number.")
     if data.filled:
         filled = plural(data.filled, "missing number")
         say(f"Filled in: {filled}, with the mean of the column.")
-    say(_fill(f"{target} is learned from {', '.join(features)}."))
+    say(_fill(f"Learning {target} from {', '.join(features)}."))
 
     *columns, answers = ([*column] for column in zip(*data.rows))
     inputs, output = [Scale()] * len(features), Scale()
@@ -173,22 +173,22 @@ def read_job(options: Options, say: Say) -> Job:
 
 
 def numeric(table: tables.Table, names: Iterable[str], say: Say) -> list[str]:
-    """The columns that hold numbers; it is told which do not, and why."""
-    found = []
+    """The numeric columns; reports the others, and why they are not used."""
+    columns = []
     for name in names:
         try:
             if any(x is not None for x in table.column(name)):
-                found.append(name)
+                columns.append(name)
             else:
                 say(f"Not used: column {name!r}, which is empty.")
         except TinygradError as error:
             say(_fill(f"Not used: {error}"))
-    if not found:
+    if not columns:
         raise BadArgument(
-            f"{table.path} has no column of numbers to learn from. Its columns, of which the "
-            f"last is the target if --target names no other: {', '.join(table.names)}."
+            f"{table.path} has no numeric column to learn from. Its columns are "
+            f"{', '.join(table.names)}; the last is the target unless --target names another."
         )
-    return found
+    return columns
 
 
 def new_model(options: Options, width: int) -> Model:
@@ -212,9 +212,9 @@ def _compile(model: Model, options: Options) -> None:
 def train(options: Options, say: Say) -> Answer:
     """Train a model on a table, and save it."""
     if options.activation and not options.hidden:
-        options.parser.error("--activation is that of hidden layers. Give --hidden too.")
-    if options.model and not options.model.parent.is_dir():  # told before hours of training
-        raise BadArgument(f"There is no folder to put {options.model} into.")
+        options.parser.error("--activation is for hidden layers. Pass --hidden too.")
+    if options.model and not options.model.parent.is_dir():  # reported before hours of training
+        raise BadArgument(f"The folder of {options.model} does not exist.")
     job = read_job(options, say)
     model = new_model(options, len(job.features))
     rate, highest = _rate(model), bound(model, options, job.learned)
@@ -239,13 +239,13 @@ def train(options: Options, say: Say) -> Answer:
         raise diverged(what, options, model, highest)
     if options.standardize:
         fold(model, job.inputs, job.output)
-        # What the optimiser remembers is of the scaled weights: it starts afresh.
+        # The optimiser's state belongs to the scaled weights: it starts afresh.
         _compile(model, options)
 
     say(f"\nAfter {options.epochs} epochs the loss is {loss:.10g}.")
     if validation is not None:
         kept = plural(len(job.checked or ()), "row")
-        say(f"On the {kept} kept back from the training it is {validation:.10g}.")
+        say(f"On the {kept} held out for validation it is {validation:.10g}.")
     if grew:
         say(f"It grew, from {history[0]:.6g}: try a smaller --lr, or --standardize.")
     answer: Answer = {
@@ -264,16 +264,16 @@ def train(options: Options, say: Say) -> Answer:
         memory = Memory(job.features, job.target, job.means)
         model.metadata["table"] = memory._asdict()
         model.save(options.model)
-        say(f"Saved in {options.model}.")
+        say(f"Saved the model in {options.model}.")
     else:
-        say("It is not kept: --model model.json would save it.")
+        say("The model is not saved: --model model.json would save it.")
     return answer
 
 
 def fit(
     model: Model, job: Job, options: Options, highest: float | None, say: Say, *callbacks: Callback
 ) -> list[float]:
-    """Train, with a line now and then; the loss of every epoch."""
+    """Train, and print a line for some of the epochs; returns the loss of every epoch."""
     from ..keras.callbacks import LambdaCallback
     from ..keras.training import Diverged
 
@@ -300,7 +300,7 @@ def fit(
             )
         except Diverged:
             epoch = 1 + len(model.history.history.get("loss", ()) if model.history else ())
-            what = f"in epoch {epoch} the loss was no finite number"
+            what = f"in epoch {epoch} the loss was not finite"
             raise diverged(what, options, model, highest) from None
     return [unit * loss for loss in history.history.get("loss", [])]
 
@@ -310,9 +310,9 @@ def _rate(model: Model) -> float:
 
 
 def bound(model: Model, options: Options, data: Pairs) -> float | None:
-    """The learning rate below which gradient descent converges, where one number tells it.
+    """The learning rate below which gradient descent converges, if one number describes it.
 
-    That is where the loss is a bowl, the same all over: the squared error of a linear model.
+    It does if the loss is a quadratic bowl: the squared error of a linear model.
     """
     from ..keras.diagnosis import MOST_WEIGHTS
 
@@ -322,27 +322,27 @@ def bound(model: Model, options: Options, data: Pairs) -> float | None:
     weights = model.count_params()
     x, y = some(data, WORK // weights**2)
     if weights > MOST_WEIGHTS or len(x) < min(len(data), 2 * weights):
-        return None  # too many, or too few rows to know the bowl of all
+        return None  # too many weights, or too few rows to represent all of them
     highest = model.why_diverging(x, y).largest_rate
     return highest if isfinite(highest) else None
 
 
 def some(data: Pairs, most: int) -> tuple[list[list[float]], list[list[float]]]:
-    """At most so many of the samples, spread evenly."""
+    """At most ``most`` of the samples, spread evenly."""
     step = ceil(len(data) / max(most, 1))
     return data.x.rows[::step], data.y.rows[::step]
 
 
 def about_bound(rate: float, highest: float) -> str:
-    """A learning rate beside its bound, in words."""
-    told = f"the bound of gradient descent on all rows at once, 2/λ_max = {highest:.7f}"
+    """A sentence that compares a learning rate with its bound."""
+    limit = f"the bound of gradient descent on all rows at once, 2/λ_max = {highest:.7f}"
     if rate < highest:
-        return f"The learning rate is below {told}: these steps converge."
-    return f"Warning: the learning rate is above {told}: every step overshoots."
+        return f"The learning rate is below {limit}: these steps converge."
+    return f"Warning: the learning rate is above {limit}: every step overshoots."
 
 
 def diverged(what: str, options: Options, model: Model, highest: float | None) -> TinygradError:
-    """The error of a training that led nowhere."""
+    """The error for a training that diverged."""
     rate, above, lower = _rate(model), "", "a smaller --lr"
     if highest is not None and rate >= highest:
         above, lower = f", above the bound {highest:.7f}", f"--lr {highest / 2.0:.2g}"
@@ -389,23 +389,25 @@ def explore(options: Options, say: Say) -> Answer:
     if len(x) < len(job.learned):
         say(f"The page shows {len(x)} of {len(job.learned)} rows; --rows N shows more.")
     if options.standardize:
-        say("Its numbers are those of the standardised columns.")
+        say("Its numbers are in units of the standardised columns.")
     say(f"Open {page.path} in a browser: it needs no network.")
     return {"table": str(options.table), "rows": len(x), "output": str(page.path)}
 
 
 def _inputs(count: int) -> list[str]:
-    """What a model's loss calls its inputs."""
+    """The names of the inputs in a model's loss."""
     return [subscript("x", j, count) for j in range(1, count + 1)]
 
 
 def diagnose(options: Options, say: Say) -> Answer:
-    """Tell which learning rates a table allows, and why some weights learn slowly."""
+    """Show which learning rates a table allows, and why some weights learn slowly."""
     if options.model:
         for name in NEW:
             if getattr(options, name) != options.parser.get_default(name):
                 said = name.replace("_", "-")
-                options.parser.error(f"--{said} is of a new model; that of --model has its own.")
+                options.parser.error(
+                    f"--{said} is for a new model; the one in --model has its own."
+                )
         model, features, target, data = read_saved(options, say)
     else:
         job = read_job(options, say)
@@ -413,14 +415,14 @@ def diagnose(options: Options, say: Say) -> Answer:
         model = new_model(options, len(features))
     x, y = some(data, options.rows or 5 * WORK // model.count_params() ** 2)
     if len(x) < len(data):
-        say(f"Of {len(data)} rows {len(x)} are looked at; --rows N takes more, and longer.")
-    found = model.why_diverging(x, y)
-    say(f"\n{found}")
+        say(f"Using {len(x)} of {len(data)} rows; --rows N uses more, which takes longer.")
+    diagnosis = model.why_diverging(x, y)
+    say(f"\n{diagnosis}")
     return {
         "table": str(options.table), "rows": len(x), "features": features,
-        "target": target, "learning_rate": found.learning_rate,
-        "learning_rate_bound": found.largest_rate, "condition": found.condition,
-        "curvatures": found.curvatures,
+        "target": target, "learning_rate": diagnosis.learning_rate,
+        "learning_rate_bound": diagnosis.largest_rate, "condition": diagnosis.condition,
+        "curvatures": diagnosis.curvatures,
     }  # fmt: skip
 
 
@@ -428,14 +430,15 @@ def diagnose(options: Options, say: Say) -> Answer:
 
 
 class Memory(NamedTuple):
-    """What a model knows of the table that it was trained on.
+    """The columns of the table that a model was trained on.
 
-    It is kept in the model's metadata as "table"; a model of other programs may know nothing.
+    They are stored in the model's metadata as "table"; a model saved by other programs may lack
+    them.
 
     Attributes:
-        features: the names of the columns that go in, in order.
-        target: the name of the column that comes out.
-        means: of the features.
+        features: the names of the input columns, in order.
+        target: the name of the column to predict.
+        means: the means of the features.
     """
 
     features: list[str]
@@ -444,22 +447,22 @@ class Memory(NamedTuple):
 
 
 def load(path: Path) -> tuple[Model, Memory]:
-    """A saved model, and what it knows of its table."""
+    """A saved model, and the columns of its table."""
     from ..keras.saving import load_model
 
     model = load_model(path)
-    found = model.metadata.get("table", {})
-    return model, Memory(found.get("features", []), found.get("target"), found.get("means", {}))
+    table = model.metadata.get("table", {})
+    return model, Memory(table.get("features", []), table.get("target"), table.get("means", {}))
 
 
 def columns_for(
-    model: Model, known: Sequence[str], options: Options, table: tables.Table, but: str, say: Say
+    model: Model, named: Sequence[str], options: Options, table: tables.Table, but: str, say: Say
 ) -> list[str]:
-    """The columns that go in: those asked for, else those known, else all numbers."""
-    features = options.features or list(known)
+    """The input columns: those in the options, else those of the model, else all numeric ones."""
+    features = options.features or list(named)
     if not features:
         features = numeric(table, [name for name in table.names if name != but], say)
-        say(_fill(f"The model knows no names: it takes {', '.join(features)}, in this order."))
+        say(_fill(f"The model has no column names: using {', '.join(features)}, in this order."))
     width = prod(model.input_shape or ())
     if len(features) != width:
         raise BadArgument(
@@ -471,7 +474,7 @@ def columns_for(
 
 
 def read_saved(options: Options, say: Say) -> tuple[Model, list[str], str, Pairs]:
-    """A saved model, and of a table the columns that it takes and gives."""
+    """A saved model, and the columns of a table that it takes and predicts."""
     from ..keras.data import pairs
 
     model, memory = load(options.model)
@@ -484,25 +487,25 @@ def read_saved(options: Options, say: Say) -> tuple[Model, list[str], str, Pairs
 
 
 def predict(options: Options, say: Say) -> Answer:
-    """Put what a model predicts for each row of a table beside it."""
+    """Add a column of a model's predictions to a table."""
     model, memory = load(options.model)
     table = tables.read(options.table, options.delimiter, options.decimal)
     features = columns_for(model, memory.features, options, table, "", say)
     data = tables.numbers(table, features, options.missing, memory.means)
-    found = model.predict(data.rows)
+    outputs = model.predict(data.rows)
     names = ["predicted" if memory.target is None else f"predicted_{memory.target}"]
-    if len(found[0]) > 1:
-        names = [f"{names[0]}_{j}" for j in range(1, len(found[0]) + 1)]
+    if len(outputs[0]) > 1:
+        names = [f"{names[0]}_{j}" for j in range(1, len(outputs[0]) + 1)]
     more = {
         _free(name, table.names): _spread(numbers, data.places, len(table.rows))
-        for name, numbers in zip(names, zip(*found))
+        for name, numbers in zip(names, zip(*outputs))
     }
     text = table.text({name: ["" if x is None else x for x in more[name]] for name in more})
     if options.output:
         tables.write(options.output, text)
         say(f"{len(data.rows)} of {len(table.rows)} rows predicted, in {options.output}.")
     elif not options.json:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # as a file would be: UTF-8, and all of it
+        if isinstance(sys.stdout, io.TextIOWrapper):  # as in a file: UTF-8, and every character
             sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="")
         sys.stdout.write(text)
     return {
@@ -512,17 +515,17 @@ def predict(options: Options, say: Say) -> Answer:
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
-    """A name for a column beside others."""
+    """A name for a new column that is not taken."""
     numbered = (name if n == 1 else f"{name}_{n}" for n in count(1))
     return next(candidate for candidate in numbered if candidate not in taken)
 
 
 def _spread(numbers: Iterable[float], places: Iterable[int], n: int) -> list[float | None]:
-    """Numbers at their places among n."""
-    found: list[float | None] = [None] * n
+    """A list of n, with the numbers at their places and None elsewhere."""
+    spread: list[float | None] = [None] * n
     for place, x in zip(places, numbers):
-        found[place] = x
-    return found
+        spread[place] = x
+    return spread
 
 
 def summary(options: Options, say: Say) -> Answer:
@@ -530,7 +533,7 @@ def summary(options: Options, say: Say) -> Answer:
     model, memory = load(options.model)
     model.summary(print_fn=say)
     if memory.features and memory.target:
-        say(_fill(f"{memory.target} is predicted from {', '.join(memory.features)}."))
+        say(_fill(f"The model predicts {memory.target} from {', '.join(memory.features)}."))
     return {
         "model": str(options.model), "name": model.name, "weights": model.count_params(),
         "layers": [
@@ -563,12 +566,12 @@ def graph(options: Options, say: Say) -> Answer:
         title = f"{model.name}, its loss on {plural(len(few), 'row')} of {options.table.name}"
     drawing = draw(value, title=title)
     written = drawing.save(options.output)
-    say(f"{len(drawing.graph.nodes)} values, drawn in {written}.")
+    say(f"Drew {len(drawing.graph.nodes)} values in {written}.")
     return {"model": str(options.model), "values": len(drawing.graph.nodes), "output": str(written)}
 
 
 def run(options: Options) -> None:
-    """Do what the options say, and tell of it in the way they want it told."""
+    """Run the command that the options name, and print its result as they ask."""
     stream = sys.stderr if options.command is predict and not options.output else sys.stdout
 
     def say(text: str) -> None:
@@ -581,7 +584,7 @@ def run(options: Options) -> None:
 
 
 def _finite(x: Any) -> Any:
-    """As JSON can hold it: it has no infinity."""
+    """The same without infinities and nan, which JSON lacks."""
     if isinstance(x, dict):
         return {key: _finite(child) for key, child in x.items()}
     if isinstance(x, (list, tuple)):

@@ -1,8 +1,8 @@
 """Tables of numbers in CSV files, as people and spreadsheets write them.
 
-A `Table` keeps every field as it stands in the file, so that writing gives back what was
-read. Numbers are made of the columns that somebody asks for; what is no number there is told
-with its line and its column.
+A `Table` keeps every field as it stands in the file, so that writing reproduces what was read. Only
+the columns that a command uses are read as numbers; an error names the line and the column of a
+field that is not a number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..strings import plural
 MISSING = ("", "na", "n/a", "nan", "null")
 DELIMITERS = ",;\t"
 _GROUPED = re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+(\.\d*)?")  # 10 000
-_LOOKED_AT = 20  # rows that tell the delimiter
+_LOOKED_AT = 20  # rows from which the delimiter is detected
 
 
 class Table(NamedTuple):
@@ -50,7 +50,7 @@ class Table(NamedTuple):
 
         Raises:
             NameUnknown: with the nearest name that there is.
-            NotANumber, BadArgument: for the first field that is no finite number.
+            NotANumber, BadArgument: for the first field that is not a finite number.
         """
         check_name(f"column of {self.path}", name, self.names)
         place = self.names.index(name)
@@ -64,7 +64,7 @@ class Table(NamedTuple):
         return numbers
 
     def text(self, more: Mapping[str, Sequence[object]]) -> str:
-        """The table as the text of a CSV file, with more columns behind its own.
+        """The contents of a CSV file with this table, with more columns after its own.
 
         >>> parse("flats;price\\n1;10\\n", "houses.csv").text({"sold": ["no"]})
         'flats;price;sold\\n1;10;no\\n'
@@ -93,11 +93,11 @@ class Numbers(NamedTuple):
 
 
 def number(text: str, decimal: str = ".") -> float | None:
-    """The number that a field says, None if it is missing.
+    """The number in a field, None if it is missing.
 
     Raises:
         NotANumber: for anything else.
-        BadArgument: for a number that no float holds.
+        BadArgument: for a number that does not fit a float.
 
     >>> number(" 10 000.5 "), number("1,5", decimal=","), number("NA")
     (10000.5, 1.5, None)
@@ -114,14 +114,14 @@ def number(text: str, decimal: str = ".") -> float | None:
     if _GROUPED.fullmatch(plain):
         plain = "".join(plain.split())
     try:
-        found = float("" if "_" in plain else plain)  # 2020_01 is a number to Python only
+        x = float("" if "_" in plain else plain)  # 2020_01 is a number to Python only
     except ValueError:
         comma = re.fullmatch(r"[+-]?\d+,\d+", plain) is not None
-        hint = " Is its comma a decimal point? Say --decimal ','." if comma else ""
+        hint = " Is its comma a decimal point? Use --decimal ','." if comma else ""
         raise NotANumber(f"a number is needed. Received: {text!r}.{hint}") from None
-    if not isfinite(found):
+    if not isfinite(x):
         raise BadArgument(f"a finite number is needed. Received: {text!r}.")
-    return found
+    return x
 
 
 def numbers(
@@ -134,16 +134,16 @@ def numbers(
     """The numbers of some columns, row by row.
 
     Args:
-        table: where from.
-        names: which columns, in this order.
-        missing: what becomes of a row in which a number is missing: "error", "skip" leaves it
-            out, "mean" fills in the mean of the column.
-        known: means of columns, to fill in in place of those of this table.
-        needed: columns in which nothing is filled in: a row without a number there is left out.
+        table: the table to read.
+        names: the columns, in this order.
+        missing: how to treat a row in which a number is missing: "error" raises, "skip" leaves
+            it out, "mean" fills in the mean of the column.
+        known: means of columns to fill in instead of those of this table.
+        needed: columns that are never filled in: a row without a number there is left out.
 
     Raises:
-        NameUnknown, NotANumber, BadArgument: see `Table.column`; for the first missing number
-            if that is an error; and if no row is left.
+        NameUnknown, NotANumber, BadArgument: see `Table.column`; also for the first missing
+            number if that is an error, and if no row is left.
 
     >>> table = parse("flats,price\\n1,10\\n,20\\n3,\\n", "houses.csv")
     >>> numbers(table, ["flats"], missing="mean").rows
@@ -163,21 +163,21 @@ def numbers(
         if gaps and missing == "error":
             raise BadArgument(
                 f"{table.path}, line {table.lines[i]}, column {names[gaps[0]]!r}: the number is "
-                f"missing. Fill it in, or say --missing skip or --missing mean."
+                f"missing. Fill it in, or use --missing skip or --missing mean."
             )
         if all(fillable[j] for j in gaps):
             rows.append([x if x is not None else fill for x, fill in zip(row, means)])
             places.append(i)
             filled += len(gaps)
     if not rows:
-        raise BadArgument(f"{table.path} has no row with a number in every column that is used.")
+        raise BadArgument(f"{table.path} has no row with a number in every column used.")
     return Numbers(rows, places, means, filled)
 
 
 def _mean(column: Sequence[float | None], name: str, table: Table) -> float:
     there = [x for x in column if x is not None]
     if not there:
-        raise BadArgument(f"{table.path}: there is no number at all in column {name!r}.")
+        raise BadArgument(f"{table.path}: column {name!r} contains no numbers.")
     return mean(there)
 
 
@@ -186,11 +186,11 @@ def read(path: str | Path, delimiter: str | None = None, decimal: str = ".") -> 
 
     Args:
         path: the file.
-        delimiter: between fields; found out from the first rows if not given.
+        delimiter: between fields; detected from the first rows if not given.
         decimal: the sign before the fraction of a number.
 
     Raises:
-        BadArgument: if it can't be read, or is no such table; with the line.
+        BadArgument: if it can't be read or is not such a table; the message names the line.
     """
     try:
         content = Path(path).read_bytes()
@@ -200,12 +200,14 @@ def read(path: str | Path, delimiter: str | None = None, decimal: str = ".") -> 
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise BadArgument(f"{path}, line {line}: this is no UTF-8. Save it as UTF-8.") from error
+        raise BadArgument(
+            f"{path}, line {line}: not valid UTF-8. Save the file as UTF-8."
+        ) from error
     return parse(text, str(path), delimiter, decimal)
 
 
 def parse(text: str, path: str, delimiter: str | None = None, decimal: str = ".") -> Table:
-    """The table in the text of a CSV file; see `read`.
+    """The table in the contents of a CSV file; see `read`.
 
     >>> parse("flats;price\\n1;10\\n", "houses.csv")
     Table(path='houses.csv', names=['flats', 'price'], rows=[['1', '10']], lines=[2], ...
@@ -214,11 +216,11 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
     records, problem = _records(text, delimiter)
     if problem:
         line, what = problem
-        raise BadArgument(f"{path}, line {line}: this is no CSV: {what}.")
+        raise BadArgument(f"{path}, line {line}: not valid CSV: {what}.")
     if len(records) < 2:
         raise BadArgument(
-            f"{path} has no rows: a line that names the columns, and at least one with numbers "
-            f"are needed. Received: {plural(len(records), 'line')}."
+            f"{path} has no rows. It needs a line that names the columns, and at least one line of "
+            f"numbers. Received: {plural(len(records), 'line')}."
         )
     (_, header), *body = records
     names = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
@@ -232,8 +234,8 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
     for line, row in body:
         if len(row) != len(names):
             raise BadArgument(
-                f"{path}, line {line}: {plural(len(names), 'field')} as in the header are "
-                f"needed. Received: {len(row)}. (The delimiter is {delimiter!r}.)"
+                f"{path}, line {line}: {plural(len(names), 'field')} are needed, as in the header. "
+                f"Received: {len(row)}. (The delimiter is {delimiter!r}.)"
             )
     lines, rows = [line for line, _ in body], [row for _, row in body]
     return Table(path, names, rows, lines, delimiter, decimal)
@@ -242,29 +244,29 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
 def _records(
     text: str, delimiter: str, most: int | None = None
 ) -> tuple[list[tuple[int, list[str]]], tuple[int, str] | None]:
-    """Every record that is not blank with the line it begins on; and what stopped the reading."""
+    """Every record that is not blank, with the line it starts on; and the error that stopped it."""
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=delimiter,
         skipinitialspace=True,
         strict=True,  # a quote that is never closed would swallow the rest of the file
     )
-    found: list[tuple[int, list[str]]] = []
+    records: list[tuple[int, list[str]]] = []
     begins = 1
     try:
         for record in reader:
             if any(field.strip() for field in record):
-                found.append((begins, record))
-            if len(found) == most:
+                records.append((begins, record))
+            if len(records) == most:
                 break
             begins = reader.line_num + 1
     except csv.Error as error:
-        return found, (begins, str(error))
-    return found, None
+        return records, (begins, str(error))
+    return records, None
 
 
 def _delimiter(text: str) -> str:
-    """The delimiter that cuts most of the first rows into as many fields as the header.
+    """The delimiter that splits most of the first rows into as many fields as the header.
 
     csv.Sniffer guesses from counts of letters and is often wrong on small tables.
     """
@@ -285,7 +287,7 @@ def _is_number(text: str, decimal: str) -> bool:
 
 
 def write(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all, with these line ends on every system.
+    """Write a text file completely or not at all, with these line ends on every system.
 
     Raises:
         BadArgument: if it can't be written.
