@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
+from itertools import cycle as repeated
 from math import floor, inf, isfinite, log10
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,12 +50,7 @@ def svg(ax: Axes) -> str:
     text = text[:start] + text[end + len("</style>\n </defs>\n") :]
     told = escape(", ".join(filter(None, [ax.get_title("left"), ax.get_ylabel(), ax.get_xlabel()])))
     own = f' role="img" aria-label="{told}" stroke-linejoin="round" stroke-linecap="butt"'
-    return (
-        "<svg"
-        + own
-        + ' style="max-width:100%;height:auto"'
-        + text[text.index("<svg") + len("<svg") :]
-    )
+    return f'<svg{own} style="max-width:100%;height:auto"{text[text.index("<svg") + 4 :]}'
 
 
 @cache
@@ -132,10 +128,8 @@ def whole_ticks(ax: Axes) -> None:
 
 def cycle(look: Theme) -> Iterator[str]:
     """Colours that colour-blind eyes tell apart, over and over."""
-    first = look["input-line"]
-    colours = [first, look["positive"], look["parameter-line"], look["negative"]]
-    while True:
-        yield from [*colours, look["target-line"], look["symbol"]]
+    names = "input-line", "positive", "parameter-line", "negative", "target-line", "symbol"
+    return repeated(look[name] for name in names)
 
 
 def literal(text: str) -> str:

@@ -375,10 +375,11 @@ class _Writer:
             if "local" in self.style.show and any(
                 self.view.local(edge) is not None for link in self.view.links for edge in link.edges
             ):
-                rule = "on an edge: its local derivative.  ∂ of a card = Σ over its outgoing edges"
-                rows.append(
-                    _font(f"{rule} of (local derivative) × (∂ where it ends)", 9, theme["muted"])
-                )
+                rule = "on an edge: its local derivative."
+                if "grad" in self.style.show:
+                    rule += "  ∂ of a card = Σ over its outgoing edges of (local derivative) × (∂ "
+                    rule += "where it ends)"
+                rows.append(_font(rule, 9, theme["muted"]))
         cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
         cells += '<TR><TD HEIGHT="8"></TD></TR>' if rows else ""
         return Markup(f"{_TIGHT}{cells}</TABLE>" if cells else "")

@@ -242,8 +242,7 @@ def _array(table: Table) -> str:
     lines = [row(table.head), r"\hline", *map(row, table.rows)]
     if table.feet:
         lines += [r"\hline", *map(row, table.feet)]
-    body = "\n".join(lines)
-    return f"\\begin{{array}}{{{table.align}}}\n{body}\n\\end{{array}}"
+    return "\n".join([rf"\begin{{array}}{{{table.align}}}", *lines, r"\end{array}"])
 
 
 # ── Markdown ──────────────────────────────────────────────────────────────────────────────

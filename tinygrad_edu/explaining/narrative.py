@@ -90,8 +90,7 @@ class _Story:
                 blocks.append(Title((short(scope, 60),)))
             elif blocks:
                 blocks.append(Title(("Then",)))
-            lines = tuple(self._line(id) for id in here)
-            blocks.append(Formula(lines, dense=True))
+            blocks.append(Formula(tuple(map(self._line, here)), dense=True))
             if scope in self.alike:
                 blocks += self._table(scope, here)
         return blocks

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from ..core import ops
-from ..core.table import TABLE, Op
+from ..core.table import TABLE
 from .notation import Math
 from .symbols import Term, close
 
@@ -26,6 +26,7 @@ _FUNCTIONS: Final = {
     "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "erf": "erf", "erfc": "erfc",
     "abs": "Abs", "sign": "sign",
 }  # fmt: skip
+_ROWS: Final = {function: row for row, function in _FUNCTIONS.items()}
 _ARITHMETIC: Final[dict[str, Callable[..., Any]]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
@@ -110,29 +111,19 @@ class _Back:
             if e.exp == sympy.Rational(1, 2):
                 return ops.sqrt(self.term(e.base))
             return ops.pow(self.term(e.base), self.term(e.exp))
-        if e.func == sympy.exp:
-            return ops.exp(self.term(e.args[0]))
-        for row, known in _FUNCTIONS.items():
-            if e.func == getattr(sympy, known):
-                return self._applied(TABLE[row], e)
-        if getattr(e.func, "__name__", "") in TABLE and e.is_Function:
-            return self._applied(TABLE[e.func.__name__], e)
-        raise NotImplementedError(e)
-
-    def _applied(self, op: Op, e: Any) -> Term:
+        name = getattr(e.func, "__name__", "")
+        row = TABLE.get(_ROWS.get(name, name))
+        if row is None or not e.is_Function:
+            raise NotImplementedError(e)
         args = [self.term(arg) for arg in e.args]
-        return op(*args) if op.arity is not None else op(args)
+        return row(*args) if row.arity is not None else row(args)
 
     def _sum(self, terms: list[Any]) -> Term:
-        total: Term | None = None
-        for e in sorted(terms, key=lambda e: e.could_extract_minus_sign()):
-            if total is None:
-                total = self.term(e)
-            elif e.could_extract_minus_sign():
-                total = total - self.term(-e)
-            else:
-                total = total + self.term(e)
-        assert total is not None
+        first, *rest = sorted(terms, key=lambda e: e.could_extract_minus_sign())
+        total = self.term(first)
+        for e in rest:
+            negative = e.could_extract_minus_sign()
+            total = total - self.term(-e) if negative else total + self.term(e)
         return total
 
     def _quotient(self, e: Any) -> Term:
@@ -151,12 +142,16 @@ class _Back:
         return total
 
 
+def parts(term: Term) -> list[Term]:
+    """Every term inside a term, each once."""
+    found, todo = {id(term): term}, [term]
+    while todo:
+        new = {id(arg): arg for arg in todo.pop().args if id(arg) not in found}
+        found |= new
+        todo += new.values()
+    return list(found.values())
+
+
 def _symbols_of(term: Term) -> list[tuple[Math, tuple[float, ...]]]:
     """Every symbol in a term, with what it stands for."""
-    found, todo = [], [term]
-    while todo:
-        each = todo.pop()
-        if each.symbol is not None:
-            found.append((each.symbol, each.values))
-        todo += each.args
-    return found
+    return [(each.symbol, each.values) for each in parts(term) if each.symbol is not None]

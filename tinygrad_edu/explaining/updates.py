@@ -15,6 +15,7 @@ from ..errors import BadArgument
 from ..strings import short
 from .document import Block, Explanation, Formula, Prose, Table, Title
 from .notation import Math, derivative, equal, numeral, tex_name
+from .simplifying import parts
 from .symbols import Term, close
 
 # How the settings of rules are written in papers.
@@ -136,16 +137,5 @@ def _gradient(weight: Math, numbers: Any) -> list[Math]:
 
 
 def _line(left: Math, term: Term, names: dict[int, Math]) -> list[Math]:
-    numbers = {id(t): numeral(t.values[0]) for t in _parts(term) if id(t) in names}
+    numbers = {id(t): numeral(t.values[0]) for t in parts(term) if id(t) in names}
     return [left, term.math(names), term.math(numbers, numbers=True), numeral(term.values[0])]
-
-
-def _parts(term: Term) -> list[Term]:
-    """Every term inside a term, each once."""
-    found, todo = {id(term): term}, [term]
-    while todo:
-        for arg in todo.pop().args:
-            if id(arg) not in found:
-                found[id(arg)] = arg
-                todo.append(arg)
-    return list(found.values())

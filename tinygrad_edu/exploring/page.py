@@ -156,8 +156,7 @@ def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], 
             f"Of a model, the loss of some samples is explored: tg.explore(model, data=(x, y)). "
             f"Received: data={data!r}."
         )
-    loss = x.loss_graph(*data)
-    return loss, x.parameters(), x.optimizer.rate
+    return x.loss_graph(*data), x.parameters(), x.optimizer.rate
 
 
 def _rate(x: Any) -> float:

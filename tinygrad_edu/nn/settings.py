@@ -108,8 +108,11 @@ class Settings:
     @classmethod
     def names(cls) -> list[str]:
         """The names of all settings, in the order in which the class takes them."""
-        every = fields(cls)  # type: ignore[arg-type]
-        return [field.name for field in every if field.metadata.get("setting", True)]
+        return [
+            field.name
+            for field in fields(cls)  # type: ignore[arg-type]
+            if field.metadata.get("setting", True)
+        ]
 
     def settings(self) -> dict[str, Any]:
         """Every setting by name, as it is now."""
