@@ -222,6 +222,24 @@ class _Name:
         return self.name
 
 
+def _arithmetic(
+    instruction: str,
+) -> tuple[Callable[[Real, Real | float], Real], Callable[[Real, float], Real]]:
+    """An operator, and the same with its operands the other way round."""
+    return (
+        lambda x, y: x._write(instruction, x, y),
+        lambda y, x: y._write(instruction, x, y),
+    )
+
+
+def _comparison(predicate: str) -> Callable[[Real, Real | float], Truth]:
+    return lambda x, y: x._compare(predicate, y)
+
+
+def _integer(instruction: str) -> Callable[[Whole, Whole | int], Whole]:
+    return lambda x, y: x._write(instruction, y)
+
+
 class Real(_Name):
     """A double or a row of them. Comparisons give a `Truth`."""
 
@@ -232,29 +250,10 @@ class Real(_Name):
         line = f"{instruction}{f.flags} {of} {f.real(x).name}, {f.real(y).name}"
         return Real(f, f.value(line), self.lanes)
 
-    def __add__(self, other: Real | float) -> Real:
-        return self._write("fadd", self, other)
-
-    def __sub__(self, other: Real | float) -> Real:
-        return self._write("fsub", self, other)
-
-    def __mul__(self, other: Real | float) -> Real:
-        return self._write("fmul", self, other)
-
-    def __truediv__(self, other: Real | float) -> Real:
-        return self._write("fdiv", self, other)
-
-    def __radd__(self, other: float) -> Real:
-        return self._write("fadd", other, self)
-
-    def __rsub__(self, other: float) -> Real:
-        return self._write("fsub", other, self)
-
-    def __rmul__(self, other: float) -> Real:
-        return self._write("fmul", other, self)
-
-    def __rtruediv__(self, other: float) -> Real:
-        return self._write("fdiv", other, self)
+    __add__, __radd__ = _arithmetic("fadd")
+    __sub__, __rsub__ = _arithmetic("fsub")
+    __mul__, __rmul__ = _arithmetic("fmul")
+    __truediv__, __rtruediv__ = _arithmetic("fdiv")
 
     def __neg__(self) -> Real:
         line = f"fneg{self.f.flags} {kind('double', self.lanes)} {self.name}"
@@ -265,23 +264,12 @@ class Real(_Name):
         line = f"fcmp {predicate} {of} {self.name}, {self.f.real(other).name}"
         return Truth(self.f, self.f.value(line), self.lanes)
 
-    def __lt__(self, other: Real | float) -> Truth:
-        return self._compare("olt", other)
-
-    def __le__(self, other: Real | float) -> Truth:
-        return self._compare("ole", other)
-
-    def __gt__(self, other: Real | float) -> Truth:
-        return self._compare("ogt", other)
-
-    def __ge__(self, other: Real | float) -> Truth:
-        return self._compare("oge", other)
-
-    def equals(self, other: Real | float) -> Truth:
-        return self._compare("oeq", other)
-
-    def differs(self, other: Real | float) -> Truth:
-        return self._compare("une", other)
+    __lt__ = _comparison("olt")
+    __le__ = _comparison("ole")
+    __gt__ = _comparison("ogt")
+    __ge__ = _comparison("oge")
+    equals = _comparison("oeq")
+    differs = _comparison("une")
 
     def is_nan(self) -> Truth:
         return self._compare("uno", self)
@@ -321,29 +309,10 @@ class Whole(_Name):
         line = f"{instruction} {kind('i64', self.lanes)} {self.name}, {y}"
         return Whole(self.f, self.f.value(line), self.lanes)
 
-    def __add__(self, other: Whole | int) -> Whole:
-        return self._write("add", other)
-
-    def __sub__(self, other: Whole | int) -> Whole:
-        return self._write("sub", other)
-
-    def __mul__(self, other: Whole | int) -> Whole:
-        return self._write("mul", other)
-
-    def __floordiv__(self, other: Whole | int) -> Whole:
-        return self._write("sdiv", other)  # of what is not negative
-
-    def __and__(self, other: Whole | int) -> Whole:
-        return self._write("and", other)
-
-    def __or__(self, other: Whole | int) -> Whole:
-        return self._write("or", other)
-
-    def __lshift__(self, other: int) -> Whole:
-        return self._write("shl", other)
-
-    def __rshift__(self, other: int) -> Whole:
-        return self._write("lshr", other)
+    __add__, __sub__, __mul__ = _integer("add"), _integer("sub"), _integer("mul")
+    __floordiv__ = _integer("sdiv")  # of what is not negative
+    __and__, __or__ = _integer("and"), _integer("or")
+    __lshift__, __rshift__ = _integer("shl"), _integer("lshr")
 
     def compare(self, predicate: str, other: Whole | int) -> Truth:
         return Truth(self.f, self._write(f"icmp {predicate}", other).name, self.lanes)

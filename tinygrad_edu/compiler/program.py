@@ -14,7 +14,7 @@ from ..core.ops import add, identity
 from ..core.ops import sum as sum_row
 from ..core.table import is_real
 from ..core.value import Number, Value, replay
-from ..errors import BadArgument, NotANumber, StaleGraph, unknown_name
+from ..errors import BadArgument, NotANumber, StaleGraph, check_name
 from . import python, storage
 from .arrays import SMALL, Results, arrays
 from .code import Code
@@ -71,8 +71,7 @@ def compile(
     >>> loss, float(gradient[0])
     (1.4, 3.4)
     """
-    if reduce not in REDUCTIONS:
-        raise unknown_name("reduction", reduce, REDUCTIONS)
+    check_name("reduction", reduce, REDUCTIONS)
     several = not isinstance(loss, Value)
     roots = _items(loss, "loss is a Value that was recorded, or a list of Values")
     for root in roots:
@@ -543,8 +542,7 @@ class Program:
             BadArgument: if it is anything else; nothing of it has been run then.
         """
         code, single, leaves, rest = storage.read(text)
-        if rest["reduce"] not in REDUCTIONS:
-            raise unknown_name("reduction", rest["reduce"], REDUCTIONS)
+        check_name("reduction", rest["reduce"], REDUCTIONS)
         count = 1 + len(leaves["parameters"])
         found = len(code.each), len(code.total), len(code.once)
         if found not in ((found[0], 0, 0), (0, count, 0), (0, 0, count), (0, count, count)):

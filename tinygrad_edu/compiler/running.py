@@ -21,7 +21,7 @@ from math import inf
 from time import perf_counter
 from typing import Any, Final
 
-from ..errors import MissingExtra, unknown_name
+from ..errors import MissingExtra, check_name
 from .arrays import arrays
 from .code import Code
 from .forks import Locked, lock
@@ -74,8 +74,7 @@ class Runner(Locked):
     """
 
     def __init__(self, code: Code, executor: str = "auto", fastmath: bool = False) -> None:
-        if executor != "auto" and executor not in EXECUTORS:
-            raise unknown_name("executor", executor, ("auto", *EXECUTORS))
+        check_name("executor", executor, ("auto", *EXECUTORS))
         super().__init__()
         self.code, self.fastmath = code, fastmath
         self.seconds: dict[str, float] = {}  # what preparing each executor took
