@@ -21,7 +21,7 @@ def test_whole_numbers_are_taken_from_numpy_too(n):
 
 @pytest.mark.parametrize("n", [0, -1, True, np.True_, 1.0, "1", None, float("nan")])
 def test_anything_else_is_not_a_whole_number_from_1(n):
-    with pytest.raises(errors.BadArgument, match="n is a whole number from 1"):
+    with pytest.raises(errors.BadArgument, match="n must be a whole number from 1"):
         check_whole("n", n)
 
 

@@ -300,7 +300,11 @@ def test_an_unknown_monitor_warns_once(make, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "error", "said"),
     [
-        (lambda: cb.EarlyStopping(patience=-1), BadArgument, "patience is a whole number from 0"),
+        (
+            lambda: cb.EarlyStopping(patience=-1),
+            BadArgument,
+            "patience must be a whole number from 0",
+        ),
         (lambda: cb.EarlyStopping(patience=1.5), BadArgument, "Received: 1.5"),
         (lambda: cb.EarlyStopping(start_from_epoch=True), BadArgument, "start_from_epoch"),
         (lambda: cb.EarlyStopping(min_delta="1"), NotANumber, "min_delta is a number"),

@@ -15,7 +15,7 @@ class TinygradError(Exception):
 
 
 class NotANumber(TinygradError, TypeError):
-    """Something that is no real number stood where a number must be."""
+    """An argument that must be a real number is something else."""
 
 
 class NameUnknown(TinygradError, ValueError):
@@ -27,28 +27,28 @@ class BadArgument(TinygradError, ValueError):
 
 
 class GraphError(TinygradError, RuntimeError):
-    """A recorded graph was asked for something that it cannot give."""
+    """An operation that a recorded graph does not support."""
 
 
 class StaleGraph(GraphError):
-    """A leaf changed after it was used, so the recorded numbers are no longer its own."""
+    """A leaf changed after it was used, so the recorded results are out of date."""
 
 
 class Anomaly(GraphError):
-    """The first nan or inf, found by `detect_anomaly`. Deliberately no ArithmeticError:
-    rows answer those with IEEE arithmetic, and this one must reach the reader."""
+    """The first nan or inf, found by `detect_anomaly`. It is deliberately not an ArithmeticError:
+    rows catch those and use IEEE arithmetic, but this one must reach the user."""
 
 
 class TracingError(TinygradError, TypeError):
-    """A function that is being compiled asked for a number that it will only have later."""
+    """A function that is being traced read a number that is known only when it is called."""
 
 
 class NotTraceable(TracingError):
-    """An operation that only Python can run stood in a function to be compiled."""
+    """A function to be compiled contains an operation that only Python can run."""
 
 
 class MissingExtra(TinygradError, ImportError):
-    """An optional package is needed and not installed."""
+    """An optional package is needed but not installed."""
 
 
 class DrawingError(TinygradError, RuntimeError):
@@ -56,7 +56,7 @@ class DrawingError(TinygradError, RuntimeError):
 
 
 class SavedModelError(TinygradError, ValueError):
-    """A model could not be saved as data, or a file is no saved model in good order."""
+    """A model could not be saved as data, or a file is not a valid saved model."""
 
 
 class GradientMismatch(TinygradError, AssertionError):
@@ -64,10 +64,10 @@ class GradientMismatch(TinygradError, AssertionError):
 
 
 def check_name(kind: str, name: object, known: Collection[str]) -> None:
-    """Refuse a name that is in no table.
+    """Raise an error for a name that is not in a table.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
 
     >>> check_name("mode", "forward", ["forward", "reverse"])
     """
@@ -76,7 +76,7 @@ def check_name(kind: str, name: object, known: Collection[str]) -> None:
 
 
 def check_whole(what: str, n: Any, least: int = 1) -> int:
-    """A whole number that is large enough, NumPy's too; True and False are none here.
+    """Check a whole number with a lower limit, NumPy's too; True and False do not count as numbers.
 
     Raises:
         BadArgument: for anything else.
@@ -84,20 +84,21 @@ def check_whole(what: str, n: Any, least: int = 1) -> int:
     >>> check_whole("The number of epochs", 0)
     Traceback (most recent call last):
         ...
-    tinygrad_edu.errors.BadArgument: The number of epochs is a whole number from 1. Received: 0.
+    tinygrad_edu.errors.BadArgument: The number of epochs must be a whole number from 1. Received:
+    0.
     """
     if isinstance(n, bool) or not hasattr(n, "__index__") or int(n) < least:
-        raise BadArgument(f"{what} is a whole number from {least}. Received: {n!r}.")
+        raise BadArgument(f"{what} must be a whole number from {least}. Received: {n!r}.")
     return int(n)
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> NameUnknown:
-    """The error for a name that is in no table, with the nearest match.
+    """The error for a name that is not in a table, with the nearest match.
 
     >>> print(unknown_name("activation", "rellu", ["relu", "tanh"]))
     Unknown activation. Received: 'rellu'. Did you mean 'relu'? Known: relu, tanh.
     """
-    import difflib  # only when something went wrong: it costs a few milliseconds to import
+    import difflib  # only for an error: the import takes a few milliseconds
 
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=1)

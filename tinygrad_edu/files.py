@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writing files atomically."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file in one step: whoever looks, at any moment, finds the old one or the new one.
+    """Write a file atomically: at any moment, readers see either the old file or the new one.
 
-    It is written beside its place under another name, down to the disk, and then renamed. A
-    process killed before that leaves the old file, and a draft ``.….tmp`` to throw away. An
-    older file's permissions are kept, and a link stays a link.
+    The content is written to a temporary file in the same folder, flushed to the disk, and renamed.
+    A process that is killed before that leaves the old file, and a ``.….tmp`` file that can be
+    deleted. The permissions of an existing file are kept, and a link stays a link.
 
     Args:
-        path: where.
-        content: what.
+        path: the file to write.
+        content: its new content.
 
     Raises:
-        OSError: if it can't be written; an older file is then as it was.
+        OSError: if it can't be written; an existing file is then unchanged.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -27,15 +27,15 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     ...     [(path.name, path.read_bytes()) for path in Path(folder).iterdir()]
     [('a.txt', b'two')]
     """
-    place = Path(os.path.realpath(path))  # of a link, what it leads to
+    place = Path(os.path.realpath(path))  # the target of a link
     if place.exists() and not place.is_file():
-        raise FileExistsError(None, "Something is there that is no file", str(path))
+        raise FileExistsError(None, "This path exists and is not a file", str(path))
     draft = place.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         with draft.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # else, when the power fails, the new name may be of nothing
+            os.fsync(file.fileno())  # otherwise a power failure may leave an empty file
         if place.exists():
             draft.chmod(place.stat().st_mode & 0o7777)
         draft.replace(place)

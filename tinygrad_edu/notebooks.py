@@ -1,7 +1,7 @@
-"""What notebooks ask of an object that shows itself: whether a picture is wanted, and tables.
+"""Display in notebooks: whether HTML is wanted, and tables.
 
-Jupyter, VS Code and marimo call an object's ``_repr_mimebundle_`` and choose among the forms
-that it returns: "text/html" where they can, "text/plain" where they can't.
+Jupyter, VS Code and marimo call an object's ``_repr_mimebundle_`` and choose one of the formats
+that it returns: "text/html" if they can show it, otherwise "text/plain".
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from html import escape
 def wants_html(
     include: Collection[str] | None = None, exclude: Collection[str] | None = None
 ) -> bool:
-    """Whether HTML would be shown. IPython in a terminal asks for it and shows the text alone;
-    a picture for it would be work for nothing.
+    """Whether HTML would be shown. IPython in a terminal asks for HTML but shows only plain text,
+    so rendering a picture for it would be wasted work.
 
     Args:
-        include, exclude: the forms that the caller says it wants, or does not.
+        include, exclude: the formats that the caller wants, or does not want.
 
     >>> wants_html(include=["text/plain"])
     False
@@ -31,7 +31,7 @@ def wants_html(
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Texts as an HTML table, escaped.
+    """An HTML table of escaped strings.
 
     >>> table(["name"], [["<b>"]])
     '<table><tr><th>name</th></tr><tr><td>&lt;b&gt;</td></tr></table>'
@@ -42,7 +42,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def ends(rows: Sequence[Sequence[str]], most: int = 10) -> list[Sequence[str]]:
-    """The rows, or of too many the first and the last ones.
+    """The rows, or if there are more than ``most``, the first and the last ones.
 
     >>> ends([["1"], ["2"], ["3"], ["4"]], most=2)
     [['1'], ['⋮'], ['4']]

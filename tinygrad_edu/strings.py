@@ -6,9 +6,9 @@ import re
 from typing import Final
 from unicodedata import combining, east_asian_width
 
-MANY: Final = 10**1000  # counts stop here: more digits than anyone reads, or memory holds
+MANY: Final = 10**1000  # counts stop here: nobody reads more digits, and they need memory
 
-# What neither a terminal nor XML nor a formula can show. Line ends and tabs become blanks.
+# Characters that terminals, XML and formulas can't show. Line ends and tabs become blanks.
 _UNFIT: Final = {
     **dict.fromkeys([*range(32), *range(127, 160), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]),
     **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " "),
@@ -47,7 +47,7 @@ def pattern(name: str) -> str:
 
 
 def columns(text: str) -> int:
-    """How wide a terminal shows a string.
+    """The width of a string in a terminal, in columns.
 
     >>> columns("ŷ"), columns("家")
     (1, 2)
@@ -66,12 +66,12 @@ def plural(count: int, noun: str) -> str:
 
 
 def counted(count: int) -> str:
-    """A count, in full as long as it can be read.
+    """A count, with all its digits if it is short enough to read.
 
     >>> counted(1200), counted(2**40), counted(2**200)
     ('1,200', '1,099,511,627,776', '1.61e+60')
     """
-    from decimal import Decimal  # late: few counts are so large
+    from decimal import Decimal  # imported late: few counts are that large
 
     if count >= MANY:
         return "more than 1e+1000"
@@ -79,7 +79,7 @@ def counted(count: int) -> str:
 
 
 def as_subscript(text: object) -> str:
-    """A string with its digits below the line; of a number, those of the number.
+    """A string with its digits as subscripts; a number gives its digits.
 
     >>> as_subscript("w1"), as_subscript(12)
     ('w₁', '₁₂')

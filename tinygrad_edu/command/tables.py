@@ -49,7 +49,7 @@ class Table(NamedTuple):
         """The numbers of a column, None where one is missing.
 
         Raises:
-            NameUnknown: with the nearest name that there is.
+            NameUnknown: with the nearest known name.
             NotANumber, BadArgument: for the first field that is not a finite number.
         """
         check_name(f"column of {self.path}", name, self.names)

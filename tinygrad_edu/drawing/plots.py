@@ -619,7 +619,7 @@ def operation(
         title, theme, ax: as for `loss`.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
         BadArgument: for a row that needs several arguments; for limits that are no interval.
         MissingExtra: without matplotlib.
 

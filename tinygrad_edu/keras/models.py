@@ -118,7 +118,7 @@ class Model(Trainer):
         """A layer by its name, or by its place.
 
         Raises:
-            NameUnknown: with the nearest name that there is.
+            NameUnknown: with the nearest known name.
         """
         if index is not None:
             return self.layers[index]

@@ -130,7 +130,7 @@ class Trainer(Module):
                 False: Python alone.
 
         Raises:
-            NameUnknown: with the nearest name that there is.
+            NameUnknown: with the nearest known name.
             BadArgument: for another jit_compile.
         """
         if jit_compile not in (True, False, "auto"):

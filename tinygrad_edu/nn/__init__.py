@@ -1,7 +1,7 @@
-"""Models built from nothing but Values: neurons, layers, losses, metrics, optimisers.
+"""Models built only from Values: neurons, layers, losses, metrics, optimisers.
 
-micrograd's public surface is here with its argument order and defaults, so a program written
-for it runs with only the import changed.
+micrograd's public names are here with its argument order and defaults, so a program written for
+micrograd runs with only the import changed.
 
 >>> from tinygrad_edu import nn
 >>> model = nn.MLP(2, [3, 1], seed=0)

@@ -1,4 +1,4 @@
-"""Activations by name: functions of one number, which are rows of the table, and of a list."""
+"""Activations by name: functions of one number, which are rows of the table, or of a list."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ..errors import BadArgument, check_name
 def relu(
     x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Any:
-    """x above the threshold, negative_slope·(x − threshold) up to it, and never over max_value.
+    """x above the threshold, negative_slope·(x − threshold) up to it, and at most max_value.
 
-    Keras's relu. With its defaults it is the row of that name; without a threshold it has
+    This is Keras's relu. With its defaults it is the row of that name; without a threshold it has
     that row's subgradients of minimum norm, and a slope of 0 at max_value.
 
     Args:
         x: a number or Value.
         negative_slope: slope up to the threshold, from 0.
         max_value: the largest result, from 0; None for no bound.
-        threshold: where it starts to let x through, from 0.
+        threshold: above it, the result is x; from 0.
 
     Raises:
         BadArgument: if one of the three is negative or nan.
@@ -42,17 +42,17 @@ def relu(
         ("threshold", threshold),
     ):
         if not number(setting) >= 0.0:
-            raise BadArgument(f"{name} of relu is a number from 0. Received: {setting!r}.")
+            raise BadArgument(f"{name} of relu must be a number from 0. Received: {setting!r}.")
     if not threshold:
         out = ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
-    else:  # a slope of 0 is no factor: −∞ · 0 would be nan
+    else:  # a slope of 0 must not be a factor: −∞ · 0 would be nan
         below = negative_slope * (x - threshold) if negative_slope else ops.unless_nan(0.0, x)
         out = ops.where(ops.greater(x, threshold), x, below)
     return out if max_value is None else ops.clip(out, -inf, max_value)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """x·Φ(x), with Φ the normal distribution function; approximate: by tanh.
+    """x·Φ(x), with Φ the normal distribution function; ``approximate`` uses tanh.
 
     >>> round(gelu(1.0), 6), round(gelu(1.0, approximate=True), 6)
     (0.841345, 0.841192)
@@ -70,7 +70,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
 
 
 def sparse_plus(x: Any) -> Any:
-    """0 up to −1, (x + 1)²/4 up to 1, then x: softplus with ends that are exactly straight.
+    """0 up to −1, (x + 1)²/4 up to 1, then x: a softplus that is exactly straight at both ends.
 
     >>> sparse_plus(-1.0), sparse_plus(0.0), sparse_plus(3.0)
     (0.0, 0.25, 3.0)
@@ -92,17 +92,17 @@ def sparse_sigmoid(x: Any) -> Any:
 
 
 def log_odds(xs: Sequence[Any]) -> list[Any]:
-    """How far each score is ahead of all the others together: xᵢ − log Σ_{j≠i} exp(xⱼ).
+    """The lead of each score over all the others together: xᵢ − log Σ_{j≠i} exp(xⱼ).
 
     These are the numbers whose sigmoids are the softmax: pᵢ/(1 − pᵢ) = exp(xᵢ)/Σ_{j≠i} exp(xⱼ).
-    That detour keeps what exp(xᵢ − logsumexp(x)) would round away, the 1 − pᵢ of a class that
-    is nearly certain, in the value and in every derivative.
+    This detour preserves the 1 − pᵢ of a nearly certain class, which exp(xᵢ − logsumexp(x)) would
+    round away, in the value and in every derivative.
 
     >>> log_odds([3.0, 1.0])
     [2.0, -2.0]
     """
     if len(xs) < 2:
-        return [x + inf for x in xs]  # nothing to compare with: certain
+        return [x + inf for x in xs]  # a single class is certain
     # Adding a number to every score changes nothing, so the shift needs no derivative.
     top = ops.stop_gradient(reduce(ops.maximum, xs))
     scores = [x - top for x in xs]
@@ -113,7 +113,7 @@ def log_odds(xs: Sequence[Any]) -> list[Any]:
 
 
 def softmax(xs: Sequence[Any]) -> list[Any]:
-    """exp(xᵢ) / Σⱼ exp(xⱼ): scores to probabilities that add up to 1.
+    """exp(xᵢ) / Σⱼ exp(xⱼ): turns scores into probabilities that add up to 1.
 
     Args:
         xs: numbers or Values.
@@ -125,7 +125,7 @@ def softmax(xs: Sequence[Any]) -> list[Any]:
 
 
 def log_softmax(xs: Sequence[Any]) -> list[Any]:
-    """xᵢ − log Σⱼ exp(xⱼ): the logarithm of `softmax`, also where that is nearly 0 or 1.
+    """xᵢ − log Σⱼ exp(xⱼ): the logarithm of `softmax`, accurate even where that is near 0 or 1.
 
     >>> log_softmax([800.0, -800.0])
     [-0.0, -1600.0]
@@ -151,9 +151,9 @@ def glu(xs: Sequence[Any]) -> list[Any]:
 def sparsemax(xs: Sequence[Any]) -> list[Any]:
     """The point of the simplex nearest to x: max(xᵢ − τ, 0), with τ such that they sum to 1.
 
-    Unlike softmax it gives exact zeros. Which numbers stay above τ is decided by sorting them,
-    so a recorded graph is that of one such choice. (Martins & Astudillo, "From softmax to
-    sparsemax", 2016.)
+    Unlike softmax it gives exact zeros. Sorting the numbers decides which ones stay above τ, so a
+    recorded graph holds for one such choice. (Martins & Astudillo, "From softmax to sparsemax",
+    2016.)
 
     >>> sparsemax([1.0, 0.5, -1.0])
     [0.75, 0.25, 0.0]
@@ -187,7 +187,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "swish": ops.silu,
     "hard_swish": ops.hard_silu,
 }  # fmt: skip
-"""Every activation of one number that may be named by a text."""
+"""Every activation of one number, by name."""
 
 VECTOR_ACTIVATIONS: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
     "softmax": softmax,
@@ -195,16 +195,16 @@ VECTOR_ACTIVATIONS: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
     "glu": glu,
     "sparsemax": sparsemax,
 }
-"""Every activation that takes all outputs of a layer at once, and gives a list."""
+"""Every activation that takes all outputs of a layer at once and returns a list."""
 
 
 def activation(name: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """The activation of that name; a callable is taken as it is, None is linear.
+    """The activation of that name; a callable is returned as it is, None is linear.
 
     It takes one number or Value, or if it is in `VECTOR_ACTIVATIONS` a list of them.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
 
     >>> activation("tanh")
     <op tanh(x)>
@@ -215,6 +215,6 @@ def activation(name: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
         return ACTIVATIONS["linear"]
     if callable(name):
         return name
-    known = {**ACTIVATIONS, **VECTOR_ACTIVATIONS}
-    check_name("activation", name, known)
-    return known[name]
+    activations = {**ACTIVATIONS, **VECTOR_ACTIVATIONS}
+    check_name("activation", name, activations)
+    return activations[name]

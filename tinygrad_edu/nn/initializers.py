@@ -1,8 +1,8 @@
-"""What weights are before anything is learnt: rules that draw one number at a time.
+"""Initial weights: rules that draw one number at a time.
 
 A rule is ``rule(fan_in, fan_out, random, **settings) -> float``: the numbers of inputs and
 outputs of the layer, and the `random.Random` to draw from. Names and definitions are Keras's;
-the global random state is never touched.
+the global random state is never used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .names import Finite, Named
 from .settings import NotNegative
 
 _TRUNCATED = 0.87962566103423978
-"""Standard deviation of a standard normal number that is drawn again beyond ±2."""
+"""Standard deviation of a standard normal distribution truncated at ±2."""
 
 
 def zeros(fan_in: int, fan_out: int, random: Random) -> float:
@@ -38,7 +38,7 @@ def constant(fan_in: int, fan_out: int, random: Random, value: Finite = 0.0) -> 
 def random_uniform(
     fan_in: int, fan_out: int, random: Random, minval: Finite = -0.05, maxval: Finite = 0.05
 ) -> float:
-    """Evenly between minval and maxval."""
+    """Uniformly distributed between minval and maxval."""
     return random.uniform(minval, maxval)
 
 
@@ -52,7 +52,7 @@ def random_normal(
 def truncated_normal(
     fan_in: int, fan_out: int, random: Random, mean: Finite = 0.0, stddev: NotNegative = 0.05
 ) -> float:
-    """Normally distributed, but drawn again where it is beyond mean ± 2·stddev."""
+    """Normally distributed, truncated at mean ± 2·stddev."""
     x = 3.0
     while abs(x) > 2.0:
         x = random.gauss(0.0, 1.0)
@@ -65,14 +65,14 @@ def _uniform(random: Random, variance: float) -> float:
 
 
 def _normal(random: Random, variance: float) -> float:
-    # Cutting the tails off takes variance away, which the correction gives back.
+    # Cutting off the tails reduces the variance, which the correction restores.
     return truncated_normal(1, 1, random, 0.0, sqrt(variance) / _TRUNCATED)
 
 
 def _scaled(
     draw: Callable[[Random, float], float], scale: float, fan: Callable[[int, int], float]
 ) -> Callable[[int, int, Random], float]:
-    """The rule that draws with variance scale / fan, so that signals neither fade nor grow."""
+    """A rule with variance scale / fan, so that signals neither fade nor grow."""
     return lambda fan_in, fan_out, random: draw(random, scale / max(1.0, fan(fan_in, fan_out)))
 
 
@@ -93,9 +93,9 @@ INITIALIZERS: dict[str, Callable[..., float]] = {
 }
 """Every initialiser by Keras's name for it.
 
-With variance v the uniform ones draw evenly from ±√(3v), and the normal ones a normal number,
-cut off at twice its standard deviation. Glorot: v = 2/(fan_in + fan_out); He: v = 2/fan_in;
-LeCun: v = 1/fan_in.
+With variance v, the uniform ones draw uniformly from ±√(3v), and the normal ones from a normal
+distribution truncated at two standard deviations. Glorot: v = 2/(fan_in + fan_out); He: v =
+2/fan_in; LeCun: v = 1/fan_in.
 """
 
 ALIASES = {
@@ -107,7 +107,7 @@ ALIASES = {
 
 
 class Initializer(Named):
-    """A rule from `INITIALIZERS` with its settings, or one of yours.
+    """A rule from `INITIALIZERS` with its settings, or a user-defined one.
 
     Args:
         function: a name or an alias, or a function ``(fan_in, fan_out, random) -> number``.
@@ -127,7 +127,7 @@ class Initializer(Named):
         Args:
             fan_in: inputs of the layer.
             fan_out: outputs of the layer.
-            random: what to draw from; it alone decides what comes.
+            random: the only source of randomness.
         """
         return number(self.function(fan_in, fan_out, random, **self.settings))
 
@@ -135,11 +135,11 @@ class Initializer(Named):
 def initializer(
     which: str | Callable[..., Any] | Mapping[str, Any] | Initializer,
 ) -> Initializer:
-    """The initialiser of that name, or of that function; an Initializer is taken as it is, and
-    one that ``config()`` described is made again.
+    """The initialiser for a name, a function or a dict from ``config()``; an Initializer is
+    returned as it is.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
 
     >>> initializer("GlorotUniform")
     Initializer('glorot_uniform')

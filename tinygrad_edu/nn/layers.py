@@ -1,8 +1,8 @@
-"""Layers as Keras has them: they learn the shape of their input, then make their weights.
+"""Layers as in Keras: they learn the shape of their input, then create their weights.
 
-A layer maps the numbers of one sample to numbers: a flat list in, a flat list out, of which it
-knows the shapes. A batch is nothing but several samples. Called with a `Signal` instead of
-numbers, a layer notes that it comes next: that is how branching models are described.
+A layer maps the numbers of one sample to numbers: it takes and returns a flat list, and knows the
+shape of both. A batch is just several samples. Called with a `Signal` instead of numbers, a layer
+records that it comes next: that is how branching models are described.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Sample = list[Number]
 
 
 class Signal:
-    """What will flow between two layers of a model: a place, and the shape of one sample there.
+    """A connection between two layers of a model, with the shape of one sample there.
 
     Attributes:
-        layer: the layer it comes out of, None for an input of the model.
+        layer: the layer whose output it is, None for an input of the model.
         inputs: the signals that go into that layer.
-        shape: of one sample.
+        shape: the shape of one sample.
 
     >>> Input(shape=(2,))
     Signal(shape=(2,), from an input)
@@ -62,13 +62,13 @@ class Signal:
 
 
 def Input(shape: Sequence[int] | int, name: str | None = None) -> Signal:
-    """Where the numbers of a sample enter a model.
+    """An input of a model.
 
     Args:
-        shape: of one sample, such as ``(2,)``.
+        shape: the shape of one sample, such as ``(2,)``.
 
     Raises:
-        BadArgument: if it is no shape.
+        BadArgument: if it is not a shape.
     """
     return Signal(_shape(shape), name=name)
 
@@ -77,23 +77,23 @@ def _shape(shape: Any) -> Shape:
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if not sizes or not all(isinstance(n, int) and n > 0 for n in sizes):
         raise BadArgument(
-            f"A shape is the sizes of one sample, whole numbers from 1, without the batch: "
+            f"A shape must be the sizes of one sample, whole numbers from 1, without the batch: "
             f"(2,) for two numbers. Received: {shape!r}."
         )
     return sizes
 
 
 class ShapedLayer(Module):
-    """The parent of all layers here, and of yours: override `forward`, and where they apply
-    `make` and `shape_after`.
+    """The base class of all layers, including user-defined ones: override `forward` and, where they
+    apply, `make` and `shape_after`.
 
     Args:
-        name: what summaries and pictures call it; numbered by the model if not given.
+        name: its name in summaries and pictures; numbered by the model if not given.
         trainable: False freezes its weights.
-        input_shape: of one sample, for the first layer of a model; input_dim=n is (n,).
+        input_shape: the shape of one sample, for the first layer of a model; input_dim=n is (n,).
 
     Attributes:
-        input_shape, output_shape: of one sample, None until it is built.
+        input_shape, output_shape: the shapes of one sample, None until the layer is built.
 
     >>> class Double(ShapedLayer):
     ...     def forward(self, x):
@@ -125,7 +125,8 @@ class ShapedLayer(Module):
         return self.output_shape is not None
 
     def build(self, *shapes: Shape, random: Random | None = None) -> None:
-        """Learn the shape of the input, and make the weights; a second time only checks it."""
+        """Set the shape of the input, and create the weights; a second call only checks the
+        shape."""
         if self.built and self.input_shape not in (shapes[0], None):
             raise BadArgument(
                 f"Layer {self.name!r} was built for samples of shape {self.input_shape}. "
@@ -137,17 +138,17 @@ class ShapedLayer(Module):
             self.input_shape, self.output_shape = shapes[0], after
 
     def make(self, shape: Shape, random: Random) -> None:
-        """Make the weights for samples of this shape; nothing by default."""
+        """Create the weights for samples of this shape; by default there are none."""
 
     def shape_after(self, *shapes: Shape) -> Shape:
         """The shape of the output; by default that of the input."""
         return shapes[0]
 
     def weight_shapes(self, *shapes: Shape) -> list[Shape] | None:
-        """The shapes of the weights that `make` would make; None if only making them tells.
+        """The shapes of the weights that `make` would create; None if they are not known before.
 
-        Who loads a saved model asks this first, so that a file can't make it build weights
-        that it does not hold.
+        Loading a saved model checks this first, so that a file can't make it create weights that
+        the file does not contain.
         """
         return None
 
@@ -156,7 +157,7 @@ class ShapedLayer(Module):
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x).")
 
     def __call__(self, x: Any) -> Any:
-        """The output for one sample of numbers; or for Signals, the Signal that comes out."""
+        """The output for one sample of numbers; for Signals, the output Signal."""
         parts = [x] if isinstance(x, Signal) or self.inputs_wanted == 1 else list(x)
         if parts and isinstance(parts[0], Signal):
             if not all(isinstance(part, Signal) for part in parts):
@@ -178,15 +179,15 @@ class ShapedLayer(Module):
         return []
 
     def get_weights(self) -> list[Any]:
-        """The numbers of the weights: NumPy arrays where NumPy is installed, else nested lists."""
+        """The numbers of the weights: NumPy arrays if NumPy is installed, else nested lists."""
         return [as_array(_map(lambda value: value.data, weight)) for weight in self.weights()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all weights to numbers of the shapes that `get_weights` gives.
+        """Set all weights to numbers in the shapes that `get_weights` returns.
 
         Raises:
-            BadArgument: if a shape does not fit; nothing is changed then.
-            NotANumber: if something there is no number; nothing is changed then.
+            BadArgument: if a shape does not match; nothing is changed then.
+            NotANumber: if an entry is not a number; nothing is changed then.
         """
         mine = self.weights()
         wanted = list(map(sizes, mine))
@@ -201,7 +202,7 @@ class ShapedLayer(Module):
             value.data = x
 
     def penalties(self) -> list[Value]:
-        """What regularisers add to the loss."""
+        """The penalty that regularisers add to the loss."""
         return []
 
     def streams(self) -> list[Random]:
@@ -209,7 +210,7 @@ class ShapedLayer(Module):
         return []
 
     def config(self) -> dict[str, Any]:
-        """What makes this layer again, without its weights: JSON-able."""
+        """The arguments to create this layer again, without its weights, as JSON can store them."""
         shape = self.given_shape
         return {
             "name": self.given_name,
@@ -236,15 +237,15 @@ def sizes(tree: Any) -> Shape:
     >>> sizes([[1.0, 2.0, 3.0]])
     (1, 3)
     """
-    found = []
+    lengths = []
     while hasattr(tree, "__len__") and not isinstance(tree, (str, bytes)):
-        found.append(len(tree))
+        lengths.append(len(tree))
         tree = tree[0] if len(tree) else None
-    return tuple(found)
+    return tuple(lengths)
 
 
 def _fits(tree: Any, shape: Shape) -> bool:
-    """Whether every list in a tree is as long as the shape says."""
+    """Whether every list in a tree has the length that the shape requires."""
     if not hasattr(tree, "__len__") or isinstance(tree, (str, bytes)):
         return not shape
     return bool(shape) and len(tree) == shape[0] and all(_fits(t, shape[1:]) for t in tree)
@@ -268,12 +269,12 @@ def snake(name: str) -> str:
 
 
 class Dense(ShapedLayer):
-    """``units`` neurons that see all inputs: activation(x·K + b).
+    """``units`` neurons connected to all inputs: activation(x·K + b).
 
     Args:
-        units: how many neurons.
+        units: the number of neurons.
         activation: a name, a callable on Values, or None for the identity.
-        use_bias: whether there is a b.
+        use_bias: whether to add b.
         kernel_initializer, bias_initializer: names or callables, see `nn.initializer`.
         kernel_regularizer, bias_regularizer: names or callables, see `nn.regularizer`.
         **layer: as for `ShapedLayer`.
@@ -325,7 +326,7 @@ class Dense(ShapedLayer):
     def shape_after(self, *shapes: Shape) -> Shape:
         if len(shapes[0]) != 1:
             raise BadArgument(
-                f"{self.name} takes samples of one axis. Received: shape {shapes[0]}. Put a "
+                f"{self.name} takes samples with one axis. Received: shape {shapes[0]}. Put a "
                 f"Flatten layer before it."
             )
         return self.activation.shape_after((self.units,))
@@ -367,7 +368,8 @@ class Dense(ShapedLayer):
 
 
 class Activation(ShapedLayer):
-    """A function of every number, such as relu, or of all of them together, such as softmax.
+    """Applies a function to every number, such as relu, or to all of them together, such as
+    softmax.
 
     >>> [round(y, 3) for y in Activation("softmax")([1.0, 1.0])]
     [0.5, 0.5]
@@ -379,19 +381,21 @@ class Activation(ShapedLayer):
         self.by_vector = self.of in VECTOR_ACTIVATIONS.values()
 
     def shape_after(self, *shapes: Shape) -> Shape:
-        # A function of all numbers may give fewer of them: glu gives half as many.
+        # A function of all numbers may return fewer of them: glu returns half as many.
         return (len(self.of([0.0] * prod(shapes[0]))),) if self.by_vector else shapes[0]
 
     def called(self) -> str:
         """The name of the function.
 
         Raises:
-            BadArgument: for a function of yours, which can't be saved as data.
+            BadArgument: for a user-defined function, which can't be saved as data.
         """
-        for name, known in {**ACTIVATIONS, **VECTOR_ACTIVATIONS}.items():
-            if known is self.of:
+        for name, function in {**ACTIVATIONS, **VECTOR_ACTIVATIONS}.items():
+            if function is self.of:
                 return name
-        raise BadArgument(f"An activation of yours can't be saved as data. Received: {self.of!r}.")
+        raise BadArgument(
+            f"A user-defined activation can't be saved as data. Received: {self.of!r}."
+        )
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "activation": self.called()}
@@ -402,7 +406,7 @@ class Activation(ShapedLayer):
         return x if self.of is ops.identity else [self.of(number) for number in x]
 
 
-named_activation = activation  # the parameters bear the same name
+named_activation = activation  # parameters have the same name
 
 
 class Softmax(Activation):
@@ -416,12 +420,12 @@ class Softmax(Activation):
 
 
 class Dropout(ShapedLayer):
-    """While training, each number is dropped with probability ``rate``, the others scaled by
-    1/(1 − rate); otherwise nothing happens.
+    """During training, sets each number to 0 with probability ``rate`` and multiplies the others by
+    1/(1 − rate); otherwise it changes nothing.
 
     Args:
         rate: from 0 to below 1.
-        seed: an int, or a random.Random; the global random state is never touched.
+        seed: an int, or a random.Random; the global random state is never used.
 
     >>> dropout = Dropout(0.5, seed=0).train()
     >>> dropout([1.0, 1.0, 1.0])
@@ -434,19 +438,19 @@ class Dropout(ShapedLayer):
         super().__init__(**layer)
         self.rate = number(rate)
         if not 0.0 <= self.rate < 1.0:
-            raise BadArgument(f"A rate of dropout is from 0 to below 1. Received: {rate!r}.")
+            raise BadArgument(f"A dropout rate must be from 0 to below 1. Received: {rate!r}.")
         self.random = seed if isinstance(seed, Random) else Random(seed)
         self._seeded = seed is not None
 
     def make(self, shape: Shape, random: Random) -> None:
-        if not self._seeded:  # then the model's own stream decides
+        if not self._seeded:  # then the model sets its own stream
             self.random.seed(random.getrandbits(64))
 
     def forward(self, x: Sample) -> Sample:
         if not self.training or self.rate == 0.0:
             return x
         scale = 1.0 / (1.0 - self.rate)
-        # A row, not an if: while training is compiled the random number is an input.
+        # A row, not an if: in compiled training the random number is an input.
         return [v * (scale * ops.greater_equal(self.random.random(), self.rate)) for v in x]
 
     def streams(self) -> list[Random]:
@@ -457,7 +461,7 @@ class Dropout(ShapedLayer):
 
 
 class Flatten(ShapedLayer):
-    """A sample of several axes as one flat list; the numbers stay what they are."""
+    """Turns a sample with several axes into a flat list; the numbers don't change."""
 
     def shape_after(self, *shapes: Shape) -> Shape:
         return (prod(shapes[0]),)
@@ -467,7 +471,8 @@ class Flatten(ShapedLayer):
 
 
 class Merge(ShapedLayer):
-    """Several inputs of one shape made one, number by number: what `Add` and its kin share."""
+    """Merges several inputs of one shape, element by element: the base class of `Add` and
+    others."""
 
     inputs_wanted = None
     rule: ClassVar[Any]  # a function of the numbers to merge, as a static method

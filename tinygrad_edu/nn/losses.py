@@ -1,9 +1,9 @@
-"""How far predictions are from their targets: one function per loss, for one sample.
+"""Losses: one function each, for one sample.
 
 A sample's targets and predictions are lists of numbers or Values, one per output. `LOSSES` is
 the table of these functions, with Keras's names and definitions; `Loss` applies one to every
-sample of a batch and reduces the results to one number. Nothing is differentiated by hand:
-a loss is an expression of rows.
+sample of a batch and reduces the results to one number. A loss is made of rows of the table, so its
+derivatives are not written by hand.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EPSILON = 1e-7
 
 
 def _fitting(y_true: Sequence[Any], y_pred: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Targets and predictions of one sample, as many of one as of the other."""
+    """The targets and predictions of one sample, checked to have equal length."""
     if len(y_true) != len(y_pred) or not len(y_true):
         raise BadArgument(
             f"A loss needs as many predictions as targets, at least one. "
@@ -58,7 +58,7 @@ def mean_squared_error(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
         y_pred: n numbers or Values ŷ, the predictions.
 
     Raises:
-        BadArgument: if their numbers differ or are 0. So does every other loss.
+        BadArgument: if n differs or is 0. The other losses check this too.
 
     >>> mean_squared_error([20000.0], [18000.0])  # one error of 2000
     4000000.0
@@ -67,7 +67,7 @@ def mean_squared_error(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
 
 
 def mean_absolute_error(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
-    """(1/n) Σ |ŷᵢ − yᵢ|; its slope where they are equal is 0.
+    """(1/n) Σ |ŷᵢ − yᵢ|; the slope is 0 where they are equal.
 
     >>> mean_absolute_error([1.0, 2.0], [4.0, 1.0])
     2.0
@@ -105,7 +105,7 @@ def huber(y_true: Sequence[Any], y_pred: Sequence[Any], delta: Positive = 1.0) -
     Args:
         y_true: the targets.
         y_pred: the predictions.
-        delta: δ > 0, where the parabola becomes a straight line.
+        delta: δ > 0, at which the parabola becomes a straight line.
 
     >>> huber([0.0, 0.0], [0.5, 3.0])  # (0.125 + 2.5) / 2
     1.3125
@@ -113,8 +113,8 @@ def huber(y_true: Sequence[Any], y_pred: Sequence[Any], delta: Positive = 1.0) -
     terms = []
     for t, p in _pairs(y_true, y_pred):
         error = p - t
-        held = ops.clip(error, -delta, delta)  # which makes both cases one formula
-        terms.append(held * (error - 0.5 * held))
+        clipped = ops.clip(error, -delta, delta)  # which combines both cases in one formula
+        terms.append(clipped * (error - 0.5 * clipped))
     return _mean(terms)
 
 
@@ -137,7 +137,7 @@ def poisson(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
 
 
 def cosine_similarity(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
-    """−y·ŷ / (‖y‖ ‖ŷ‖): from −1 for the same direction to 1 for the opposite one.
+    """−y·ŷ / (‖y‖ ‖ŷ‖): −1 for the same direction, 1 for the opposite one.
 
     A norm below 1e-7 counts as 1e-7, so a vector of zeros gives 0.
 
@@ -185,7 +185,7 @@ def squared_hinge(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
 
 # ── Probabilities ──────────────────────────────────────────────────────────────────────────
 # Both ends are clipped twice: in the argument, so that no infinite slope is multiplied by 0,
-# and in the result, because 1 − 1e-7 is no float and the logarithm near 1 would show it.
+# and in the result, because no float equals 1 − 1e-7 and the logarithm near 1 would show it.
 
 _LOWEST, _HIGHEST = log(EPSILON), log1p(-EPSILON)
 
@@ -205,7 +205,7 @@ def _log_sigmoid_not(x: Any) -> Any:
 
 
 def _surprise(parts: Iterable[tuple[Any, Callable[[Any], Any], Any]]) -> Any:
-    """−Σ weight · log(p) over (weight, log, p); what has no weight is not even recorded."""
+    """−Σ weight · log(p) over (weight, log, p); terms with weight 0 are not even recorded."""
     terms = [-w * log(p) for w, log, p in parts if isinstance(w, Value) or w != 0.0]
     return terms[0] if len(terms) == 1 else ops.sum(terms)
 
@@ -220,9 +220,9 @@ def binary_crossentropy(
 
     Args:
         y_true: the labels.
-        y_pred: probabilities p, clipped to [1e-7, 1 − 1e-7] as Keras does: where the clip
-            acts, the gradient is 0. Or scores x with p = σ(x); then nothing is clipped, the
-            loss is y·softplus(−x) + (1 − y)·softplus(x), and no digit is lost.
+        y_pred: probabilities p, clipped to [1e-7, 1 − 1e-7] as in Keras, with gradient 0 where they
+            are clipped. Or scores x with p = σ(x); then nothing is clipped, the loss is
+            y·softplus(−x) + (1 − y)·softplus(x), and no digit is lost.
         from_logits: whether the predictions are scores.
         label_smoothing: s in [0, 1); the labels become y·(1 − s) + s/2.
 
@@ -250,14 +250,14 @@ def categorical_crossentropy(
 
     Args:
         y_true: the probability of each class, as in [0, 1, 0].
-        y_pred: p, divided by their sum and then clipped to [1e-7, 1 − 1e-7] as Keras does:
-            where the clip acts, the gradient is 0. Or scores x with p = softmax(x); then
-            nothing is clipped and no digit is lost.
+        y_pred: p, divided by their sum and then clipped to [1e-7, 1 − 1e-7] as in Keras, with
+            gradient 0 where they are clipped. Or scores x with p = softmax(x); then nothing is
+            clipped and no digit is lost.
         from_logits: whether the predictions are scores.
         label_smoothing: s in [0, 1); the targets become y·(1 − s) + s/n.
 
     Raises:
-        BadArgument: also for fewer than two classes, where it would always be 0.
+        BadArgument: also for fewer than two classes, for which it would always be 0.
 
     >>> round(categorical_crossentropy([0.0, 1.0], [0.5, 0.5]), 6)
     0.693147
@@ -266,7 +266,7 @@ def categorical_crossentropy(
     if len(ps) < 2:
         raise BadArgument(
             f"A categorical cross-entropy needs at least two classes. Received: {len(ps)} "
-            f"prediction per sample. For yes or no use binary_crossentropy."
+            f"prediction per sample. For two classes with one output use binary_crossentropy."
         )
     if label_smoothing:
         ts = [t * (1.0 - label_smoothing) + label_smoothing / len(ts) for t in ts]
@@ -279,7 +279,7 @@ def categorical_crossentropy(
 def sparse_categorical_crossentropy(
     y_true: Sequence[Any], y_pred: Sequence[Any], from_logits: Flag = False
 ) -> Any:
-    """−log p of the one class that is right: `categorical_crossentropy` told by a number.
+    """−log p of the right class: `categorical_crossentropy` with the class as a number.
 
     Args:
         y_true: one whole number, the class, counted from 0.
@@ -287,7 +287,7 @@ def sparse_categorical_crossentropy(
         from_logits: as there.
 
     Raises:
-        BadArgument: also if there is no such class.
+        BadArgument: also if that class does not exist.
 
     >>> round(sparse_categorical_crossentropy([1], [0.5, 0.5]), 6)
     0.693147
@@ -298,7 +298,7 @@ def sparse_categorical_crossentropy(
 
 
 def class_index(y_true: Sequence[Any], classes: int) -> int:
-    """The class that a sample's only target names.
+    """The class in a sample's only target.
 
     Raises:
         BadArgument: if it is not one whole number from 0 to below ``classes``.
@@ -308,14 +308,14 @@ def class_index(y_true: Sequence[Any], classes: int) -> int:
     """
     if len(y_true) != 1:
         raise BadArgument(
-            f"A sparse target is one number, the class. Received: {len(y_true)} numbers. "
+            f"A sparse target must be one number, the class. Received: {len(y_true)} numbers. "
             f"For one number per class use the categorical form."
         )
     target = plain(y_true[0])
     if not (target.is_integer() and 0 <= target < classes):
         raise BadArgument(
-            f"A sparse target is a whole number from 0 to {classes - 1}, as there are {classes} "
-            f"predictions per sample. Received: {target!r}."
+            f"A sparse target must be a whole number from 0 to {classes - 1}, as there are "
+            f"{classes} predictions per sample. Received: {target!r}."
         )
     return int(target)
 
@@ -367,7 +367,7 @@ _SQUASHED_BY: dict[str, Callable[[Any], Any]] = {
 }
 
 
-_SINGLE = frozenset((float, int, Value))  # the usual ones, told apart quickly
+_SINGLE = frozenset((float, int, Value))  # the usual types, for a quick test
 
 
 def samples(ys: Any) -> list[list[Any]]:
@@ -380,27 +380,27 @@ def samples(ys: Any) -> list[list[Any]]:
     ([[1.0], [2.0]], [[1.0, 2.0], [3.0, 4.0]])
     """
     if isinstance(ys, Value) or not hasattr(ys, "__iter__"):
-        raise BadArgument(f"A batch is a list of samples. Received: {ys!r}. Write [{ys!r}].")
+        raise BadArgument(f"A batch must be a list of samples. Received: {ys!r}. Write [{ys!r}].")
     return [[y] if type(y) in _SINGLE else y if type(y) is list else flatten(y)[0] for y in ys]
 
 
 class Compared(Named):
-    """What `Loss` and the metrics share: a function applied to the samples of a batch.
+    """A function applied to the samples of a batch: the base class of `Loss` and the metrics.
 
-    A function of yours gets the whole batch, as in Keras: the list of targets and the list of
-    predictions, in which a sample of one number is that number and any other sample a list.
-    It returns one number for the batch, or a list with one per sample.
+    A user-defined function gets the whole batch, as in Keras: the list of targets and the list of
+    predictions, in which a sample of one number is that number and any other sample is a list. It
+    returns one number for the batch, or a list with one per sample.
     """
 
     def per_sample(self, y_true: Any, y_pred: Any) -> Any:
-        """The list of results, one per sample; or the one number that a function of yours gave.
+        """The list of results, one per sample; or the single number of a user-defined function.
 
         Args:
             y_true: a batch of targets, see `samples`.
             y_pred: a batch of as many predictions.
 
         Raises:
-            BadArgument: for batches of different or no length, and whatever does not fit.
+            BadArgument: for batches that are empty, differ in length or do not match.
         """
         targets, predictions = samples(y_true), samples(y_pred)
         n = len(predictions)
@@ -412,20 +412,20 @@ class Compared(Named):
         if self.built_in:
             pairs = zip(targets, predictions)
             return [self.function(t, p, **self.settings) for t, p in pairs]
-        found = self.function(_bare(targets), _bare(predictions), **self.settings)
-        if isinstance(found, Value) or (is_real(found) and not getattr(found, "shape", ())):
-            return found
-        values = flatten(found)[0]
+        results = self.function(_bare(targets), _bare(predictions), **self.settings)
+        if isinstance(results, Value) or (is_real(results) and not getattr(results, "shape", ())):
+            return results
+        values = flatten(results)[0]
         if len(values) != n:
             raise BadArgument(
-                f"The {self.kind} {self.name} returns one number for the batch, or one for each "
-                f"of its {n} samples. Received: {len(values)} numbers."
+                f"The {self.kind} {self.name} must return one number for the batch, or one for "
+                f"each of its {n} samples. Received: {len(values)} numbers."
             )
         return values
 
 
 def _bare(batch: list[list[Any]]) -> list[Any]:
-    """The numbers themselves, where every sample is just one."""
+    """The numbers themselves, if every sample is just one."""
     return [sample[0] for sample in batch] if all(len(s) == 1 for s in batch) else batch
 
 
@@ -433,7 +433,7 @@ def weights_of(sample_weight: Any, n: int) -> list[float]:
     """One weight per sample, as floats.
 
     Raises:
-        BadArgument: if there are not ``n``.
+        BadArgument: if there are not ``n`` of them.
 
     >>> weights_of([1, 0.5], 2)
     [1.0, 0.5]
@@ -448,9 +448,9 @@ class Loss(Compared):
     """A loss of batches: a function for every sample, and a reduction to one number.
 
     Args:
-        function: a name of `LOSSES` or an alias; or a function of yours on whole batches, see
-            `Compared`. One that returns a single number for the batch has done the reduction.
-        reduction: with n losses Lᵢ and weights wᵢ (all 1 if not given), as Keras defines them:
+        function: a name of `LOSSES` or an alias; or a user-defined function of whole batches, see
+            `Compared`. If it returns a single number, that is the reduced loss.
+        reduction: with n losses Lᵢ and weights wᵢ (default 1), as Keras defines them:
             "sum_over_batch_size" or "mean": Σ wᵢ·Lᵢ / n, also with weights;
             "mean_with_sample_weight": Σ wᵢ·Lᵢ / Σ wᵢ, or 0 where Σ wᵢ is 0;
             "sum": Σ wᵢ·Lᵢ;
@@ -493,16 +493,16 @@ class Loss(Compared):
             sample_weight: one number per sample, or None for all 1.
 
         Raises:
-            BadArgument: if the numbers of samples, outputs or weights do not fit.
+            BadArgument: if the numbers of samples, outputs or weights do not match.
         """
         return self.reduced(self.per_sample(y_true, y_pred), sample_weight)
 
     def reduced(self, losses: Any, sample_weight: Any = None) -> Any:
-        """What `per_sample` gave, made one number by the reduction; arguments as for a call."""
+        """The results of `per_sample` reduced to one number; arguments as for a call."""
         if not isinstance(losses, list):
             if sample_weight is not None:
                 raise BadArgument(
-                    f"The loss {self.name} gives one number for the whole batch, so samples "
+                    f"The loss {self.name} returns one number for the whole batch, so samples "
                     f"can't be weighted. Return a list with one number per sample."
                 )
             return losses
@@ -521,7 +521,7 @@ class Loss(Compared):
 
         Args:
             total: Σ wᵢ·Lᵢ.
-            count: how many samples there are.
+            count: the number of samples.
             weight: Σ wᵢ, None if there are no weights.
 
         >>> Loss("mse").of_sum(3.0, 2.0), Loss("mse", reduction="sum").of_sum(3.0, 2.0)
@@ -534,15 +534,15 @@ class Loss(Compared):
         return total / count
 
     def config(self) -> dict[str, Any]:
-        """All that there is to save; see `Named.config`."""
+        """Everything to save; see `Named.config`."""
         return {**super().config(), "reduction": self.reduction}
 
     def before(self, activation: Callable[[Any], Any]) -> Loss | None:
-        """This loss as a function of what goes into ``activation``, if it can be one.
+        """This loss as a function of the inputs of ``activation``, if that is possible.
 
-        A cross-entropy of sigmoid or softmax outputs is one of scores, too, and then needs no
-        clip: a model that is certain and wrong still learns. Keras on TensorFlow looks behind
-        these two activations for the scores, on other backends it does not.
+        A cross-entropy of sigmoid or softmax outputs is also a function of the scores, which needs
+        no clipping: a model that is certain and wrong still learns. Keras on TensorFlow uses the
+            scores behind these two activations; on other backends it does not.
 
         >>> Loss("bce").before(ops.sigmoid)
         Loss('binary_crossentropy', from_logits=True)
@@ -556,12 +556,12 @@ class Loss(Compared):
 
 
 def loss(which: str | Callable[..., Any] | Loss) -> Loss:
-    """The loss of that name, or of that function; a Loss is taken as it is.
+    """The loss for a name or a function; a Loss is returned as it is.
 
-    Names are those of `LOSSES`, also as Keras writes its classes, and its abbreviations.
+    Names are those of `LOSSES`, of Keras's classes, and Keras's abbreviations.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
 
     >>> loss("MSE").name, loss("MeanSquaredError").name, loss("huber").settings
     ('mean_squared_error', 'mean_squared_error', {'delta': 1.0})

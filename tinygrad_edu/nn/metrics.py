@@ -1,8 +1,8 @@
-"""How good predictions are, in plain numbers that people read: means over all samples seen.
+"""Metrics of predictions, as plain numbers for people to read: means over all samples seen.
 
-A metric takes in batch after batch with ``update`` and says ``result()`` at any time;
-``reset()`` starts again. `METRICS` is the table: a function per metric, for one sample, as in
-`LOSSES`. All but R² are means of such functions.
+A metric takes batch after batch with ``update``; ``result()`` returns its value at any time, and
+``reset()`` starts again. `METRICS` is a table with one function per metric, for one sample, as in
+`LOSSES`. All metrics except R² are means of such functions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def _same_length(y_true: Sequence[Any], y_pred: Sequence[Any]) -> None:
 
 
 def _largest(xs: Sequence[Any]) -> Any:
-    """Where the largest stands, the first of several; by rows, so that it can be recorded."""
+    """The position of the largest number, the first of equals; made of rows, so it can be
+    recorded."""
     best, place = xs[0], 0.0
     for i, x in enumerate(xs[1:], 1):
         ahead = ops.greater(x, best)
@@ -45,7 +46,7 @@ def _largest(xs: Sequence[Any]) -> Any:
 
 
 def binary_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any], threshold: Finite = 0.5) -> Any:
-    """The share of outputs on the right side: ŷᵢ > threshold where yᵢ is 1, else not.
+    """The fraction of correct outputs: ŷᵢ > threshold where yᵢ is 1, otherwise not.
 
     Args:
         y_true: labels 0 or 1.
@@ -61,7 +62,7 @@ def binary_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any], threshold: Fin
 
 
 def categorical_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
-    """1 if the largest prediction is where the largest target is, else 0.
+    """1 if the largest prediction is at the position of the largest target, else 0.
 
     >>> categorical_accuracy([0.0, 1.0, 0.0], [0.2, 0.5, 0.3])
     1.0
@@ -71,7 +72,7 @@ def categorical_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
 
 
 def sparse_categorical_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
-    """1 if the largest prediction is that of the class which the only target names, else 0.
+    """1 if the largest prediction is that of the class in the only target, else 0.
 
     >>> sparse_categorical_accuracy([1.0], [0.2, 0.5, 0.3])
     1.0
@@ -80,7 +81,7 @@ def sparse_categorical_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) ->
 
 
 def accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
-    """The accuracy that fits, chosen by the numbers of outputs and targets as Keras does.
+    """The suitable accuracy, chosen by the numbers of outputs and targets as Keras does.
 
     One output: `binary_accuracy`; several outputs and one target:
     `sparse_categorical_accuracy`; else `categorical_accuracy`.
@@ -96,7 +97,7 @@ def accuracy(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
 
 
 def root_mean_squared_error(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
-    """(1/n) Σ (ŷᵢ − yᵢ)², of whose mean over all samples the metric takes the root.
+    """(1/n) Σ (ŷᵢ − yᵢ)²; the metric is the root of its mean over all samples.
 
     >>> root_mean_squared_error([0.0], [2.0]), metric("rmse").name
     (4.0, 'root_mean_squared_error')
@@ -131,10 +132,10 @@ class Metric(Compared):
     """The mean of a function over all samples seen: Σ wᵢ·fᵢ / Σ wᵢ, nan before the first.
 
     Args:
-        function: a name of `METRICS` or an alias; or a function of yours on whole batches, see
-            `Compared`. Where it gives one number for a batch, that counts for every sample of
-            it, so that the size of batches makes no difference to a mean. (Keras counts it
-            once per batch.)
+        function: a name of `METRICS` or an alias; or a user-defined function of whole batches, see
+            `Compared`. If it returns one number for a batch, that counts for every sample of the
+            batch, so that the size of batches doesn't affect a mean. (Keras counts it once per
+            batch.)
         **settings: such as ``threshold=0.0``.
 
     Raises:
@@ -156,21 +157,21 @@ class Metric(Compared):
         self.reset()
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch.
+        """Add a batch.
 
         Args:
             y_true: the targets: a list of samples, each a number or a list of numbers.
-            y_pred: the predictions, likewise; of Values only their numbers are looked at.
+            y_pred: the predictions, likewise; of Values only the numbers are used.
             sample_weight: one number per sample, or None for all 1.
 
         Raises:
-            BadArgument: if the numbers of samples, outputs or weights do not fit.
+            BadArgument: if the numbers of samples, outputs or weights do not match.
         """
         targets, predictions = _floats(y_true), _floats(y_pred)
         n = len(predictions)
         weights = [1.0] * n if sample_weight is None else weights_of(sample_weight, n)
-        found = self.per_sample(targets, predictions)
-        values = found if isinstance(found, list) else [found] * n
+        results = self.per_sample(targets, predictions)
+        values = results if isinstance(results, list) else [results] * n
         for value, weight in zip(values, weights):
             self.total += weight * plain(value)
             self.weight += weight
@@ -186,10 +187,10 @@ class Metric(Compared):
 
 
 class R2Score(Metric):
-    """R² = 1 − Σ wᵢ(yᵢ − ŷᵢ)² / Σ wᵢ(yᵢ − ȳ)²: the share of the variance that is explained.
+    """R² = 1 − Σ wᵢ(yᵢ − ŷᵢ)² / Σ wᵢ(yᵢ − ȳ)²: the fraction of the variance that is explained.
 
-    1 is perfect, 0 no better than always predicting the mean ȳ. With several outputs it is
-    their mean. Targets that are all alike have no variance: R² is nan if they are met, else 0.
+    1 is perfect, 0 is no better than always predicting the mean ȳ. With several outputs it is the
+    mean of theirs. If all targets are equal, R² is nan if the predictions match them, else 0.
 
     >>> r2 = R2Score()
     >>> r2.update([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
@@ -204,16 +205,16 @@ class R2Score(Metric):
         super().__init__(function)
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch; see `Metric.update`."""
+        """Add a batch; see `Metric.update`."""
         targets, predictions = _floats(y_true), _floats(y_pred)
-        self.per_sample(targets, predictions)  # which says what does not fit
+        self.per_sample(targets, predictions)  # which raises if the shapes do not match
         n = len(targets)
         weights = [1.0] * n if sample_weight is None else weights_of(sample_weight, n)
         for weight, ts, ps in zip(weights, targets, predictions):
             self.weight += weight
             for j, (t, p) in enumerate(zip(ts, ps)):
                 mean, spread, error = self.outputs.get(j, (0.0, 0.0, 0.0))
-                # West's update: Σ y² − n·ȳ² would cancel when ȳ is large beside the spread.
+                # West's update: Σ y² − n·ȳ² would cancel if ȳ is large compared with the spread.
                 off = t - mean
                 mean += off * weight / self.weight if weight else 0.0
                 spread += weight * off * (t - mean)
@@ -236,12 +237,12 @@ def _floats(ys: Any) -> list[list[float]]:
 
 
 def metric(which: str | Callable[..., Any] | Metric) -> Metric:
-    """The metric of that name, or of that function; a Metric is taken as it is.
+    """The metric for a name or a function; a Metric is returned as it is.
 
-    Names are those of `METRICS`, "r2_score", abbreviations, and what Keras calls its classes.
+    Names are those of `METRICS`, "r2_score", abbreviations, and the names of Keras's classes.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
 
     >>> metric("acc").name, metric("RootMeanSquaredError").name, metric("r2").name
     ('accuracy', 'root_mean_squared_error', 'r2_score')
@@ -252,6 +253,6 @@ def metric(which: str | Callable[..., Any] | Metric) -> Metric:
         return Metric(which.function, **which.settings)
     if callable(which):
         return Metric(which)
-    known, aliases = {**METRICS, **R2Score.table}, {**ALIASES, **R2Score.aliases}
-    name = look_up("metric", which, known, aliases)
+    names, aliases = {**METRICS, **R2Score.table}, {**ALIASES, **R2Score.aliases}
+    name = look_up("metric", which, names, aliases)
     return R2Score() if name in R2Score.table else Metric(name)

@@ -1,4 +1,4 @@
-"""`Module`: something that has parameters."""
+"""`Module`: an object with parameters."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Module:
-    """The parent of neurons, layers and models: it finds its parameters by itself.
+    """The base class of neurons, layers and models, which finds its own parameters.
 
-    Every leaf Value in an attribute is a parameter, also within other Modules, lists, tuples,
-    dicts, NumPy arrays, dataclasses and whatever else `register_container` was told of, unless
-    its role is input, target or constant. A parameter that is shared is named once.
+    Every leaf Value in an attribute is a parameter unless its role is input, target or constant.
+    That includes Values inside other Modules, lists, tuples, dicts, NumPy arrays, dataclasses and
+    types registered with `register_container`. A shared parameter is listed once.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -59,19 +59,19 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter with its path, such as ``layers.0.neurons.2.w.1``."""
-        for path, found in self._walk():
-            if isinstance(found, Value) and found.op is None and found.role in (None, "parameter"):
-                yield path, found
+        for path, node in self._walk():
+            if isinstance(node, Value) and node.op is None and node.role in (None, "parameter"):
+                yield path, node
 
     def train(self, training: bool = True) -> Self:
-        """Tell this module and all within that they are being trained, which matters to dropout."""
-        for _, found in self._walk():
-            if isinstance(found, Module):
-                found.training = training
+        """Put this module and those inside it in training mode, which matters for dropout."""
+        for _, part in self._walk():
+            if isinstance(part, Module):
+                part.training = training
         return self
 
     def eval(self) -> Self:
-        """Tell this module and all within that they are being used, no longer trained."""
+        """Put this module and those inside it in evaluation mode, for use after training."""
         return self.train(False)
 
     def state_dict(self) -> dict[str, float]:
@@ -84,11 +84,11 @@ class Module:
         return {path: parameter.data for path, parameter in self.named_parameters()}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Set all parameters to numbers that `state_dict` gave.
+        """Set all parameters to the numbers of a `state_dict`.
 
         Raises:
             BadArgument: if a path is missing or unknown; nothing is changed then.
-            NotANumber: if something there is no number; nothing is changed then.
+            NotANumber: if an entry is not a number; nothing is changed then.
         """
         parameters = dict(self.named_parameters())
         if parameters.keys() != state.keys():
@@ -110,14 +110,14 @@ class Module:
         return f"<{type(self).__name__} of {count:,} parameter{'s' * (count != 1)}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show: a table of the parameters, of many the first and last ones."""
+        """For notebooks: a table of the parameters; if there are many, the first and last ones."""
         text = {"text/plain": repr(self)}
         if not wants_html(include, exclude):
             return text
         rows = [[path, f"{p.data:.6g}", f"{p.grad:.6g}"] for path, p in self.named_parameters()]
         shown = table(["parameter", "value", "gradient"], ends(rows)) if rows else ""
-        told = escape(repr(self) if len(repr(self)) <= 200 else f"{repr(self)[:199]}…")
-        return {**text, "text/html": f"<p>{told}</p>{shown}"}
+        heading = escape(repr(self) if len(repr(self)) <= 200 else f"{repr(self)[:199]}…")
+        return {**text, "text/html": f"<p>{heading}</p>{shown}"}
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""

@@ -1,8 +1,7 @@
-"""Functions that go by a name: a loss, a metric, an initialiser, a regulariser, with settings.
+"""Functions with a name and settings: losses, metrics, initialisers, regularisers.
 
-Each of these rooms is a table from names to plain functions. A function's settings are its
-arguments with a default, and an argument's type says what it may be, as in
-``delta: Positive = 1.0``.
+Each kind has a table from names to plain functions. A function's settings are its arguments with a
+default, and an argument's type states its limits, as in ``delta: Positive = 1.0``.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ _BEFORE_A_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 def look_up(
     kind: str, name: object, table: Mapping[str, Any], aliases: Mapping[str, str] | None = None
 ) -> str:
-    """The name in the table that ``name`` means, also written like a class or as an alias.
+    """The name in the table for ``name``, which may be written like a class or as an alias.
 
     Args:
-        kind: what is looked up, for the error.
-        name: what somebody wrote.
-        table: what there is, under names like ``mean_squared_error``.
+        kind: the kind of function, for the error.
+        name: the name to look up.
+        table: the functions, under names like ``mean_squared_error``.
         aliases: other names for some of them.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
 
     >>> table, aliases = {"log_cosh": ..., "kl_divergence": ...}, {"logcosh": "log_cosh"}
     >>> [look_up("loss", name, table, aliases) for name in ("LogCosh", "logcosh", "KLDivergence")]
@@ -49,20 +48,20 @@ def look_up(
 
 
 class Named:
-    """A function from a table under its name there, or one of yours, with its settings.
+    """A function from a table, or a user-defined one, with its settings.
 
     Args:
         function: a name, an alias, or a function.
         **settings: arguments of the function by name; the others keep their defaults.
 
     Attributes:
-        name: of the function, in the table if it is from there.
+        name: the name of the function, as in the table if it is from there.
         function: the function itself.
         settings: every setting by name.
 
     Raises:
         NameUnknown: for a name that is not in the table, or a setting it does not have.
-        NotANumber: for a setting that is no number.
+        NotANumber: for a setting that is not a number.
         BadArgument: for a setting beyond its limits.
     """
 
@@ -85,14 +84,14 @@ class Named:
         return self.table.get(self.name) is self.function
 
     def config(self) -> dict[str, Any]:
-        """All that there is to save, as JSON holds it: ``type(x)(**x.config())`` is x again.
+        """Everything to save, as JSON can store it: ``type(x)(**x.config())`` equals x.
 
         Raises:
-            BadArgument: for a function of yours, which can't be saved as data.
+            BadArgument: for a user-defined function, which can't be saved as data.
         """
         if not self.built_in:
             raise BadArgument(
-                f"A {self.kind} of yours is a function, which can't be saved as data. "
+                f"A user-defined {self.kind} is code, which can't be saved as data. "
                 f"Received: {self.function!r}. Use one of: {', '.join(self.table)}."
             )
         return {"function": self.name, **self.settings}
@@ -103,7 +102,7 @@ class Named:
         return f"{type(self).__name__}({', '.join([repr(self.name), *changed])})"
 
     def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The settings of a function from the table: those given, and defaults for the rest."""
+        """The settings of a function from the table: the given ones, and defaults for the rest."""
         settings = _defaults(self.function)
         limits = get_type_hints(self.function, include_extras=True)
         for name, value in given.items():

@@ -1,4 +1,4 @@
-"""`Neuron`, `Layer` and `MLP`: w·x + b, many of them side by side, many of those in a row."""
+"""`Neuron`, `Layer` and `MLP`: w·x + b, several neurons side by side, several layers in a row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Seed = int | Random | None
 
 
 def subscript(name: str, i: int, of: int) -> str:
-    """The name of one of several, such as w₂; of only one, the name alone.
+    """The name of one of several things, such as w₂; a single one has the name alone.
 
     >>> subscript("w", 12, of=20), subscript("w", 1, of=1)
     ('w₁₂', 'w')
@@ -44,8 +44,8 @@ class Neuron(Module):
         nin: number of inputs.
         nonlin: False for a linear neuron, whatever the activation.
         activation: a name from `ACTIVATIONS` or a callable on Values.
-        seed: of the uniform initial weights in [-1, 1]; an int, or a random.Random to draw
-            from. The global random state is never touched. The bias starts at 0.
+        seed: for the initial weights, uniform in [-1, 1]; an int, or a random.Random to draw from.
+            The global random state is never used. The bias starts at 0.
 
     >>> neuron = Neuron(2, nonlin=False, seed=0)
     >>> neuron.w[0].data, neuron.w[1].data = 2.0, 3.0
@@ -72,11 +72,11 @@ class Neuron(Module):
         ]
         self.b = Value(0.0, name="b", role="parameter")
         self.nonlin = bool(nonlin)
-        named = _activation(activation)  # looked up in either case: a misspelt name is an error
+        named = _activation(activation)  # always looked up: a misspelt name is an error
         self.activation = named if nonlin else ops.identity
 
     def __call__(self, x: Sequence[Number] | Number) -> Value:
-        """The output for one sample: ``nin`` numbers or Values (one may come without a list).
+        """The output for one sample: ``nin`` numbers or Values (a single one needs no list).
 
         Raises:
             BadArgument: if there are more or fewer.
@@ -97,14 +97,14 @@ class Neuron(Module):
         return f"{kinds.get(name, name)}Neuron({len(self.w)})"
 
 
-_activation = activation  # the parameter of Neuron bears the same name
+_activation = activation  # a parameter of Neuron has the same name
 
 
 class Layer(Module):
-    """``nout`` neurons that see the same inputs; arguments as for `Neuron`.
+    """``nout`` neurons with the same inputs; arguments as for `Neuron`.
 
-    Its output is a list, or for one neuron that neuron's output. Each neuron records within
-    a scope of its own.
+    Its output is a list, or with one neuron, that neuron's output. Each neuron records in its own
+    scope.
 
     >>> Layer(2, 3, seed=0)([1.0, 2.0])[0].scope
     'neuron 1'
@@ -127,7 +127,7 @@ class Layer(Module):
 
 
 class MLP(Module):
-    """Layers one after the other, all with the activation but the last, which is linear.
+    """Layers one after the other. All have the activation except the last, which is linear.
 
     Args:
         nin: number of inputs.

@@ -1,10 +1,10 @@
-"""How gradients change parameters: ten rules, with Keras's definitions, in float64.
+"""Optimisers: ten rules by which gradients change parameters, as Keras defines them, in float64.
 
-Each rule is one method, `update`: from a parameter w, its gradient g, the learning rate, the
-number t of the step (from 1) and what the rule remembers of this parameter, it returns the new
-w and the new memory. It is arithmetic and rows of the table, without an `if` on a number, so a
-model's training can record it on Values and compile it. All else is alike for all rules and
-stands once, in `Optimizer`: which parameters, which learning rate, clipping, decay, saving.
+Each rule is one method, `update`. It takes a parameter w, its gradient g, the learning rate, the
+number t of the step (from 1) and the rule's memory of this parameter, and returns the new w and the
+new memory. It consists of arithmetic and rows of the table, without an `if` on a number, so it can
+be recorded on Values and compiled for training. `Optimizer` contains everything that the rules
+share: parameters, learning rate, clipping, decay, saving.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ __all__ = [
 ]  # fmt: skip
 
 Memory: TypeAlias = dict[str, float]
-"""What a rule remembers of one parameter from step to step: named numbers."""
+"""A rule's memory of one parameter from step to step: named numbers."""
 
 CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
 
 
 class Update(NamedTuple):
-    """The numbers of one parameter's update, in the order in which they arise."""
+    """The numbers of one parameter's update, in the order in which they are computed."""
 
     before: float
     """The parameter."""
     gradient: float
-    """∂L/∂w, as ``backward`` left it."""
+    """∂L/∂w, as computed by ``backward``."""
     clipped: float
     """The gradient after clipping."""
     learning_rate: float
@@ -59,18 +59,18 @@ class Update(NamedTuple):
     decayed: float
     """The parameter after weight decay: w − w·decay·α."""
     memory: Memory
-    """What the rule remembers after it: momenta, averages of squares, ..."""
+    """The rule's memory after the step: momenta, averages of squares, ..."""
     after: float
     """The new parameter."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Optimizer(Settings):
-    """The parent of all optimisers, and what they share.
+    """The base class of all optimisers.
 
-    The parameters come first, or later: from `bind`, or with the first `step`. A number or a
-    schedule in first place is the learning rate, as in Keras: ``Adam(0.1)`` is
-    ``Adam(learning_rate=0.1)``. Settings may be changed at any time and are checked each time.
+    Pass the parameters as the first argument, or later to `bind` or the first `step`. If the first
+    argument is a number or a schedule, it is the learning rate, as in Keras: ``Adam(0.1)`` is
+        ``Adam(learning_rate=0.1)``. Settings may be changed at any time and are checked each time.
 
     Args:
         parameters: the Values to change. A list among them is one variable, such as the
@@ -79,19 +79,19 @@ class Optimizer(Settings):
             of steps taken so far.
         weight_decay: before each update w ← w − w·weight_decay·α, for biases too. It is
             decoupled from the gradient, whatever the rule.
-        clipvalue: each gradient is cut to at most this size.
-        clipnorm: the gradient of each variable is shrunk to at most this norm.
-        global_clipnorm: all gradients together are shrunk to at most this norm. (Pascanu,
+        clipvalue: each gradient is clipped to at most this size.
+        clipnorm: the gradient of each variable is scaled down to at most this norm.
+        global_clipnorm: all gradients together are scaled down to at most this norm. (Pascanu,
             Mikolov & Bengio, "On the difficulty of training recurrent neural networks", 2013.)
-        name: yours to choose; nothing depends on it.
+        name: any name; it has no effect.
 
     Attributes:
         parameters: a list of Values; None before they are bound.
-        memory: what the rule remembers, one dict per parameter.
+        memory: the rule's memory, one dict per parameter.
         iterations: number of steps taken.
 
     Raises:
-        NotANumber: for a setting or a parameter that is none.
+        NotANumber: for a setting or a parameter that is not a number.
         BadArgument: for a setting beyond its limits, or more than one way of clipping.
 
     A new rule is a dataclass with ``update`` and, if it remembers anything, ``start``:
@@ -116,19 +116,19 @@ class Optimizer(Settings):
     name: str | None = None
 
     def start(self) -> Memory:
-        """What the rule remembers of a parameter before its first step."""
+        """The rule's memory of a parameter before its first step."""
         return {}
 
     def update(self, w: float, g: float, rate: float, t: int, old: Memory) -> tuple[float, Memory]:
-        """The rule: the new parameter and the new memory. It changes nothing itself, and of what
-        training changes it reads its arguments only; otherwise `fit` can't compile it.
+        """The rule: returns the new parameter and the new memory. It has no side effects, and reads
+        only its arguments among the things that training changes; otherwise `fit` can't compile it.
 
         Args:
             w: the parameter, after weight decay.
             g: its gradient, after clipping.
             rate: the learning rate of this step.
             t: the number of this step, from 1.
-            old: what `update` returned last time, or `start`.
+            old: the memory that `update` returned last time, or `start`.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method update.")
 
@@ -136,7 +136,7 @@ class Optimizer(Settings):
         if args and _is_rate(args[0]) and (len(args) > 1 or "learning_rate" in settings):
             also = args[1] if len(args) > 1 else settings["learning_rate"]
             raise BadArgument(
-                f"A learning rate in first place is followed by settings with their names, such "
+                f"If the first argument is the learning rate, pass other settings by name, such "
                 f"as {cls.__name__}({args[0]!r}, weight_decay=0.1). "
                 f"Received: {args[0]!r} and {also!r}."
             )
@@ -146,7 +146,7 @@ class Optimizer(Settings):
         parameters, self.parameters = self.parameters, None
         self.memory: list[Memory] = []
         self.iterations = 0
-        self._sizes: list[int] = []  # of the variables: how many parameters each one has
+        self._sizes: list[int] = []  # the number of parameters in each variable
         if _is_rate(parameters):
             self.learning_rate = parameters
         elif parameters is not None:
@@ -154,7 +154,7 @@ class Optimizer(Settings):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "learning_rate":
-            if isinstance(value, Mapping):  # a schedule out of JSON
+            if isinstance(value, Mapping):  # a schedule from JSON
                 value = schedule_from_config(value)
             if callable(value):
                 object.__setattr__(self, name, value)
@@ -163,13 +163,13 @@ class Optimizer(Settings):
         for other in others:
             if getattr(self, other) is not None:
                 raise BadArgument(
-                    f"Gradients are clipped in one way. Received: {name}={value!r} and "
+                    f"Gradients can be clipped in only one way. Received: {name}={value!r} and "
                     f"{other}={getattr(self, other)!r}. Leave one of them out."
                 )
         super().__setattr__(name, value)
 
     def bind(self, parameters: Any) -> None:
-        """Take these parameters as the ones to change, with a fresh memory.
+        """Set the parameters to change, with a fresh memory.
 
         Binding the same ones again keeps the memory.
 
@@ -177,8 +177,8 @@ class Optimizer(Settings):
             parameters: Values, or lists of Values that are one variable each; or a Module.
 
         Raises:
-            NotANumber: if one is no Value.
-            BadArgument: if one is not a leaf or there twice, or if steps were already taken
+            NotANumber: if one is not a Value.
+            BadArgument: if one is not a leaf or is listed twice, or if steps were already taken
                 with other parameters.
         """
         variables = _variables(parameters)
@@ -186,7 +186,7 @@ class Optimizer(Settings):
         if self.parameters is None or list(map(id, flat)) != list(map(id, self.parameters)):
             if self.iterations:
                 raise BadArgument(
-                    f"This {type(self).__name__} remembers {self.iterations} steps of "
+                    f"This {type(self).__name__} has taken {self.iterations} steps with "
                     f"{len(self.parameters)} other parameters. Received: {len(flat)} parameters. "
                     f"Make a new optimizer for them."
                 )
@@ -196,33 +196,33 @@ class Optimizer(Settings):
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step, a number also where a schedule gives it.
+        """The learning rate of the next step, as a number even if a schedule computes it.
 
         Raises:
-            BadArgument: if the schedule gives no finite number from 0.
+            BadArgument: if the schedule returns anything but a finite number from 0.
         """
         return self.rate_at(self.iterations)
 
     def rate_at(self, step: int) -> float:
-        """The learning rate when so many steps were taken; raises as `rate` does."""
+        """The learning rate after ``step`` steps; raises as `rate` does."""
         if not callable(self.learning_rate):
             return self.learning_rate
         rate = number(self.learning_rate(step))
         if not isfinite(rate) or rate < 0.0:
             raise BadArgument(
-                f"A schedule gives learning rates, finite numbers from 0. Received: {rate!r} "
+                f"A schedule must return learning rates, finite numbers from 0. Received: {rate!r} "
                 f"at step {step} from {self.learning_rate!r}."
             )
         return rate
 
     def step(self, parameters: Any = None) -> None:
-        """Change every parameter by its gradient, once: all of them or, on an error, none.
+        """Update every parameter once: all of them or, if there is an error, none.
 
         Args:
-            parameters: what to `bind` first, if that was not done yet.
+            parameters: parameters to `bind` first, if that was not done yet.
 
         Raises:
-            BadArgument: if there are no parameters, or the schedule gives no learning rate.
+            BadArgument: if there are no parameters, or the schedule doesn't return a learning rate.
         """
         if parameters is not None:
             self.bind(parameters)
@@ -233,7 +233,7 @@ class Optimizer(Settings):
         self.iterations += 1
 
     def updates(self) -> list[Update]:
-        """What the next `step` would do to each parameter; nothing changes."""
+        """The update of each parameter by the next `step`; nothing changes."""
         if self.parameters is None:
             raise BadArgument(
                 f"{type(self).__name__} has no parameters yet. Write "
@@ -251,14 +251,15 @@ class Optimizer(Settings):
         t: Any,
         memory: Sequence[Mapping[str, Any]],
     ) -> list[Update]:
-        """Decay, clipping and the rule on numbers, or on Values to record them; nothing changes.
+        """Decay, clipping and the rule, on numbers or on Values (which records them); nothing
+        changes.
 
         Args:
             weights: the parameters before the step, in the order of `parameters`.
             gradients: ∂L/∂w of each.
             rate: the learning rate.
             t: the number of the step, from 1.
-            memory: what the rule remembers of each.
+            memory: the rule's memory of each.
 
         >>> w, g, rate = Value(1.0), Value(2.0), Value(0.1)
         >>> (update,) = SGD([w]).applied([w], [g], rate, 1, [{"m": 0.0}])
@@ -277,7 +278,7 @@ class Optimizer(Settings):
             before: the parameter before the step.
             raw, g: its gradient before and after clipping.
             rate, t: the learning rate and the number of the step, from 1.
-            old: what the rule remembers of it.
+            old: the rule's memory of it.
         """
         decay = self.weight_decay
         w = before - before * decay * rate if decay else before
@@ -285,10 +286,10 @@ class Optimizer(Settings):
         return Update(before, raw, g, rate, w, kept, after)
 
     def update_of(self, parameter: Value) -> Update:
-        """The numbers of what the next `step` would do to one parameter; nothing changes.
+        """The update of one parameter by the next `step`; nothing changes.
 
         Raises:
-            BadArgument: if it is none of the parameters.
+            BadArgument: if it is not one of the parameters.
 
         >>> w = Value(1.0)
         >>> (w * w).backward()
@@ -299,10 +300,12 @@ class Optimizer(Settings):
         for mine, update in zip(self.parameters, self.updates()):
             if mine is parameter:
                 return update
-        raise BadArgument(f"This optimizer does not change that Value. Received: {parameter!r}.")
+        raise BadArgument(
+            f"This Value is not a parameter of the optimizer. Received: {parameter!r}."
+        )
 
     def _never_raising(self, w: Any, g: Any, rate: Any, t: Any, old: Any) -> tuple[Any, Memory]:
-        """The rule on plain floats; where Python raises (0 / 0), with IEEE arithmetic."""
+        """The rule on plain floats; if Python raises (0 / 0), with IEEE arithmetic."""
         try:
             return self.update(w, g, rate, t, old)
         except (ArithmeticError, ValueError):
@@ -331,9 +334,9 @@ class Optimizer(Settings):
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def state_dict(self) -> dict[str, Any]:
-        """All that steps have changed, as JSON holds it, exact to the bit.
+        """Everything that steps have changed, as JSON can store it, exact to the bit.
 
-        With `config` it is what it takes to resume: training goes on as if uninterrupted.
+        Together with `config` it suffices to resume training as if it had not been interrupted.
 
         >>> w = Value(1.0)
         >>> (w * w).backward()
@@ -349,18 +352,18 @@ class Optimizer(Settings):
         }
 
     def load_state_dict(self, state: Any) -> None:
-        """Take up what `state_dict` gave, for as many parameters in the same order.
+        """Load the result of `state_dict`, for as many parameters in the same order.
 
         Raises:
-            BadArgument: if it is of another optimizer, or of another number of parameters;
-                nothing was changed then.
-            NotANumber: if it holds something that is none.
+            BadArgument: if it belongs to another optimizer, or to another number of parameters;
+                nothing is changed then.
+            NotANumber: if an entry is not a number.
         """
         keys, mine = {"class", "iterations", "memory"}, type(self).__name__
         if not isinstance(state, Mapping) or state.keys() != keys:
             raise BadArgument(
-                f"The state of an optimizer is a dict with {', '.join(sorted(keys))}, as "
-                f"state_dict() gives. Received: "
+                f"The state of an optimizer must be a dict with {', '.join(sorted(keys))}, as "
+                f"state_dict() returns. Received: "
                 f"{sorted(map(str, state)) if isinstance(state, Mapping) else state!r}."
             )
         iterations, columns = state["iterations"], state["memory"]
@@ -369,7 +372,7 @@ class Optimizer(Settings):
         iterations = check_whole("The number of iterations", iterations, 0)
         if not isinstance(columns, Mapping) or columns.keys() != self.start().keys():
             raise BadArgument(
-                f"{mine} remembers {', '.join(self.start()) or 'nothing'}. Received: "
+                f"{mine} stores {', '.join(self.start()) or 'nothing'}. Received: "
                 f"{', '.join(map(str, columns)) if isinstance(columns, Mapping) else columns!r}."
             )
         count = len(self.parameters or ())
@@ -386,12 +389,12 @@ class Optimizer(Settings):
 
 
 def _is_rate(x: Any) -> bool:
-    """Whether what stands in first place is a learning rate: a number or a schedule."""
+    """Whether the first argument is a learning rate: a number or a schedule."""
     return is_real(x) or (callable(x) and not hasattr(x, "parameters"))  # a Module has those
 
 
 def _variables(parameters: Any) -> list[list[Value]]:
-    """The parameters of each variable: leaves, each of them once."""
+    """The parameters of each variable: leaves, without duplicates."""
     if hasattr(parameters, "parameters"):
         parameters = parameters.parameters()
     if isinstance(parameters, Value) or not isinstance(parameters, Iterable):
@@ -400,14 +403,16 @@ def _variables(parameters: Any) -> list[list[Value]]:
     seen: set[int] = set()
     for parameter in (p for variable in variables for p in variable):
         if not isinstance(parameter, Value):
-            raise NotANumber(f"An optimizer changes Values. Received: {parameter!r}.")
+            raise NotANumber(
+                f"The parameters of an optimizer must be Values. Received: {parameter!r}."
+            )
         if parameter.op is not None:
             raise BadArgument(
-                f"An optimizer changes leaves. Received: the result of {parameter.op.name}, "
-                f"{parameter!r}. Pass the Values it was made from."
+                f"The parameters of an optimizer must be leaves. Received: the result of "
+                f"{parameter.op.name}, {parameter!r}. Pass the Values it was made from."
             )
         if id(parameter) in seen:
-            raise BadArgument(f"Each parameter is given once. Received twice: {parameter!r}.")
+            raise BadArgument(f"A parameter is listed twice. Received: {parameter!r}.")
         seen.add(id(parameter))
     return variables
 
@@ -415,7 +420,7 @@ def _variables(parameters: Any) -> list[list[Value]]:
 def _shrunk(gradients: Sequence[Any], bound: float) -> list[Any]:
     """The gradients times min(1, bound / norm); all nan if their norm is not finite."""
     largest = reduce(maximum, map(abs, gradients), 0.0)
-    unit = where(equal(largest, 0.0), 1.0, largest)  # so that no square overflows or vanishes
+    unit = where(equal(largest, 0.0), 1.0, largest)  # so that no square overflows or underflows
     norm = unit * sqrt(total([square(g / unit) for g in gradients]))
     scale = where(less(norm, inf), bound / maximum(norm, bound), nan)
     return [g * scale for g in gradients]
@@ -426,13 +431,13 @@ def _shrunk(gradients: Sequence[Any], bound: float) -> list[Any]:
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class SGD(Optimizer):
-    """Gradient descent, with momentum if wanted.
+    """Gradient descent, optionally with momentum.
 
         m ← μ·m − α·g
         w ← w + m                  or, with Nesterov's look ahead, w + μ·m − α·g
 
-    Without momentum that is w ← w − α·g. The learning rate stands inside m, so a schedule
-    changes only what is added from now on.
+    Without momentum that is w ← w − α·g. The learning rate is part of m, so a schedule affects only
+    later gradients.
 
     Robbins & Monro 1951; Polyak 1964 (momentum); Nesterov 1983, in the form of Sutskever et
     al., "On the importance of initialization and momentum in deep learning", 2013.
@@ -465,18 +470,17 @@ class SGD(Optimizer):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Adam(Optimizer):
-    """Each parameter has a pace of its own: mean gradient over root mean square gradient.
+    """Each parameter has its own pace: mean gradient over root mean square gradient.
 
         m ← m + (g − m)·(1 − β₁)
         v ← v + (g² − v)·(1 − β₂)
         w ← w − α·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m / (√v + ε)
 
-    m and v start at 0; the fraction of powers makes up for that. With ``amsgrad`` the largest
-    v so far stands below the root, so the pace of a parameter never quickens again.
+    m and v start at 0; the fraction of powers corrects for that. With ``amsgrad`` the root is of
+    the largest v so far, so the pace of a parameter never increases again.
 
     Kingma & Ba, "Adam: A Method for Stochastic Optimization", 2015; Reddi, Kale & Kumar, "On
-    the Convergence of Adam and Beyond", 2018 (amsgrad). ε stands where the paper's remark
-    "ε hat" has it, and is 1e-7.
+    the Convergence of Adam and Beyond", 2018 (amsgrad). ε is the paper's "ε hat", and is 1e-7.
 
     Args:
         beta_1: β₁, how much of the mean gradient is kept.
@@ -532,7 +536,7 @@ class AdamW(Adam):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Nadam(Optimizer):
-    """`Adam` with Nesterov's look ahead.
+    """`Adam` with Nesterov's lookahead.
 
         uₜ = β₁·(1 − ½·0.96ᵗ),  Uₜ = u₁·u₂·…·uₜ
         m ← m + (g − m)·(1 − β₁)
@@ -544,7 +548,7 @@ class Nadam(Optimizer):
     Dozat, "Incorporating Nesterov Momentum into Adam", 2016.
 
     Args:
-        beta_1: β₁, what the momentum uₜ grows towards.
+        beta_1: β₁, the limit of the momentum uₜ.
         beta_2: β₂, how much of the mean square is kept.
         epsilon: ε, against division by 0.
 
@@ -577,7 +581,7 @@ class Nadam(Optimizer):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Adamax(Optimizer):
-    """`Adam` with the largest gradient (fading) in place of the root mean square.
+    """`Adam` with the largest gradient, which decays, instead of the root mean square.
 
         m ← m + (g − m)·(1 − β₁)
         u ← max(β₂·u, |g|)
@@ -587,7 +591,7 @@ class Adamax(Optimizer):
 
     Args:
         beta_1: β₁, how much of the mean gradient is kept.
-        beta_2: β₂, how slowly the largest gradient fades.
+        beta_2: β₂, how slowly the largest gradient decays.
         epsilon: ε, against division by 0.
 
     The other arguments and errors are those of `Optimizer`.
@@ -621,7 +625,7 @@ class RMSprop(Optimizer):
         m ← μ·m + α·g / √(v + ε)       centered: √(v − a² + ε), the standard deviation
         w ← w − m
 
-    ε stands within the root.
+    ε is inside the root.
 
     Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012; Graves, "Generating
     Sequences With Recurrent Neural Networks", 2013 (centered).
@@ -630,7 +634,7 @@ class RMSprop(Optimizer):
         rho: ρ, how much of the averages is kept.
         momentum: μ, from 0 to below 1.
         epsilon: ε, against division by 0.
-        centered: whether to take the mean gradient off.
+        centered: whether to subtract the mean gradient.
 
     The other arguments and errors are those of `Optimizer`.
 
@@ -653,7 +657,7 @@ class RMSprop(Optimizer):
         v = self.rho * old["v"] + (1.0 - self.rho) * (g * g)
         a = self.rho * old["a"] + (1.0 - self.rho) * g
         variance = v - a * a + self.epsilon if self.centered else v + self.epsilon
-        # Below 0 is a constant gradient, rounded: Keras gives nan there.
+        # Rounding makes this negative for a constant gradient: Keras gives nan there.
         variance = where(less(variance, 0.0), self.epsilon, variance)
         m = self.momentum * old["m"] + rate * g / sqrt(variance)
         return w - m, {"v": v, "a": a, "m": m}
@@ -735,14 +739,14 @@ class Adadelta(Optimizer):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Ftrl(Optimizer):
-    """Follow the regularised leader: of all w the one that would have been best so far.
+    """Follow the regularised leader: w becomes the one that would have been best so far.
 
         n' = n + g²
         z ← z + g + 2·shrinkage·w − (n'ᵖ − nᵖ)/α · w         p = −learning_rate_power
         w ← (clip(z, −l₁, l₁) − z) / (n'ᵖ/α + 2·l₂ + β/α)
 
-    It solves for w anew at each step, so where |z| ≤ l₁ it is exactly 0, and the parameter's
-    first number is all but forgotten at the first step. At α = 0 nothing moves.
+    It solves for w anew at each step, so w is exactly 0 where |z| ≤ l₁, and the first step almost
+    forgets the parameter's initial number. At α = 0 nothing moves.
 
     McMahan et al., "Ad Click Prediction: a View from the Trenches", 2013.
 
@@ -751,8 +755,8 @@ class Ftrl(Optimizer):
         initial_accumulator_value: n at the start.
         l1_regularization_strength: l₁.
         l2_regularization_strength: l₂.
-        l2_shrinkage_regularization_strength: shrinkage, which acts on the gradient.
-        beta: β, a floor below the pace.
+        l2_shrinkage_regularization_strength: shrinkage, which is added to the gradient.
+        beta: β, a lower limit of the denominator.
 
     The other arguments and errors are those of `Optimizer`.
 
@@ -780,14 +784,14 @@ class Ftrl(Optimizer):
         z = old["z"] + pull - (n**p - old["n"] ** p) / rate * w
         l2 = self.l2_regularization_strength + self.beta / (2.0 * rate)
         after = (clip(z, -l1, l1) - z) / (n**p / rate + 2.0 * l2)
-        still = equal(rate, 0.0)  # the formula divides by it, and Keras gives nan
+        still = equal(rate, 0.0)  # the formula would divide by 0, and Keras gives nan
         kept = {"n": where(still, old["n"], n), "z": where(still, old["z"], z)}
         return where(still, w, after), kept
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Lion(Optimizer):
-    """Only the sign of the momentum: every step is α long.
+    """Uses only the sign of the momentum: every step has length α.
 
         w ← w − α·sign(β₁·m + (1 − β₁)·g)
         m ← β₂·m + (1 − β₂)·g
@@ -795,7 +799,7 @@ class Lion(Optimizer):
     Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023.
 
     Args:
-        beta_1: β₁, how much of m decides the sign; 0 is descent by the sign of the gradient.
+        beta_1: β₁, the weight of m in the sign; with 0, the sign of the gradient decides.
         beta_2: β₂, how much of m is kept.
 
     The other arguments and errors are those of `Optimizer`.
@@ -822,18 +826,17 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     cls.__name__.lower(): cls
     for cls in (Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, Nadam, RMSprop, SGD)
 }
-"""Every optimiser by Keras's name. Add yours, and `optimizer` knows it."""
+"""Every optimiser by Keras's name. Add your own here, and `optimizer` finds it."""
 
 
 def optimizer(which: Any) -> Optimizer:
-    """The optimiser of that name, with its defaults; an optimiser is taken as it is.
+    """The optimiser of that name, with its defaults; an optimiser is returned as it is.
 
     Args:
-        which: a name from `OPTIMIZERS`, in capitals or not; an `Optimizer`; or a dict as
-            ``config()`` gives.
+        which: a name from `OPTIMIZERS`, in any case; an `Optimizer`; or a dict from ``config()``.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
         BadArgument: for anything else.
 
     >>> optimizer("adam")
@@ -845,7 +848,7 @@ def optimizer(which: Any) -> Optimizer:
         return optimizer_from_config(which)
     if not isinstance(which, str):
         raise BadArgument(
-            f"An optimizer is a name such as 'sgd' or an object such as SGD(0.01). "
+            f"An optimizer must be a name such as 'sgd' or an object such as SGD(0.01). "
             f"Received: {which!r}."
         )
     check_name("optimizer", which.lower(), OPTIMIZERS)
@@ -856,8 +859,8 @@ def optimizer_from_config(config: Any) -> Optimizer:
     """The optimiser that ``config()`` described, with no parameters yet.
 
     Raises:
-        BadArgument: if it is no such dict, or a setting is beyond its limits.
-        NameUnknown: if there is no such optimiser, or no such setting.
+        BadArgument: if it is not such a dict, or a setting is beyond its limits.
+        NameUnknown: if the optimiser or a setting is unknown.
 
     >>> optimizer_from_config(SGD(learning_rate=0.1, momentum=0.9).config())
     SGD(learning_rate=0.1, momentum=0.9)

@@ -1,4 +1,4 @@
-"""What large weights cost: a penalty on a list of them, to be added to the loss."""
+"""Penalties on large weights, which are added to the loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .settings import NotNegative
 
 
 def l1(weights: Sequence[Any], l1: NotNegative = 0.01) -> Any:
-    """λ Σ |wᵢ|, which draws weights to 0 and leaves them there; its slope at 0 is 0.
+    """λ Σ |wᵢ|, which pulls weights to 0 and keeps them there; its slope at 0 is 0.
 
     >>> l1([1.0, -2.0], 0.5)
     1.5
@@ -20,7 +20,7 @@ def l1(weights: Sequence[Any], l1: NotNegative = 0.01) -> Any:
 
 
 def l2(weights: Sequence[Any], l2: NotNegative = 0.01) -> Any:
-    """λ Σ wᵢ², which draws a weight the more, the larger it is.
+    """λ Σ wᵢ², which pulls a weight more strongly the larger it is.
 
     >>> l2([1.0, -2.0], 0.5)
     2.5
@@ -31,8 +31,8 @@ def l2(weights: Sequence[Any], l2: NotNegative = 0.01) -> Any:
 def l1_l2(weights: Sequence[Any], l1: NotNegative = 0.01, l2: NotNegative = 0.01) -> Any:
     """λ₁ Σ |wᵢ| + λ₂ Σ wᵢ², both at once.
 
-    Both λ are 0.01 if not given, as Keras documents it for the name "l1_l2"; in its code they
-    are 0 then, and nothing is penalised.
+    Both λ default to 0.01, as Keras documents for the name "l1_l2"; in Keras's code they default to
+    0, and nothing is penalised.
 
     >>> l1_l2([1.0, -2.0], 0.5, 0.5)
     4.0
@@ -45,7 +45,7 @@ REGULARIZERS: dict[str, Callable[..., Any]] = {"l1": l1, "l2": l2, "l1_l2": l1_l
 
 
 class Regularizer(Named):
-    """A penalty from `REGULARIZERS` with its settings, or one of yours.
+    """A penalty from `REGULARIZERS` with its settings, or a user-defined one.
 
     Args:
         function: a name, or a function of a list of Values.
@@ -71,13 +71,13 @@ class Regularizer(Named):
 def regularizer(
     which: str | Callable[..., Any] | Mapping[str, Any] | Regularizer | None,
 ) -> Regularizer | None:
-    """The regulariser of that name, or of that function; a Regularizer is taken as it is, and one
-    that ``config()`` described is made again.
+    """The regulariser for a name, a function or a dict from ``config()``; a Regularizer is returned
+    as it is.
 
     None stays None: no penalty.
 
     Raises:
-        NameUnknown: with the nearest name that there is.
+        NameUnknown: with the nearest known name.
 
     >>> regularizer("L2")
     Regularizer('l2')

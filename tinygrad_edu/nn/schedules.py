@@ -1,8 +1,8 @@
-"""Learning rates that change while the model learns: functions of the step.
+"""Schedules: learning rates that depend on the step.
 
 A schedule is called with the number of steps already taken (batches, not epochs): 0 for the
-first. Names, arguments and formulas are Keras's, computed in float64. Give one to an optimiser
-in place of a number: ``SGD(learning_rate=CosineDecay(0.1, decay_steps=500))``.
+first. Names, arguments and formulas are Keras's, computed in float64. Pass one to an optimiser
+instead of a number: ``SGD(learning_rate=CosineDecay(0.1, decay_steps=500))``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Schedule(Settings):
-    """The parent of all schedules. A new one is a dataclass with a method ``at``:
+    """The base class of all schedules. A new one is a dataclass with a method ``at``:
 
     >>> @dataclass
     ... class Halving(Schedule):
@@ -37,24 +37,26 @@ class Schedule(Settings):
     """
 
     def at(self, step: float) -> float:
-        """The learning rate after ``step`` steps; each schedule has its formula here."""
+        """The learning rate after ``step`` steps; each schedule defines its formula here."""
         raise NotImplementedError(f"{type(self).__name__} needs a method at(self, step).")
 
     def __call__(self, step: int) -> float:
-        """The learning rate of the next step when ``step`` steps have been taken.
+        """The learning rate of the next step, after ``step`` steps.
 
         Raises:
             BadArgument: if ``step`` is negative or not finite.
         """
         t = number(step)
         if not isfinite(t) or t < 0.0:
-            raise BadArgument(f"A schedule is asked for a step from 0. Received: {step!r}.")
+            raise BadArgument(
+                f"The step of a schedule must be a finite number from 0. Received: {step!r}."
+            )
         return self.at(t)
 
 
 @dataclass
 class _Steady(Schedule):
-    """What the two schedules share that count time in units of ``decay_steps``."""
+    """The part shared by the two schedules that count time in units of ``decay_steps``."""
 
     initial_learning_rate: NotNegative
     decay_steps: Positive
@@ -63,21 +65,21 @@ class _Steady(Schedule):
     name: str | None = None
 
     def units(self, step: float) -> float:
-        """t / T, rounded down if α falls in stairs."""
+        """t / T, rounded down for a staircase."""
         t = step / self.decay_steps
         return floor(t) if self.staircase else t
 
 
 @dataclass
 class ExponentialDecay(_Steady):
-    """α(t) = α₀ · rate^(t / T): after every T steps a fixed part is left.
+    """α(t) = α₀ · rate^(t / T): every T steps, α is multiplied by ``rate``.
 
     Args:
         initial_learning_rate: α₀, from 0.
         decay_steps: T, above 0.
-        decay_rate: what is left after T steps, such as 0.5.
-        staircase: whether t / T is rounded down, so that α falls in stairs.
-        name: yours to choose; nothing depends on it.
+        decay_rate: the factor after T steps, such as 0.5.
+        staircase: whether t / T is rounded down, so that α falls in steps.
+        name: any name; it has no effect.
 
     >>> halving = ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)
     >>> halving(0), halving(10), halving(20)
@@ -97,7 +99,7 @@ class InverseTimeDecay(_Steady):
         decay_steps: T, above 0.
         decay_rate: from 0; 1 halves α within the first T steps.
         staircase: whether t / T is rounded down.
-        name: yours to choose; nothing depends on it.
+        name: any name; it has no effect.
 
     >>> slowing = InverseTimeDecay(0.1, decay_steps=10, decay_rate=1.0)
     >>> slowing(0), slowing(10), slowing(30)
@@ -112,15 +114,15 @@ class InverseTimeDecay(_Steady):
 class PiecewiseConstantDecay(Schedule):
     """α(t) = values[i], where i boundaries are below t.
 
-    At a boundary itself the earlier value still holds.
+    At a boundary itself the earlier value still applies.
 
     Args:
         boundaries: increasing steps.
         values: learning rates from 0, one more than boundaries.
-        name: yours to choose; nothing depends on it.
+        name: any name; it has no effect.
 
     Raises:
-        BadArgument: if boundaries do not increase or the lengths do not fit.
+        BadArgument: if boundaries do not increase or the lengths do not match.
 
     >>> stairs = PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.1])
     >>> stairs(10), stairs(11), stairs(99)
@@ -136,17 +138,17 @@ class PiecewiseConstantDecay(Schedule):
         self.values = tuple(map(number, self.values))
         if len(self.values) != len(self.boundaries) + 1:
             raise BadArgument(
-                f"PiecewiseConstantDecay needs one value more than boundaries. Received: "
+                f"PiecewiseConstantDecay needs one more value than boundaries. Received: "
                 f"{len(self.boundaries)} boundaries and {len(self.values)} values."
             )
         if not all(a < b for a, b in pairwise(self.boundaries)):
             raise BadArgument(
-                f"The boundaries of PiecewiseConstantDecay are steps that increase. "
+                f"The boundaries of PiecewiseConstantDecay must be increasing steps. "
                 f"Received: {list(self.boundaries)!r}."
             )
         if not all(isfinite(value) and value >= 0.0 for value in self.values):
             raise BadArgument(
-                f"The values of PiecewiseConstantDecay are learning rates, finite numbers "
+                f"The values of PiecewiseConstantDecay must be learning rates, finite numbers "
                 f"from 0. Received: {list(self.values)!r}."
             )
 
@@ -163,10 +165,10 @@ class PolynomialDecay(Schedule):
         initial_learning_rate: α₀, from 0.
         decay_steps: T, above 0.
         end_learning_rate: α_T, from 0.
-        power: 1 is a straight line, 2 falls fast at first, ½ at last.
+        power: 1 is a straight line, 2 falls fast at the start, ½ at the end.
         cycle: instead of staying at α_T, start again somewhat lower each time: T is then
             the next whole multiple of ``decay_steps``.
-        name: yours to choose; nothing depends on it.
+        name: any name; it has no effect.
 
     >>> line = PolynomialDecay(0.5, decay_steps=10, end_learning_rate=0.25)
     >>> line(0), line(5), line(10), line(99)
@@ -193,17 +195,17 @@ class PolynomialDecay(Schedule):
 class CosineDecay(Schedule):
     """α(t) = α₀ · [(1 − a) · ½(1 + cos(π·t / T)) + a], and a·α₀ from step T on.
 
-    Half a period of a cosine: slow, fast, slow. With ``warmup_target`` α first climbs on a
-    straight line from α₀ to the target, within ``warmup_steps``, and falls from there.
+    Half a period of a cosine: slow, fast, slow. With ``warmup_target`` α first rises linearly from
+        α₀ to the target, within ``warmup_steps``, and falls from there.
 
     Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
 
     Args:
         initial_learning_rate: α₀, from 0.
-        decay_steps: T, above 0; the warmup is not counted in.
-        alpha: a, the part of α₀ (or of the target) that is left in the end.
-        name: yours to choose; nothing depends on it.
-        warmup_target: the learning rate to climb to, or None.
+        decay_steps: T, above 0; the warmup does not count.
+        alpha: a, the fraction of α₀ (or of the target) that is left at the end.
+        name: any name; it has no effect.
+        warmup_target: the learning rate at the end of the warmup, or None.
         warmup_steps: how many steps that takes.
 
     >>> wave = CosineDecay(0.1, decay_steps=100)
@@ -233,19 +235,19 @@ class CosineDecayRestarts(Schedule):
     """Falls like `CosineDecay`, again and again: period i is T·t_mulⁱ steps long and starts at
     α₀·m_mulⁱ.
 
-    With p the part of period i that is over: α = α₀ · [(1 − a) · m_mulⁱ · ½(1 + cos(π·p)) + a].
-    As in Keras, i comes from a logarithm: at the very step of a restart, where rounding decides,
-    it may still be that of the period before.
+    With p the fraction of period i that is over: α = α₀ · [(1 − a) · m_mulⁱ · ½(1 + cos(π·p)) + a].
+    As in Keras, i is computed by a logarithm: exactly at a restart, rounding may give that of the
+        period before.
 
     Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
 
     Args:
         initial_learning_rate: α₀, from 0.
         first_decay_steps: T, above 0.
-        t_mul: each period is so many times as long as the one before; from 1.
-        m_mul: each period starts at so many times the learning rate of the one before.
-        alpha: a, the part of α₀ that is always left.
-        name: yours to choose; nothing depends on it.
+        t_mul: the ratio of the length of a period to that of the one before; from 1.
+        m_mul: the ratio of the initial learning rate of a period to that of the one before.
+        alpha: a, the fraction of α₀ that is always left.
+        name: any name; it has no effect.
 
     >>> waves = CosineDecayRestarts(0.1, first_decay_steps=10, m_mul=0.5)
     >>> waves(0), waves(10), waves(30)
@@ -279,15 +281,15 @@ SCHEDULES: dict[str, type[Schedule]] = {
         PiecewiseConstantDecay, PolynomialDecay,
     )
 }  # fmt: skip
-"""Every schedule by the name of its class. Add yours, and `schedule_from_config` knows it."""
+"""Every schedule by its class name. Add your own here, and `schedule_from_config` finds it."""
 
 
 def schedule_from_config(config: Any) -> Schedule:
     """The schedule that ``config()`` described.
 
     Raises:
-        BadArgument: if it is no such dict, or a setting is beyond its limits.
-        NameUnknown: if there is no such schedule, or no such setting.
+        BadArgument: if it is not such a dict, or a setting is beyond its limits.
+        NameUnknown: if the schedule or a setting is unknown.
 
     >>> schedule_from_config(ExponentialDecay(0.1, 10, 0.5).config())(10)
     0.05

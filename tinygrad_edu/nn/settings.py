@@ -1,7 +1,7 @@
-"""Settings: named numbers that are checked whenever one is set, and travel as JSON.
+"""Settings: named numbers that are checked whenever one is set, and can be saved as JSON.
 
-What optimisers and schedules have in common. A setting's type says what it may be, as in
-``momentum: Fraction = 0.0``, so its name, default and limits stand in one line.
+Optimisers and schedules share them. A setting's type states its limits, as in ``momentum: Fraction
+= 0.0``, so its name, default and limits are in one line.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from ..errors import BadArgument, NotANumber, check_name
 
 
 class Limit(NamedTuple):
-    """What a setting may be, in words and as a test. No comparison holds for nan."""
+    """The limit of a setting, in words and as a test. Every comparison with nan is false."""
 
     words: str
     holds: Callable[[float], bool]
 
     def check(self, what: str, value: Any) -> None:
-        """Refuse what this may not be.
+        """Raise an error for a value beyond the limit.
 
         Raises:
             NotANumber: for something that is not a number.
             BadArgument: for a number beyond the limit.
         """
-        refusal = f"The {what} is {self.words}. Received: {value!r}."
+        refusal = f"The {what} must be {self.words}. Received: {value!r}."
         if not is_real(value):
             raise NotANumber(refusal)
         if not self.holds(number(value)):
@@ -60,17 +60,17 @@ Rate: TypeAlias = (
     ]
     | Callable[[int], float]
 )
-"""A learning rate, or what gives one after so many steps."""
+"""A learning rate, or a function that returns one for a number of steps."""
 
 
 class Settings:
-    """The parent of dataclasses whose fields are settings.
+    """The base class of dataclasses whose fields are settings.
 
-    A field that is none says so: ``field(metadata={"setting": False})``.
+    A field that is not a setting is declared with ``field(metadata={"setting": False})``.
 
     Raises:
-        NotANumber: when a setting is set to something that is no number.
-        BadArgument: when it is beyond its limits.
+        NotANumber: if a setting is set to something that is not a number.
+        BadArgument: if it is beyond its limits.
 
     >>> from dataclasses import dataclass
     >>> @dataclass
@@ -79,7 +79,7 @@ class Settings:
     >>> Ball(bounce=1.5)
     Traceback (most recent call last):
         ...
-    tinygrad_edu.errors.BadArgument: The bounce of Ball is a number from 0 to below 1, ...
+    tinygrad_edu.errors.BadArgument: The bounce of Ball must be a number from 0 to below 1, ...
     >>> Ball().config()
     {'class': 'Ball', 'bounce': 0.5}
     """
@@ -115,14 +115,14 @@ class Settings:
         ]
 
     def settings(self) -> dict[str, Any]:
-        """Every setting by name, as it is now."""
+        """Every setting by name, with its current value."""
         return {name: getattr(self, name) for name in self.names()}
 
     def config(self) -> dict[str, Any]:
-        """The class and every setting as JSON holds them; `from_config` reads it.
+        """The class and every setting, as JSON can store them; `from_config` reads them.
 
         Raises:
-            BadArgument: if a setting is a function of yours, which JSON cannot hold.
+            BadArgument: if a setting is a user-defined function, which JSON can't store.
         """
         plain = {name: self._plain(name, value) for name, value in self.settings().items()}
         return {"class": type(self).__name__, **plain}
@@ -143,21 +143,21 @@ T = TypeVar("T", bound=Settings)
 
 
 def from_config(kind: str, table: Mapping[str, type[T]], config: Any) -> T:
-    """What ``config()`` described, from a table of classes.
+    """The object that ``config()`` described, from a table of classes.
 
     Args:
-        kind: what is looked up, for errors: "optimizer" or "schedule".
+        kind: the kind of object, for errors: "optimizer" or "schedule".
         table: the classes, under any names.
         config: a dict with the key "class" and the settings.
 
     Raises:
-        BadArgument: if it is no such dict, or a setting is beyond its limits.
+        BadArgument: if it is not such a dict, or a setting is beyond its limits.
         NameUnknown: if the class is not in the table, or has no such setting.
     """
     if not isinstance(config, Mapping) or "class" not in config:
         raise BadArgument(
-            f"The configuration of a {kind} is a dict with a 'class' and its settings, as "
-            f"config() gives. Received: {config!r}."
+            f"The configuration of a {kind} must be a dict with a 'class' and its settings, as "
+            f"config() returns. Received: {config!r}."
         )
     classes = {cls.__name__: cls for cls in table.values()}
     settings = dict(config)
