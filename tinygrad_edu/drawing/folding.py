@@ -94,15 +94,16 @@ class View(NamedTuple):
     def highlighted(self, ids: Iterable[int]) -> View:
         """The same view with all pale but the paths from some nodes to the root."""
         on = set(ids)
-        for node in self.graph.nodes:
-            if any(arg in on and self.local((arg, i, node.id)) is not None
-                   for i, arg in enumerate(node.args)):  # fmt: skip
+        for arg, i, node in self.graph.edges():
+            if arg.id in on and self.local((arg.id, i, node.id)) is not None:
                 on.add(node.id)
-        pale = {card.id for card in self.cards if on.isdisjoint(n.id for n in card.nodes)}
-        for link in self.links:
-            if not any(e[0] in on and self.local(e) is not None for e in link.edges):
-                pale.add(link.id)
-        return self._replace(pale=frozenset(pale))
+        cards = {card.id for card in self.cards if on.isdisjoint(n.id for n in card.nodes)}
+        links = {
+            link.id
+            for link in self.links
+            if not any(edge[0] in on and self.local(edge) is not None for edge in link.edges)
+        }
+        return self._replace(pale=frozenset(cards | links))
 
     def local(self, edge: Edge, graph: Graph | None = None) -> float | None:
         """The local derivative along an edge, None where the sweep brings no gradient."""
@@ -286,14 +287,10 @@ class _Folding:
         root = self.key[-1]
         found, distance = [root], {root: 0}
         for one in found:  # which grows while it is read
-            if depth is not None and distance[one] >= depth:
-                break
-            for next in args[one]:
-                if len(found) >= limit:
-                    break
-                if next not in distance:
-                    distance[next] = distance[one] + 1
-                    found.append(next)
+            if depth is None or distance[one] < depth:
+                next = [arg for arg in args[one] if arg not in distance][: limit - len(found)]
+                distance |= dict.fromkeys(next, distance[one] + 1)
+                found += next
         return set(found)
 
     def keep(self, keys: set[Key]) -> None:

@@ -17,6 +17,7 @@ and batches are counted from 0, but from 1 in what is printed or written into fi
 from __future__ import annotations
 
 import csv
+import io
 import os
 import sys
 import textwrap
@@ -31,7 +32,9 @@ from typing import Any, TypeAlias
 
 from ..core.table import is_real, number
 from ..errors import Anomaly, BadArgument, NotANumber, TinygradError, check_name, check_whole
+from ..files import write_whole
 from ..nn.metrics import ALIASES, METRICS
+from ..nn.settings import Limit
 from ..notebooks import ends, table, wants_html
 
 __all__ = [
@@ -761,13 +764,12 @@ class CSVLogger(Callback):
 
     def _rewrite(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """All of the file anew, put into its place as a whole."""
-        part = self.path.with_name(self.path.name + ".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            if self._columns:
-                writer = self._writer(file)
-                writer.writeheader()
-                writer.writerows(rows)
-        part.replace(self.path)
+        text = io.StringIO()
+        if self._columns:
+            writer = self._writer(text)
+            writer.writeheader()
+            writer.writerows(rows)
+        write_whole(self.path, text.getvalue().encode())
 
     def _writer(self, file: Any) -> csv.DictWriter[str]:
         return csv.DictWriter(
@@ -957,8 +959,5 @@ def _takes_two(schedule: Callable[..., Any]) -> bool:
 
 
 def _finite(what: str, x: Any) -> float:
-    if not is_real(x):
-        raise NotANumber(f"{what} is a number. Received: {x!r} (of type {type(x).__name__}).")
-    if not isfinite(number(x)):
-        raise BadArgument(f"{what} is a finite number. Received: {x!r}.")
+    Limit("a finite number", isfinite).check(what, x)
     return number(x)
