@@ -140,8 +140,15 @@ def test_a_generator_that_runs_out_stops_training_and_says_so():
     with pytest.warns(UserWarning, match="ran out"):
         history = model.fit((((1, 2), (10, 20)) for _ in range(1)), epochs=3, verbose=0)
     assert history.epoch == [0]
-    with pytest.warns(UserWarning, match="ran out"):
-        assert model.fit((batch for batch in []), epochs=3, verbose=0).history == {}
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "predict"])
+@pytest.mark.parametrize(
+    "nothing", [lambda: iter([]), lambda: (b for b in ()), lambda: map(abs, [])]
+)
+def test_a_source_without_a_batch_is_an_error(call, nothing):
+    with pytest.raises(BadArgument, match="There is nothing in this source of batches"):
+        getattr(post_model(), call)(nothing(), verbose=0)
 
 
 def test_predictions_have_the_shape_of_what_went_in():
@@ -215,7 +222,7 @@ def test_a_functional_model_with_a_skip_connection():
 def test_two_inputs():
     a, b = keras.Input(shape=(1,)), keras.Input(shape=(2,))
     model = keras.Model([a, b], keras.layers.Concatenate()([b, a]))
-    assert model.predict([[1.0, 2.0, 3.0]]) == [[2.0, 3.0, 1.0]]
+    assert model.predict([[1.0], [[2.0, 3.0]]]) == [[2.0, 3.0, 1.0]]
 
 
 # ── Properties ────────────────────────────────────────────────────────────────────────────

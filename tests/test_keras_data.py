@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 
 from tinygrad_edu import Value
 from tinygrad_edu.errors import BadArgument, NotANumber
-from tinygrad_edu.keras.data import Stream, batches, is_stream, pairs, samples, split
+from tinygrad_edu.keras.data import (
+    Batched,
+    Port,
+    Stream,
+    batches,
+    is_stream,
+    pairs,
+    parts,
+    samples,
+    split,
+)
 
 FLATS = [1, 2, 3, 4, 5, 6, 7]
 COLUMN = [[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [7.0]]
@@ -226,14 +236,6 @@ def test_pairs_keep_together(rows):
         ((FLATS, FLATS, [1, 1, 1, 1, -1, 1, 1]), {}, "from 0. Received: -1.0 at sample 4"),
         ((FLATS, FLATS, [nan] * 7), {}, "sample_weight holds nan at sample 0"),
         ((FLATS, FLATS, [[1, 2]] * 7), {}, "sample_weight needs 1 number"),
-        ((FLATS, FLATS, FLATS, {1: 2}), {}, "not both"),
-        ((FLATS, FLATS, None, [1, 2]), {}, "a dict from class to weight"),
-        ((FLATS, FLATS, None, {"1": 2}), {}, "whole numbers. Received: '1'"),
-        ((FLATS, FLATS, None, {0.5: 2}), {}, "whole numbers. Received: 0.5"),
-        ((FLATS, FLATS, None, {1: -2}), {}, "class 1 is a finite number from 0. Received: -2"),
-        ((FLATS, FLATS, None, {1: nan}), {}, "class 1 is a finite number from 0. Received: nan"),
-        ((FLATS, FLATS, None, {1: "2"}), {}, "class 1 is a finite number from 0. Received: '2'"),
-        (([1, 2], [0, 0.5], None, {1: 2}), {}, "Received: 0.5 at sample 1"),
         ((FLATS, FLATS[:5]), {"of": " of batch 3"}, "7 samples in x of batch 3 and 5 in y of b"),
     ],
 )
@@ -242,11 +244,82 @@ def test_pairs_that_do_not_fit(arguments, settings, said):
         pairs(*arguments, **settings)
 
 
+@pytest.mark.parametrize(
+    ("data", "class_weight", "said"),
+    [
+        (pairs(FLATS, FLATS, FLATS), {1: 2}, "not both"),
+        (pairs(FLATS, FLATS), [1, 2], "a dict from class to weight"),
+        (pairs(FLATS, FLATS), {"1": 2}, "whole numbers. Received: '1'"),
+        (pairs(FLATS, FLATS), {0.5: 2}, "whole numbers. Received: 0.5"),
+        (pairs(FLATS, FLATS), {1: -2}, "class 1 is a finite number from 0. Received: -2"),
+        (pairs(FLATS, FLATS), {1: nan}, "class 1 is a finite number from 0. Received: nan"),
+        (pairs(FLATS, FLATS), {1: "2"}, "class 1 is a finite number from 0. Received: '2'"),
+        (pairs([1, 2], [0, 0.5]), {1: 2}, "Received: 0.5 at sample 1"),
+    ],
+)
+def test_class_weights_that_do_not_fit(data, class_weight, said):
+    with pytest.raises(BadArgument, match=said):
+        data.weighted(class_weight)
+
+
 def test_class_weights():
     weights = {0: 1.0, np.int64(2): 5, 1.0: 0.5}
-    assert pairs(range(5), [0, 1, 2, 2, 3], class_weight=weights).weights == [1, 0.5, 5, 5, 1]
+    assert pairs(range(5), [0, 1, 2, 2, 3]).weighted(weights).weights == [1, 0.5, 5, 5, 1]
     one_hot = [[0.1, 0.9, 0.0], [0, 0, 1], [1, 0, 0], [0.5, 0.5, 0.0]]  # a tie: the first
-    assert pairs(range(4), one_hot, class_weight=weights).weights == [0.5, 5, 1, 1]
+    assert pairs(range(4), one_hot).weighted(weights).weights == [0.5, 5, 1, 1]
+    data = pairs(FLATS, FLATS, FLATS)
+    assert data.weighted(None) is data
+
+
+# Several inputs ---------------------------------------------------------------------------
+
+PORTS = [Port("left", 1), Port("right", 2)]
+LEFT, RIGHT = [10, 20], [[1, 2], [3, 4]]
+ROWS = [[10.0, 1.0, 2.0], [20.0, 3.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        [LEFT, RIGHT],
+        (LEFT, RIGHT),
+        [np.array(LEFT)[:, None], np.array(RIGHT)],
+        {"left": LEFT, "right": RIGHT},
+        {"right": np.array(RIGHT), "left": [[10], [20]]},
+        np.array(ROWS),
+        samples(ROWS),
+    ],
+)
+def test_several_inputs_however_written(x):
+    assert samples(x, width=PORTS).rows == ROWS
+    assert pairs(x, [1, 2], inputs=PORTS).x.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (ROWS[:1], "x needs numbers for 2 inputs, left, right: a list of so many"),
+        (ROWS, "x for left needs 1 number per sample. Received: 3 samples|x for right needs 2"),
+        ([*ROWS, *ROWS], "2 inputs"),
+        ([LEFT, RIGHT, RIGHT], "2 inputs"),
+        ([LEFT, RIGHT[:1]], "x for left and x for right need as many samples"),
+        ({"left": LEFT}, "2 inputs, left, right"),
+        ({"left": LEFT, "rihgt": RIGHT}, "2 inputs, left, right"),
+        (np.array(RIGHT), "x needs 3 numbers per sample"),
+        (5.0, "2 inputs"),
+    ],
+)
+def test_several_inputs_that_do_not_fit(x, said):
+    """Rows in a list would be read as inputs as soon as there are as many: they never are."""
+    with pytest.raises(BadArgument, match=said):
+        samples(x, width=PORTS)
+
+
+def test_one_input_by_its_name():
+    assert samples({"flats": [1, 2]}, width=[Port("flats", 1)]).rows == [[1.0], [2.0]]
+    assert samples([1, 2], width=[Port("flats", 1)]).rows == [[1.0], [2.0]]
+    with pytest.raises(BadArgument, match="1 input, flats"):
+        samples({"flat": [1, 2]}, width=[Port("flats", 1)])
 
 
 # Validation split, batches ----------------------------------------------------------------
@@ -311,6 +384,25 @@ def test_no_batch_size(size):
         batches(7, size)  # at once, before the first batch is asked for
 
 
+def test_steps_of_an_array_go_on_and_end_where_it_ends():
+    """As Keras's EpochIterator: [0, 1], [2], and from the begin."""
+    source = Batched(samples([0, 1, 2]), size=1, steps=2)
+    assert source.steps == 2
+    assert source.orders(1) == [[[0], [1]]]
+    rest = source.rest
+    for _ in range(2):  # put back, the same comes again
+        source.rest = rest
+        with pytest.warns(UserWarning, match="ran out: an epoch got 1 of 2"):
+            assert source.orders(1) == [[[2]]]
+    assert source.orders(1) == [[[0], [1]]]
+    shuffled = Batched(samples(range(8)), 2, Random(0), steps=2)
+    one, two = shuffled.orders(2)
+    assert sorted(i for batch in one + two for i in batch) == list(range(8))
+    assert shuffled.orders(2) != [one, two]
+    with pytest.raises(BadArgument, match="steps is a whole number from 1"):
+        Batched(samples([1]), steps=0)
+
+
 # Batches that come one by one -------------------------------------------------------------
 
 
@@ -331,6 +423,14 @@ class Indexed:
         return [i], [10 * i]  # and never an IndexError
 
 
+def stream_of(items, steps=None, class_weight=None, **settings):
+    def read(item, i):
+        batch = parts(item, f"Batch {i} of the epoch")
+        return pairs(*batch, of=f" of batch {i}", **settings).weighted(class_weight)
+
+    return Stream(items, read, steps)
+
+
 def firsts(stream):
     return [batch.x.rows[0][0] for batch in stream.epoch()]
 
@@ -341,58 +441,58 @@ def test_what_is_a_stream():
     data = [1, 2.0, "text", b"", None, [1], (1,), range(3), {}, {1}, np.zeros(2), Tensor([1])]
     assert not any(map(is_stream, data))
     with pytest.raises(BadArgument, match="A generator or another source"):
-        Stream([1, 2])
+        stream_of([1, 2])
 
 
 def test_epochs_of_an_endless_generator_go_on():
-    stream = Stream(endless(), steps=2)
+    stream = stream_of(endless(), steps=2)
     assert [firsts(stream) for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
     assert stream.steps == 2
     assert not stream.exhausted
 
 
 def test_a_source_with_a_length_begins_again():
-    whole, cycled = Stream(Indexed()), Stream(Indexed(), steps=2)
+    whole, cycled = stream_of(Indexed()), stream_of(Indexed(), steps=2)
     assert (whole.steps, cycled.steps) == (3, 2)
     assert [firsts(whole) for _ in range(2)] == [[0, 1, 2]] * 2
     assert [firsts(cycled) for _ in range(3)] == [[0, 1], [2, 0], [1, 2]]
 
 
 def test_a_generator_that_runs_out():
-    once = Stream(([i], [i]) for i in range(3))
+    once = stream_of(([i], [i]) for i in range(3))
     assert once.steps is None
     assert firsts(once) == [0, 1, 2]
     assert not once.exhausted
-    with pytest.warns(UserWarning, match="an epoch got 0 of at least 1. Training stops"):
+    with pytest.warns(UserWarning, match="an epoch got 0 of at least 1"):
         assert firsts(once) == []
     assert once.exhausted
-    short = Stream((([i], [i]) for i in range(3)), steps=2)
+    short = stream_of((([i], [i]) for i in range(3)), steps=2)
     assert firsts(short) == [0, 1]
     with pytest.warns(UserWarning, match="an epoch got 1 of 2"):
         assert firsts(short) == [2]
-    nothing = Stream(type("Empty", (), {"__iter__": lambda self: iter([])})(), steps=2)
-    with pytest.warns(UserWarning, match="an epoch got 0 of 2"):
-        assert firsts(nothing) == []
+    nothing = stream_of(type("Empty", (), {"__iter__": lambda self: iter([])})(), steps=2)
+    with pytest.raises(BadArgument, match="There is nothing in this source of batches"):
+        firsts(nothing)
 
 
 def test_items_are_checked_with_their_number():
-    (batch,) = Stream([(np.array([[1, 2]]), [3], [0.5])].__iter__(), inputs=2).epoch()
+    (batch,) = stream_of([(np.array([[1, 2]]), [3], [0.5])].__iter__(), inputs=2).epoch()
     assert (batch.x.rows, batch.y.rows, batch.weights) == ([[1.0, 2.0]], [[3.0]], [0.5])
-    (batch,) = Stream(iter([([1, 2], [0, 1])]), class_weight={1: 3.0}).epoch()
+    (batch,) = stream_of(iter([([1, 2], [0, 1])]), class_weight={1: 3.0}).epoch()
     assert batch.weights == [1.0, 3.0]
     for item, settings, said in [
         (([1], [nan]), {}, "y of batch 1 holds nan"),
         (([1, 2], [1]), {}, "2 samples in x of batch 1 and 1 in y of batch 1"),
         (([1], [[1, 2]]), {"targets": 1}, "y of batch 1 needs 1 number"),
-        (([1],), {}, "A batch is .*batch 1 of the epoch"),
-        ([1, 2, 3, 4], {}, "A batch is .*batch 1 of the epoch"),
+        (([1],), {}, "Batch 1 of the epoch must be"),
+        ([1, 2, 3, 4], {}, "Batch 1 of the epoch must be"),
         (np.zeros((2, 1)), {}, "of type ndarray"),
     ]:
         with pytest.raises(BadArgument, match=said):
-            list(Stream(iter([([1], [1]), item]), **settings).epoch())
+            list(stream_of(iter([([1], [1]), item]), **settings).epoch())
     for steps in (0, -1, 1.5, True):
-        with pytest.raises(BadArgument, match="steps_per_epoch is a whole number from 1"):
-            Stream(endless(), steps)
+        with pytest.raises(BadArgument, match="steps is a whole number from 1"):
+            stream_of(endless(), steps)
 
 
 def test_nothing_heavy_is_imported():

@@ -10,7 +10,7 @@ and the two together over the batches of many epochs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
@@ -167,11 +167,12 @@ def _with_loss(model: Any, widths: tuple[int, int, int], weighted: bool, trainin
     (loss,) = _of_one_hot(model.loss).per_sample([y], [recorded.outputs])
     weight = Value(1.0) if weighted else 1.0
     sums: list[Any] = [weight] if weighted else []
-    for found in model.metrics.values():
-        function = _recordable(found, sparse, target, outputs)
+    for name, metric in model.metrics.items():
+        function = _recordable(metric, sparse, target, outputs)
         if function is None:
-            raise OnlyPython(found.name)
-        sums.append(weight * function(y, recorded.outputs, **found.settings))
+            raise OnlyPython(name)
+        measured = function(y, recorded.outputs, **metric.settings)
+        sums.append(weight * measured if name in model.weighted else measured)
     weights = [weight] if isinstance(weight, Value) else []
     inputs = [*recorded.x, *y, *weights, *recorded.drawn]
     return Losses(inputs, recorded.streams, loss * weight, sums)
@@ -280,6 +281,9 @@ class _OfBatches(_Recording):
         if not self.loss.built_in or self.loss.reduction == "none":
             raise OnlyPython(self.loss.name)
         self.weighted, self.outputs = weighted, prod(model.output_shape)
+        self.metrics = [
+            (m, weighted and name in model.weighted) for name, m in model.metrics.items()
+        ]
         self.widths = (_width(model), target, self.outputs)
 
     def _record(self, model: Any, training: bool) -> tuple[Losses, list[Any]]:
@@ -293,12 +297,11 @@ class _OfBatches(_Recording):
         weights = [[]] * len(data) if data.weights is None else [[w] for w in data.weights]
         return Table([*x, *y, *w] for x, y, w in zip(data.x.rows, ys, weights))
 
-    def note(self, sums: Sequence[float], count: int, metrics: Iterable[Metric]) -> None:
-        """Tell metrics the sums of a batch of so many samples."""
-        weight = sums[0] if self.weighted else float(count)
-        for found, total in zip(metrics, sums[self.weighted :]):
-            found.total += total
-            found.weight += weight
+    def note(self, sums: Sequence[float], count: int) -> None:
+        """Give the metrics the sums of a batch of so many samples."""
+        for (metric, weighs), total in zip(self.metrics, sums[self.weighted :]):
+            metric.total += total
+            metric.weight += sums[0] if weighs else float(count)
 
 
 class Evaluation(_OfBatches):
@@ -315,10 +318,10 @@ class Evaluation(_OfBatches):
         ((code, self.held),) = self.sketch
         self._run = Engine(code, self.jit)
 
-    def batch(self, data: Pairs, metrics: Iterable[Metric]) -> float:
+    def batch(self, data: Pairs) -> float:
         """The loss of some samples; the metrics take them in."""
         _, (total, *sums), penalties = self._run(self.rows(data), _numbers(self.held))
-        self.note(sums, len(data), metrics)
+        self.note(sums, len(data))
         weight = sums[0] if self.weighted else None
         loss: float = _with(penalties, self.loss.of_sum(total, float(len(data)), weight))
         return loss
@@ -696,7 +699,7 @@ def _numbers(values: Sequence[Value]) -> list[float]:
 
 
 def _width(model: Any) -> int:
-    return int(model._inputs_wanted())
+    return prod(model.input_shape)
 
 
 def _to_learn(model: Any) -> list[Value]:

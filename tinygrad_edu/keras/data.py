@@ -1,7 +1,11 @@
-"""What users feed, made plain: lists of Python floats, one flat list per sample.
+"""The door for data: everything that users pass is read here, once, into a source of batches.
 
-Numbers, tuples, lists, arrays and data frames come in, and are recognised by what they can
-do: neither NumPy nor pandas is imported. What cannot be meant is refused here, before
+    numbers, lists, arrays, frames ──samples──▶ Samples: one flat list of floats per sample
+    inputs, targets, weights ────────pairs────▶ Pairs ──────▶ Batched ┐
+    generators, loaders ───────(a batch at a time)──────────▶ Stream  ┴▶ Source
+
+Whoever trains, evaluates or predicts sees a `Source` alone. What comes in is recognised by what
+it can do: neither NumPy nor pandas is imported. What cannot be meant is refused here, before
 anything is trained on it, with the place of the first number that does not fit.
 """
 
@@ -9,30 +13,38 @@ from __future__ import annotations
 
 import reprlib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from math import floor, isfinite, prod
-from operator import index
 from random import Random
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..core.table import is_interpreted, is_real, number
-from ..errors import BadArgument, NotANumber
+from ..errors import BadArgument, NotANumber, check_whole
 
 __all__ = [
-    "Batched",
-    "Pairs",
-    "Samples",
-    "Stream",
-    "batches",
-    "is_stream",
-    "pairs",
-    "samples",
-    "split",
-]
+    "Batched", "Pairs", "Port", "Samples", "Source", "Stream", "batches", "is_stream", "pairs",
+    "parts", "samples", "split",
+]  # fmt: skip
 
 _DEEPEST = 8  # dimensions: a list that holds itself would be opened for ever
+
+
+class Port(NamedTuple):
+    """One of the inputs of a model, or of its outputs.
+
+    Args:
+        name: by which a dict may give its numbers.
+        width: how many of them each sample has.
+    """
+
+    name: str
+    width: int
+
+
+Wanted: TypeAlias = "int | Sequence[Port] | None"
+"""How many numbers a sample must have, if that is known; or the ports that they go to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +111,41 @@ class Pairs:
         weights = None if self.weights is None else [self.weights[i] for i in places]
         return Pairs(self.x.take(places), self.y.take(places), weights)
 
+    def weighted(self, class_weight: Mapping[Any, Any] | None) -> Pairs:
+        """The same, each sample with the weight of its class.
 
-def samples(x: Any, what: str = "x", width: int | None = None) -> Samples:
+        Args:
+            class_weight: the weight of each class, as in ``{0: 1.0, 1: 5.0}``; a class that is
+                not in it weighs 1. The class of a target is its whole number, or for several
+                numbers the place of the largest. None changes nothing.
+
+        Raises:
+            BadArgument: if the samples have weights, or a weight or a target does not fit.
+
+        >>> pairs([1, 2, 3], [0, 1, 1]).weighted({1: 5.0}).weights
+        [1.0, 5.0, 5.0]
+        """
+        if class_weight is None:
+            return self
+        if self.weights is not None:
+            raise BadArgument(
+                "Either sample_weight or class_weight can be given, not both. Multiply them "
+                "yourself and pass the products as sample_weight."
+            )
+        return replace(self, weights=_of_classes(self.y, class_weight))
+
+
+def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
     """The numbers of x, one flat list of floats per sample.
 
     A number is one sample, a flat sequence of n numbers is n samples of one number each, and
-    of anything nested the first level counts samples.
+    of anything nested the first level counts samples. Several ports get one of these each, as a
+    list or a dict by their names; or one array of all their numbers side by side.
 
     Args:
-        x: a number, or tuples, lists, arrays, Series or a DataFrame of numbers.
+        x: a number, or tuples, lists, arrays, Series or a DataFrame of numbers; Samples stay.
         what: how errors call it.
-        width: how many numbers each sample must have, if that is known.
+        width: how many numbers each sample must have, if that is known; or the ports.
 
     Raises:
         NotANumber: for text, None, complex numbers, dates and the like, with the first place.
@@ -129,7 +165,54 @@ def samples(x: Any, what: str = "x", width: int | None = None) -> Samples:
         ...
     tinygrad_edu.errors.BadArgument: x needs 2 numbers per sample. Received: 2 samples of 1 number.
     One sample of 2 numbers is written [[1.0, 2.0]].
+    >>> samples([[1, 2], [30, 40]], width=[Port("left", 1), Port("right", 1)]).rows
+    [[1.0, 30.0], [2.0, 40.0]]
     """
+    if isinstance(width, Sequence):
+        by_port = _by_port(x, what, width)
+        if by_port is not None:
+            return by_port
+        width = sum(port.width for port in width)
+    read = x if isinstance(x, Samples) else _samples(x, what)
+    if width not in (None, read.width):
+        raise BadArgument(
+            f"{what} needs {_counted(width, 'number')} per sample. Received: "
+            f"{_counted(len(read), 'sample')} of {_counted(read.width, 'number')}."
+            f"{_remedy(read.rows, width)}"
+        )
+    return read
+
+
+def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
+    """What was passed for each port, side by side; None if it was passed for all as one.
+
+    A list for several ports is never rows of all their numbers: it would mean something else
+    as soon as there are as many rows as ports.
+    """
+    one = len(ports) == 1 or isinstance(x, Samples) or hasattr(x, "__array__")
+    if one and not isinstance(x, Mapping):
+        return None
+    names = [port.name for port in ports]
+    fits = x.keys() == set(names) if isinstance(x, Mapping) else _sized(x) == len(ports)
+    if not fits:
+        raise BadArgument(
+            f"{what} needs numbers for {_counted(len(ports), 'input')}, {', '.join(names)}: a list "
+            f"of so many, a dict by these names, or one array of all numbers side by side. "
+            f"Received: {_brief(x)} (of type {type(x).__name__})."
+        )
+    items = [x[name] for name in names] if isinstance(x, Mapping) else x
+    read = [samples(item, f"{what} for {p.name}", p.width) for item, p in zip(items, ports)]
+    for port, other in zip(ports, read):
+        _same_length(f"{what} for {names[0]}", read[0], f"{what} for {port.name}", other)
+    rows = [list(chain(*row)) for row in zip(*(some.rows for some in read))]
+    return Samples(rows, (sum(p.width for p in ports),), any(some.from_array for some in read))
+
+
+def _sized(x: Any) -> int | None:
+    return len(x) if isinstance(x, (list, tuple)) else None
+
+
+def _samples(x: Any, what: str) -> Samples:
     leaves, shape = _open(x, what)
     if 0 in shape:
         raise BadArgument(f"{what} is empty: at least one number is needed. Received: {_brief(x)}.")
@@ -139,11 +222,6 @@ def samples(x: Any, what: str = "x", width: int | None = None) -> Samples:
     each = shape[1:] or (1,)
     step = prod(each)
     rows = [numbers[i : i + step] for i in range(0, len(numbers), step)]
-    if width is not None and width != step:
-        raise BadArgument(
-            f"{what} needs {_counted(width, 'number')} per sample. Received: "
-            f"{_counted(len(rows), 'sample')} of {_counted(step, 'number')}.{_remedy(rows, width)}"
-        )
     return Samples(rows, each, hasattr(x, "__array__"), columns)
 
 
@@ -151,10 +229,9 @@ def pairs(
     x: Any,
     y: Any,
     sample_weight: Any = None,
-    class_weight: Mapping[Any, Any] | None = None,
     *,
-    inputs: int | None = None,
-    targets: int | None = None,
+    inputs: Wanted = None,
+    targets: Wanted = None,
     of: str = "",
 ) -> Pairs:
     """Inputs with their targets and weights, checked against each other.
@@ -166,18 +243,13 @@ def pairs(
         x: as for `samples`.
         y: the targets, as for `samples`; for single numbers a flat sequence will do.
         sample_weight: one finite number from 0 for each sample.
-        class_weight: the weight of each class, as in ``{0: 1.0, 1: 5.0}``; a class that is
-            not in it weighs 1. The class of a target is its whole number, or for several
-            numbers the place of the largest.
-        inputs: how many numbers a sample of x must have, if that is known.
-        targets: how many numbers a target must have, if that is known.
+        inputs: how many numbers a sample of x must have, if that is known; or the ports.
+        targets: how many numbers a target must have, if that is known; or the ports.
         of: what errors say after x and y, such as " of batch 3".
 
     Raises:
         NotANumber, BadArgument: as `samples` does, and if lengths or weights do not fit.
 
-    >>> pairs([1, 2, 3], [0, 1, 1], class_weight={1: 5.0}).weights
-    [1.0, 5.0, 5.0]
     >>> pairs([1, 2, 3], [10, 20])
     Traceback (most recent call last):
         ...
@@ -185,15 +257,8 @@ def pairs(
     """
     if y is None:
         raise BadArgument(f"Targets are needed beside x{of}: pass y. Received: y=None.")
-    if sample_weight is not None and class_weight is not None:
-        raise BadArgument(
-            "Either sample_weight or class_weight can be given, not both. Multiply them "
-            "yourself and pass the products as sample_weight."
-        )
     ins, outs = samples(x, f"x{of}", inputs), samples(y, f"y{of}", targets)
     _same_length(f"x{of}", ins, f"y{of}", outs)
-    if class_weight is not None:
-        return Pairs(ins, outs, _of_classes(outs, class_weight))
     if sample_weight is None:
         return Pairs(ins, outs)
     what = f"sample_weight{of}"
@@ -204,6 +269,26 @@ def pairs(
         if weight < 0.0:
             raise BadArgument(f"{what} needs numbers from 0. Received: {weight} at sample {i}.")
     return Pairs(ins, outs, weights)
+
+
+def parts(batch: Any, what: str) -> tuple[Any, ...]:
+    """The inputs, targets and perhaps weights that somebody passed as one; a source of batches,
+    or what was read before, is the only part.
+
+    Raises:
+        BadArgument: if there are not two or three of them.
+
+    >>> parts([[1, 2], [10, 20]], "validation_data")
+    ([1, 2], [10, 20])
+    """
+    if isinstance(batch, Pairs) or is_stream(batch):
+        return (batch,)
+    if isinstance(batch, (tuple, list)) and len(batch) in (2, 3):
+        return tuple(batch)
+    raise BadArgument(
+        f"{what} must be (x, y) or (x, y, sample_weight). Received: {_brief(batch)} (of type "
+        f"{type(batch).__name__})."
+    )
 
 
 def _same_length(what: str, some: Samples, other_what: str, others: Samples) -> None:
@@ -289,17 +374,11 @@ def batches(n: int, size: int | None = None, random: Random | None = None) -> It
     >>> list(batches(5, 2))
     [[0, 1], [2, 3], [4]]
     """
-    step = _from_one("batch_size", 32 if size is None else size)
+    step = check_whole("batch_size", 32 if size is None else size)
     places = list(range(n))
     if random is not None:
         random.shuffle(places)
     return (places[i : i + step] for i in range(0, n, step))
-
-
-def _from_one(what: str, n: Any) -> int:
-    if not isinstance(n, bool) and hasattr(n, "__index__") and index(n) >= 1:
-        return index(n)
-    raise BadArgument(f"{what} is a whole number from 1. Received: {n!r}.")
 
 
 def is_stream(x: Any) -> bool:
@@ -312,156 +391,179 @@ def is_stream(x: Any) -> bool:
     arrays = ("__array__", "tolist", "to_numpy")
     if isinstance(x, data) or is_real(x) or any(hasattr(x, name) for name in arrays):
         return False
-    return hasattr(x, "__iter__") or _is_indexed(x)
+    return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
 
 
-def _is_indexed(x: Any) -> bool:
-    return hasattr(x, "__getitem__") and hasattr(x, "__len__")
+Batch = TypeVar("Batch", Samples, Pairs)
 
 
-class Batched:
-    """Pairs that are gone through in batches, every epoch in a new order if that is wanted.
+class Source(Generic[Batch]):
+    """Batches, epoch after epoch: all that training, evaluating and predicting know of data.
+
+    Attributes:
+        data: all samples at once, if they are there.
+        exhausted: whether an epoch wanted more batches than will ever come: training should stop.
+        rest: what the epoch that runs now leaves to the next one. Set back, it comes again.
+        steps: how many batches make an epoch, if that can be known before.
+    """
+
+    data: Batch | None = None
+    exhausted = False
+    rest: Any = None
+    steps: int | None
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of the next epoch."""
+        raise NotImplementedError
+
+    def _ran_out(self, taken: int, wanted: int | None) -> None:
+        warnings.warn(
+            f"The source of batches ran out: an epoch got {taken} of {wanted or 'at least 1'}. Let "
+            f"the generator loop for ever, pass something that can be gone through again, or ask "
+            f"for fewer steps.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+class Batched(Source[Batch]):
+    """Samples that are gone through in batches, each time in a new order if that is wanted.
 
     Args:
-        data: the pairs.
+        data: the samples or pairs.
         size: of a batch; the last one may be smaller.
-        random: shuffles them before each epoch. A single batch is left as it is: its sum has
+        random: shuffles them before each pass. A single batch is left as it is: its sum has
             no order.
+        steps: how many batches make an epoch; the next one goes on where it ended. None means
+            all. As in Keras, an epoch ends where the samples do.
 
     Raises:
-        BadArgument: if the size is no whole number from 1.
+        BadArgument: if the size or the steps are not a whole number from 1.
 
-    >>> found = Batched(pairs([1, 2, 3], [10, 20, 30]), 2)
-    >>> found.steps, found.orders(2)
+    >>> source = Batched(pairs([1, 2, 3], [10, 20, 30]), 2)
+    >>> source.steps, source.orders(2)
     (2, [[[0, 1], [2]], [[0, 1], [2]]])
-    >>> [batch.y.rows for batch in found.epoch()]
+    >>> [batch.y.rows for batch in source.epoch()]
     [[[10.0], [20.0]], [[30.0]]]
     """
 
-    exhausted = False
-
-    def __init__(self, data: Pairs, size: int | None = None, random: Random | None = None) -> None:
-        self.data, self._size = data, size
-        self._places = list(batches(len(data), size))
-        self._random = random if len(self._places) > 1 else None
-        self._program: Any = None
-        self._rows: Any = None
-
-    @property
-    def steps(self) -> int:
-        """How many batches make an epoch."""
-        return len(self._places)
-
-    def orders(self, epochs: int) -> list[list[list[int]]]:
-        """The places that each batch of the next epochs takes."""
-        if self._random is None:
-            return [self._places] * epochs
-        n = len(self.data)
-        return [list(batches(n, self._size, self._random)) for _ in range(epochs)]
-
-    def rows_for(self, program: Any) -> Any:
-        """The numbers of all samples as a program reads them, made once: ``program.rows(data)``."""
-        if self._program is not program:
-            self._program, self._rows = program, program.rows(self.data)
-        return self._rows
-
-    def epoch(self) -> Iterator[Pairs]:
-        """The batches of the next epoch."""
-        return map(self.data.take, self.orders(1)[0])
-
-
-class Stream:
-    """Batches that come one by one as ``(x, y)`` or ``(x, y, sample_weight)``.
-
-    Args:
-        source: a generator; or anything that can be gone through again and again: an
-            iterable, or an object with a length whose items are batches.
-        steps: how many batches make an epoch. None means all there are, so a generator that
-            never ends needs it.
-        inputs, targets, class_weight: as for `pairs`.
-
-    Raises:
-        BadArgument: if the steps are no whole number from 1, or the source is no stream.
-
-    >>> stream = Stream((([i], [2 * i]) for i in range(3)), steps=2)
-    >>> [batch.y.rows for batch in stream.epoch()]
-    [[[0.0]], [[2.0]]]
-    """
+    data: Batch
 
     def __init__(
         self,
-        source: Any,
+        data: Batch,
+        size: int | None = None,
+        random: Random | None = None,
         steps: int | None = None,
-        *,
-        inputs: int | None = None,
-        targets: int | None = None,
-        class_weight: Mapping[Any, Any] | None = None,
     ) -> None:
-        if not is_stream(source):
+        self.data, self._size = data, size
+        self._places = list(batches(len(data), size))
+        self._random = random if len(self._places) > 1 else None
+        self.steps: int = len(self._places) if steps is None else check_whole("steps", steps)
+        self.rest: list[list[int]] = []
+        self._rows: tuple[Any, Any] = (None, None)
+
+    def orders(self, epochs: int) -> list[list[list[int]]]:
+        """The places that each batch of the next epochs takes."""
+        return [self._order() for _ in range(epochs)]
+
+    def _order(self) -> list[list[int]]:
+        whole = self._places
+        if not self.rest and self._random is not None:
+            whole = list(batches(len(self.data), self._size, self._random))
+        order = self.rest or whole
+        self.rest = order[self.steps :]
+        if len(order) < self.steps:
+            self._ran_out(len(order), self.steps)
+        return order[: self.steps]
+
+    def rows_for(self, program: Any) -> Any:
+        """The numbers of all samples as a program reads them, made once: ``program.rows(data)``."""
+        if self._rows[0] is not program:
+            self._rows = program, program.rows(self.data)
+        return self._rows[1]
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of the next epoch."""
+        return map(self.data.take, self._order())
+
+
+class Stream(Source[Batch]):
+    """Batches that come one by one.
+
+    Args:
+        items: a generator; or anything that can be gone through again and again: an
+            iterable, or an object with a length whose items are batches.
+        read: makes a batch of an item, given its number in the epoch for errors.
+        steps: how many batches make an epoch. None means all there are, so a generator that
+            never ends needs it.
+
+    Raises:
+        BadArgument: if the steps are not a whole number from 1, or these are no batches.
+
+    >>> stream = Stream(([i, 10 * i] for i in range(3)), lambda item, i: samples(item), steps=2)
+    >>> [batch.rows for batch in stream.epoch()]
+    [[[0.0], [0.0]], [[1.0], [10.0]]]
+    """
+
+    def __init__(
+        self, items: Any, read: Callable[[Any, int], Batch], steps: int | None = None
+    ) -> None:
+        if not is_stream(items):
             raise BadArgument(
-                f"A generator or another source of batches is needed. Received: {_brief(source)}."
+                f"A generator or another source of batches is needed. Received: {_brief(items)}."
             )
-        self.exhausted = False
-        """Whether an epoch wanted more batches than there were: training should stop."""
-        self._source = source
-        self._limit = None if steps is None else _from_one("steps_per_epoch", steps)
-        self._checks: dict[str, Any] = {
-            "inputs": inputs, "targets": targets, "class_weight": class_weight
-        }  # fmt: skip
+        self._items = items
+        self._read: Callable[[Any, int], Batch] = read
+        self._limit = None if steps is None else check_whole("steps", steps)
         self._running = self._endlessly()
+        self._begun = False
 
     @property
-    def steps(self) -> int | None:
+    def steps(self) -> int | None:  # type: ignore[override]
         """How many batches make an epoch, if that can be known before."""
-        if self._limit is None and hasattr(self._source, "__len__"):
-            return len(self._source)
+        if self._limit is None and hasattr(self._items, "__len__"):
+            return len(self._items)
         return self._limit
 
-    def epoch(self) -> Iterator[Pairs]:
+    def epoch(self) -> Iterator[Batch]:
         """The batches of one epoch; with ``steps`` it goes on where the last one ended.
 
         Warns:
             UserWarning: if the source runs out; ``exhausted`` is then True.
 
         Raises:
-            NotANumber, BadArgument: if an item is no batch, with its number from 0.
+            NotANumber, BadArgument: if an item is not a batch, with its number from 0; or if
+                there is none at all.
         """
         through = self._once() if self._limit is None else islice(self._running, self._limit)
         taken = 0
         for item in through:
-            yield self._pairs(item, taken)
+            yield self._read(item, taken)
             taken += 1
+        if not taken and not self._begun:
+            raise BadArgument(
+                f"There is nothing in this source of batches. Received: {_brief(self._items)}, "
+                f"which gave none. Is it a generator that was used before?"
+            )
+        self._begun = True
         if taken < (self._limit or 1):
             self.exhausted = True
-            warnings.warn(
-                f"The source of batches ran out: an epoch got {taken} of "
-                f"{self._limit or 'at least 1'}. Training stops. Let the generator loop for ever, "
-                f"or pass something that can be gone through again.",
-                UserWarning,
-                stacklevel=2,
-            )
+            self._ran_out(taken, self._limit)
 
     def _once(self) -> Iterator[Any]:
-        if hasattr(self._source, "__iter__"):
-            return iter(self._source)
-        return (self._source[i] for i in range(len(self._source)))
+        if hasattr(self._items, "__iter__"):
+            return iter(self._items)
+        return (self._items[i] for i in range(len(self._items)))
 
     def _endlessly(self) -> Iterator[Any]:
         """Again and again, until there is nothing (more)."""
-        found = True
-        while found:
-            found = False
+        more = True
+        while more:
+            more = False
             for item in self._once():
-                found = True
+                more = True
                 yield item
-
-    def _pairs(self, item: Any, i: int) -> Pairs:
-        if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
-            raise BadArgument(
-                f"A batch is (x, y) or (x, y, sample_weight). Received: batch {i} of the epoch "
-                f"is {_brief(item)} (of type {type(item).__name__})."
-            )
-        return pairs(*item, **self._checks, of=f" of batch {i}")
 
 
 def _open(x: Any, what: str) -> tuple[list[Any], tuple[int, ...]]:

@@ -11,7 +11,8 @@ from ..core.modes import scope
 from ..errors import BadArgument, TinygradError, unknown_name
 from ..nn.layers import Input, Sample, ShapedLayer, Signal, snake
 from ..notebooks import wants_html
-from .training import Trainer
+from .data import Port
+from .training import Trainer, free
 
 
 class Model(Trainer):
@@ -98,6 +99,16 @@ class Model(Trainer):
     @property
     def output_shape(self) -> tuple[int, ...] | None:
         return self._order[-1].shape if self._order else None
+
+    @property
+    def ports(self) -> list[Port] | None:
+        """Each input by the name it was given, else ``input``, or ``input_1`` of several."""
+        several = len(self._inputs) > 1
+        names = [
+            s.name or f"input_{i}" if several else s.name or "input"
+            for i, s in enumerate(self._inputs, 1)
+        ]
+        return [Port(name, prod(s.shape)) for name, s in zip(names, self._inputs)] or None
 
     def forward(self, sample: Sample) -> Sample:
         """The outputs for the numbers of one sample; each layer records in its own scope."""
@@ -279,8 +290,6 @@ def _number_names(layers: Iterable[ShapedLayer]) -> None:
     taken = set(given)
     for layer in layers:
         if layer.given_name is None:
-            base, count = snake(type(layer).__name__), 0
-            while layer.name in taken:
-                count += 1
-                layer.name = f"{base}_{count}"
+            if layer.name in taken:
+                layer.name = free(snake(type(layer).__name__), taken)
             taken.add(layer.name)

@@ -148,7 +148,7 @@ def load_model(
         compiled = parts["compiled"] and _revived(parts["compiled"], custom)
         model = _assembled(parts["model"], parts["weights"], custom)
         if compiled:
-            _compile(model, *compiled, parts["compiled"])
+            _compile(model, compiled, parts["compiled"])
         _give_streams(model, streams, parts["random"])
         model.metadata = parts["metadata"]
         return model
@@ -478,7 +478,10 @@ def _compiled(model: Model) -> dict[str, Any] | None:
     return {
         "optimizer": _settings(optimizer),
         "loss": model.loss and _function(model.loss),
-        "metrics": {name: _function(metric) for name, metric in model.metrics.items()},
+        "metrics": {
+            name: _function(metric) | ({"weighted": True} if name in model.weighted else {})
+            for name, metric in model.metrics.items()
+        },
         "trained": None if bound is None else [layer.name for layer in trained],
         "memory": {**memory, "memory": columns},
     }
@@ -546,25 +549,27 @@ class _Revived(NamedTuple):
     optimizer: Optimizer
     loss: Loss | None
     metrics: dict[str, Metric]
+    weighted: list[str]
 
 
 def _revived(compiled: dict[str, Any], custom: Mapping[str, Any]) -> _Revived:
-    loss = compiled["loss"]
+    loss, metrics = compiled["loss"], compiled["metrics"]
+    weighted = [name for name, config in metrics.items() if config.pop("weighted", False) is True]
     return _Revived(
         _optimizer(compiled["optimizer"], custom),
         None if loss is None else _function_from(Loss, loss, custom),
         {
             name: _function_from(_base("metric", config.get("function")), config, custom)
-            for name, config in compiled["metrics"].items()
+            for name, config in metrics.items()
         },
+        weighted,
     )
 
 
-def _compile(
-    model: Model, optimizer: Optimizer, loss: Any, metrics: Any, compiled: dict[str, Any]
-) -> None:
-    model.compile(optimizer, loss)
-    model.metrics = metrics
+def _compile(model: Model, revived: _Revived, compiled: dict[str, Any]) -> None:
+    optimizer = revived.optimizer
+    model.compile(optimizer, revived.loss)
+    model.metrics, model.weighted = revived.metrics, revived.weighted
     if compiled["trained"] is not None:
         named = {layer.name: layer for layer in model.layers}
         for name in compiled["trained"]:

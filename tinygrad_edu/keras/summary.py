@@ -140,8 +140,7 @@ def _input_names(model: Model) -> dict[int, str]:
     """A name for every input, by its identity, that no layer has."""
     taken = {layer.name for layer in model.layers}
     names: dict[int, str] = {}
-    for i, signal in enumerate(model._inputs):
-        name = signal.name or ("input" if len(model._inputs) == 1 else f"input_{i + 1}")
+    for signal, (name, _) in zip(model._inputs, model.ports or ()):
         while name in taken:
             name += "′"
         taken.add(name)
@@ -175,7 +174,7 @@ def _facts(model: Model) -> list[tuple[str, str]]:
                 "n numbers, give the first layer input_shape=(n,), or fit: data tell it, too",
             )
         )
-    trained = _distinct(v for variable in model._trainable() for v in variable)
+    trained = _distinct(v for variable in model._variables() for v in variable)
     if model.built:
         every = model.count_params()
         frozen = f": {trained:,} trainable, {every - trained:,} frozen"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, count
 from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
@@ -15,7 +16,7 @@ from ..core.modes import caller, no_grad, scope
 from ..core.ops import sum as total
 from ..core.table import number
 from ..core.value import Value, zero_grad
-from ..errors import Anomaly, BadArgument, GraphError
+from ..errors import Anomaly, BadArgument, GraphError, check_whole
 from ..nn.layers import Sample, Shape, ShapedLayer
 from ..nn.losses import Loss
 from ..nn.losses import loss as named_loss
@@ -28,27 +29,44 @@ from ..nn.optimizers import optimizer as named_optimizer
 from ..trees import as_array, flatten
 from .callbacks import CallbackList, History, Progress
 from .compiled import Evaluation, Forward, Programs, Training, custom, fingerprint, frozen, trained
-from .data import Batched, Pairs, Stream, batches, is_stream, pairs, samples, split
+from .data import (
+    Batched,
+    Pairs,
+    Port,
+    Samples,
+    Source,
+    Stream,
+    is_stream,
+    pairs,
+    parts,
+    samples,
+    split,
+)
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
 from .seeding import fresh
 
 T = TypeVar("T", Forward, Evaluation, Training)
 
-_OF_BATCHES = (
-    "on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end",
-)  # fmt: skip
+_OF_BATCHES = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _OF_EPOCHS = ("on_epoch_begin", "on_epoch_end")
 _OF_TESTS = ("on_test_batch_begin", "on_test_batch_end")
 _OF_PREDICTIONS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
 class Diverged(UserWarning):
-    """Training stopped at a loss that was no finite number."""
+    """Training stopped at a loss that was not a finite number."""
 
 
 class RunsEagerly(UserWarning):
     """A model can't be compiled and is trained in plain Python."""
+
+
+class NotFinite(Exception):
+    """The loss of an epoch is not a finite number, after so many whole ones."""
+
+    def __init__(self, whole: int) -> None:
+        self.whole = whole
 
 
 class State(NamedTuple):
@@ -57,16 +75,37 @@ class State(NamedTuple):
     weights: list[float]
     optimizer: dict[str, Any]
     streams: list[Any]  # of the random numbers that shuffling and dropout draw
+    rest: Any  # what the source of batches has left to the next epoch
+
+
+class Validation(NamedTuple):
+    """What is evaluated after which epochs."""
+
+    source: Source[Pairs]
+    due: int | Collection[int]  # every so many epochs, or after these, counted from 1
+
+    def after(self, epoch: int) -> bool:
+        """Whether it is due after this epoch, counted from 0."""
+        return (epoch + 1) % self.due == 0 if isinstance(self.due, int) else epoch + 1 in self.due
 
 
 class Run(NamedTuple):
-    """What one call of `fit` trains on, and whom it tells."""
+    """One call of `fit`: what is trained on, and who hears of it."""
 
-    feed: Stream | Batched
-    validation: Pairs | None
-    batch_size: int | None  # of the validation
-    told: CallbackList
-    task: Task | None  # None if nobody knows how much will come
+    source: Source[Pairs]
+    validation: Validation | None
+    hooks: CallbackList
+    history: History
+    epochs: int  # where to stop counting
+    stop_at_nonfinite: bool
+    by_batch: bool  # whether batches must be gone through one by one, in Python
+    by_epoch: bool  # whether epochs must
+
+    @property
+    def task(self) -> Task | None:
+        """How much is to be done, None if nobody knows how much will come."""
+        source = self.source
+        return Task(len(source.data), source.steps or 0, self.epochs) if source.data else None
 
 
 class Trainer(Module):
@@ -78,6 +117,7 @@ class Trainer(Module):
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: dict[str, Metric] = {}  # by the name that the history gives them
+        self.weighted: list[str] = []  # those metrics that weigh samples as the loss does
         self.history: History | None = None
         self.stop_training = False
         self.run_eagerly = False
@@ -93,6 +133,21 @@ class Trainer(Module):
     def output_shape(self) -> Shape | None:
         """The shape of the output for one sample, None before the model is built."""
         raise NotImplementedError
+
+    @property
+    def ports(self) -> Sequence[Port] | None:
+        """What numbers one sample has for each input, None before the model is built."""
+        raise NotImplementedError
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training may move any weight; set, it is so for all layers."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = trainable
 
     def build(self, input_shape: Any) -> None:
         """Tell the shape of one sample."""
@@ -113,13 +168,14 @@ class Trainer(Module):
         metrics: Sequence[Any] | None = None,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
+        weighted_metrics: Sequence[Any] | None = None,
     ) -> None:
         """Say how to train.
 
         Args:
             optimizer: a name, or one of keras.optimizers.
             loss: a name, one of keras.losses, or a callable on Values.
-            metrics: names, keras.metrics, or callables.
+            metrics: names, keras.metrics, or callables. Sample weights do not matter to them.
             run_eagerly: whether every sample is recorded anew, as a graph of Values that
                 debuggers and prints can look into. False: one sample is recorded, compiled,
                 and replayed for all others; the results are the same. Code of yours is
@@ -128,6 +184,7 @@ class Trainer(Module):
             jit_compile: who replays it. "auto": Python, and machine code as soon as that is
                 worth its preparation, which goes on meanwhile; True: machine code at once;
                 False: Python alone.
+            weighted_metrics: like ``metrics``, but they weigh samples as the loss does.
 
         Raises:
             NameUnknown: with the nearest known name.
@@ -136,8 +193,13 @@ class Trainer(Module):
         if jit_compile not in (True, False, "auto"):
             raise BadArgument(f"jit_compile is True, False or 'auto'. Received: {jit_compile!r}.")
         chosen, loss = named_optimizer(optimizer), None if loss is None else named_loss(loss)
-        found = [(m if isinstance(m, str) else named_metric(m).name, m) for m in metrics or ()]
-        self.metrics = {name: named_metric(m) for name, m in found}
+        by_name: dict[str, Metric] = {}
+        for name, each in map(_named_metric, metrics or ()):
+            by_name[free(name, by_name)] = each
+        plain = len(by_name)
+        for name, each in map(_named_metric, weighted_metrics or ()):
+            by_name[free(f"weighted_{name}" if name in by_name else name, by_name)] = each
+        self.metrics, self.weighted = by_name, list(by_name)[plain:]
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.jit_compile = bool(run_eagerly), jit_compile
         self._programs = Programs()
@@ -159,23 +221,32 @@ class Trainer(Module):
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Collection[int] = 1,
         stop_at_nonfinite: bool = True,
     ) -> History:
         """Train for some epochs, each one pass over all samples in batches.
 
         Args:
-            x, y: inputs and targets: tuples, lists, arrays, Series, DataFrames; or x alone, a
-                generator of batches ``(x, y)`` or ``(x, y, weights)``.
+            x, y: inputs and targets: tuples, lists, arrays, Series, DataFrames; several inputs
+                as a list of these, or a dict by their names. Or x alone, a generator or another
+                source of batches ``(x, y)`` or ``(x, y, weights)``.
             batch_size: samples per step of the optimiser; 32 if not given.
             epochs: where to stop counting; training goes from ``initial_epoch`` to there.
             verbose: 0 silent, 1 a bar, 2 a line per epoch; "auto" chooses by the terminal.
             callbacks: one of keras.callbacks, or a list of them.
             validation_split: the share of the samples, the last ones, to validate on.
-            validation_data: ``(x, y)`` or ``(x, y, weights)`` to validate on instead.
+            validation_data: ``(x, y)`` or ``(x, y, weights)`` to validate on instead, or a
+                source of batches.
             shuffle: whether each epoch takes the samples in a new order.
-            class_weight: a weight for each class, by its number.
+            class_weight: a weight for each class, by its number; for training alone.
             sample_weight: a weight for each sample.
-            steps_per_epoch: of a generator, how many batches make an epoch.
+            initial_epoch: the number of the first epoch, from 0.
+            steps_per_epoch: how many batches make an epoch; the next one goes on from there.
+            validation_steps: how many batches to validate on.
+            validation_batch_size: samples per batch of the validation; ``batch_size`` if not given.
+            validation_freq: validate after every so many epochs, or after these (from 1).
             stop_at_nonfinite: stop at the first loss that is nan or infinite, put back the
                 weights of the last finite epoch, and say why. False: go on, as Keras does.
 
@@ -188,155 +259,182 @@ class Trainer(Module):
             KeyboardInterrupt: as it came; the model is then that of the last epoch recorded.
         """
         self._ready()
-        _whole("epochs", epochs)
-        _whole("initial_epoch", initial_epoch)
-        source = self._source(x, y, sample_weight, class_weight, steps_per_epoch)
-        validation = None if validation_data is None else self._pairs(*validation_data)
-        if validation is None and isinstance(source, Pairs):
-            source, validation = split(source, validation_split)
-        optimizer, _ = self._ready()
-        optimizer.bind(self._trainable())
-        feed: Stream | Batched
-        if isinstance(source, Stream):
-            feed, task = source, None
-        else:
-            feed = Batched(source, batch_size, self.random if shuffle else None)
-            task = Task(len(source), feed.steps, epochs)
-        self.history, self.stop_training = History(), False
-        told = CallbackList(
-            [callbacks, Progress(verbose), self.history], self,
-            verbose=verbose, epochs=epochs, steps=feed.steps,
+        check_whole("epochs", epochs, 0)
+        check_whole("initial_epoch", initial_epoch, 0)
+        if not isinstance(validation_freq, Collection):
+            check_whole("validation_freq", validation_freq)
+        if validation_split and validation_data is None:
+            x, validation_data = split(self._pairs(x, y, sample_weight), validation_split)
+        random = self.random if shuffle else None
+        source = self._source(
+            x, y, sample_weight, size=batch_size, steps=steps_per_epoch, random=random,
+            class_weight=class_weight,
         )  # fmt: skip
-        told.on_train_begin()
-        run = Run(feed, validation, batch_size, told, task)
-        why = self._train(run, self.history, initial_epoch, epochs, stop_at_nonfinite)
-        told.on_train_end()
+        validation = None
+        if validation_data is not None:
+            if validation_steps is None and isinstance(validation_data, Iterator):
+                raise BadArgument(
+                    "A generator can be validated on if validation_steps says how many batches to "
+                    "take after each epoch; it may never end. Received: validation_steps=None."
+                )
+            apart, size = parts(validation_data, "validation_data"), validation_batch_size
+            checked = self._source(*apart, size=size or batch_size, steps=validation_steps)
+            validation = Validation(checked, validation_freq)
+        optimizer, _ = self._ready()
+        optimizer.bind(self._variables())
+        history = self.history = History()
+        self.stop_training = False
+        hooks = CallbackList(
+            [callbacks, Progress(verbose), history], self,
+            verbose=verbose, epochs=epochs, steps=source.steps,
+        )  # fmt: skip
+        hooks.on_train_begin()
+        by_batch = source.data is None or any(map(hooks.hears, _OF_BATCHES))
+        by_epoch = by_batch or validation is not None or any(map(hooks.hears, _OF_EPOCHS))
+        by_epoch = by_epoch or custom([optimizer.learning_rate])  # a schedule may read the history
+        run = Run(source, validation, hooks, history, epochs, stop_at_nonfinite, by_batch, by_epoch)
+        why = self._train(run, initial_epoch)
+        hooks.on_train_end({name: numbers[-1] for name, numbers in history.history.items()})
         if why is not None:
             warnings.warn(why, Diverged, stacklevel=2)
-        return self.history
+        return history
 
-    def _train(
-        self, run: Run, history: History, epoch: int, epochs: int, stop_at_nonfinite: bool
-    ) -> str | None:
-        """From one epoch on up to another: whole epochs, or none. Where nobody listens to
-        epochs a program runs many at once.
+    def _train(self, run: Run, epoch: int) -> str | None:
+        """From this epoch on up to the last: each of them whole, or as if it had not begun.
+
+        Where nobody hears epochs a program runs many at once. If one of these fails they are put
+        back; those before it run again, and then it fails alone.
 
         Returns:
             Why it stopped at a loss that is not finite, if it did.
         """
-        optimizer, _ = self._ready()
-        feed, told = run.feed, run.told
-        by_batch = isinstance(feed, Stream) or any(map(told.hears, _OF_BATCHES))
-        by_epoch = by_batch or run.validation is not None or any(map(told.hears, _OF_EPOCHS))
-        by_epoch = by_epoch or custom([optimizer.learning_rate])  # a schedule may read the history
-        most = 1 if by_epoch else epochs
-        while epoch < epochs and not self.stop_training:
-            before, replay, count = self._state(), None, 1
+        source, most = run.source, 1 if run.by_epoch else run.epochs
+        while epoch < run.epochs and not self.stop_training:
+            before, count, program = self._state(source), 1, None
             try:
-                told.on_epoch_begin(epoch)
-                stepwise = by_batch or self.stop_training  # a callback may stop it at the begin
-                if isinstance(feed, Batched) and not stepwise:
-                    replay = self._replay(feed.data)
-                    if replay is not None:
-                        at_once = replay.at_once(len(feed.data), feed.steps)
-                        count = min(most, epochs - epoch, at_once)
-                logs = self._epochs(run, replay, count)
+                run.hooks.on_epoch_begin(epoch)
+                stepwise = run.by_batch or self.stop_training  # a callback may stop it here
+                if isinstance(source, Batched) and not stepwise:
+                    program = self._replay(source.data)
+                if program is not None and run.task is not None:
+                    count = min(most, run.epochs - epoch, program.at_once(*run.task[:2]))
+                logs = self._epochs(run, program, epoch, count)
             except BaseException as error:  # Ctrl-C too: what is whole stays, and nothing else
-                self._restore(before)
-                if count > 1 and isinstance(error, Exception):
-                    most = 1  # one by one then, up to the epoch that fails
-                    continue
+                self._restore(before, source)
                 self.eval()
+                if count > 1 and isinstance(error, Exception):
+                    most = max(1, error.whole if isinstance(error, NotFinite) else 1)
+                    continue
+                if isinstance(error, NotFinite):
+                    return self._why_stopped(epoch, source, before)
                 raise
             if not logs:
                 break  # a generator that had nothing left
-            losses = logs["loss"]
-            finite = next((i for i, loss in enumerate(losses) if not isfinite(loss)), len(losses))
-            if stop_at_nonfinite and finite < len(losses):
-                self._restore(before)
-                if not finite:
-                    return self._why_stopped(epoch, feed.epoch, before)
-                most = finite  # the epochs before it once more, and then that one alone
-                continue
-            if by_epoch:
-                told_of = {name: x for name, (x,) in logs.items()}
-                try:
-                    told.on_epoch_end(epoch, told_of)
-                except BaseException:  # the epoch is whole all the same, and the history last
-                    if history.epoch[-1:] != [epoch]:
-                        history.on_epoch_end(epoch, told_of)
-                    raise
-            else:
-                history.extend(range(epoch, epoch + len(losses)), logs)
-            epoch += len(losses)
+            self._record(run, epoch, logs)
+            epoch += len(logs["loss"])
         return None
 
-    def _epochs(self, run: Run, replay: Training | None, count: int) -> dict[str, list[float]]:
-        """Some epochs by a program, or one step by step; and what is told of each."""
-        if replay is not None and isinstance(run.feed, Batched):
-            logs = self._replayed(replay, run.feed, count, run.task)
+    def _epochs(
+        self, run: Run, program: Training | None, epoch: int, count: int
+    ) -> dict[str, list[float]]:
+        """Some epochs by a program, or one step by step: their numbers by name.
+
+        Raises:
+            NotFinite: at the first loss that is not, if training should stop there.
+        """
+        if program is not None and isinstance(run.source, Batched):
+            logs = self._replayed(program, run.source, count, run.task)
         else:
-            epoch = self._epoch(run.feed.epoch(), run.told, run.task)
-            logs = {name: [x] for name, x in epoch.items()}
-        if not logs:
-            return logs
-        if run.validation is not None and isfinite(logs["loss"][0]):
-            found = self._test(run.validation, run.told, run.batch_size)
-            logs.update({f"val_{name}": [x] for name, x in found.items()})
-        if run.feed.exhausted:
-            self.stop_training = True  # and it has said so
+            logs = _listed(self._epoch(run.source.epoch(), run.hooks, run.task))
+        whole = next((i for i, x in enumerate(logs.get("loss", [])) if not isfinite(x)), count)
+        if run.stop_at_nonfinite and whole < count:
+            raise NotFinite(whole)
+        if run.validation is not None and logs and whole and run.validation.after(epoch):
+            checked = self._test(run.validation.source, run.hooks)
+            logs |= _listed({f"val_{name}": x for name, x in checked.items()})
+        self.stop_training = self.stop_training or run.source.exhausted  # which has said so
         return logs
 
+    def _record(self, run: Run, epoch: int, logs: dict[str, list[float]]) -> None:
+        """Make whole epochs known: to the history alone if there are several."""
+        count = len(logs["loss"])
+        if count > 1:
+            run.history.extend(range(epoch, epoch + count), logs)
+            return
+        last = {name: x for name, (x,) in logs.items()}
+        try:
+            run.hooks.on_epoch_end(epoch, last)
+        except BaseException:  # the epoch is whole all the same, and the history hears it last
+            if run.history.epoch[-1:] != [epoch]:
+                run.history.on_epoch_end(epoch, last)
+            raise
+
     def _replayed(
-        self, replay: Training, feed: Batched, epochs: int, task: Task | None
+        self, program: Training, source: Batched[Pairs], epochs: int, task: Task | None
     ) -> dict[str, list[float]]:
-        """Some epochs by a program: what `_epoch` tells of each, a list per name."""
-        metrics, orders = self.metrics.values(), feed.orders(epochs)
+        """Some epochs by a program: the numbers that `_epoch` gives, a list per name."""
+        orders = source.orders(epochs)
         batches = [batch for order in orders for batch in order]
-        records = iter(replay.run(feed.rows_for(replay), batches, task))
+        records = iter(program.run(source.rows_for(program), batches, task))
         logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
         for order in orders:
-            loss_sum, seen = 0.0, 0
-            for metric in metrics:
-                metric.reset()
+            loss_sum = 0.0
+            self._reset()
             for batch in order:
                 loss, *sums = next(records)
                 loss_sum += loss * len(batch)
-                seen += len(batch)
-                if metrics:
-                    replay.note(sums, len(batch), metrics)
-            logs["loss"].append(loss_sum / seen)
-            for name, metric in self.metrics.items():
-                logs[name].append(metric.result())
+                program.note(sums, len(batch))
+            logs["loss"].append(loss_sum / sum(map(len, order)))
+            for name, x in self._results().items():
+                logs[name].append(x)
         return logs
 
     def _epoch(
-        self, feed: Iterable[Pairs], told: CallbackList, task: Task | None = None
+        self, batches: Iterable[Pairs], hooks: CallbackList, task: Task | None = None
     ) -> dict[str, float]:
-        """One pass over all samples. The loss it tells is the mean over them, each batch's
-        before its step, as Keras tells it."""
-        loss_sum, seen = 0.0, 0
-        for metric in self.metrics.values():
-            metric.reset()
-        logs: dict[str, float] = {}
-        for step, batch in enumerate(feed):
-            told.on_train_batch_begin(step)
+        """One pass over all samples. Its loss is the mean over them, each batch's before its
+        step, as in Keras."""
+
+        def step(batch: Pairs) -> float:
             self.train()  # a callback may have used the model, or trained it
-            loss_sum += self._step(batch, task) * len(batch)
+            return self._step(batch, task)
+
+        def until_stopped() -> Iterator[Pairs]:
+            for batch in batches:
+                yield batch
+                if self.stop_training:
+                    return
+
+        begin, end = hooks.on_train_batch_begin, hooks.on_train_batch_end
+        logs = self._pass(until_stopped(), step, begin, end)
+        self.eval()
+        return logs
+
+    def _pass(
+        self,
+        batches: Iterable[Pairs],
+        loss: Callable[[Pairs], float],
+        begin: Callable[..., None],
+        end: Callable[..., None],
+    ) -> dict[str, float]:
+        """The mean loss over all samples and the metrics, after the last of these batches."""
+        loss_sum, seen = 0.0, 0
+        logs: dict[str, float] = {}
+        self._reset()
+        for i, batch in enumerate(batches):
+            begin(i)
+            loss_sum += loss(batch) * len(batch)
             seen += len(batch)
             logs = {"loss": loss_sum / seen, **self._results()}
-            told.on_train_batch_end(step, logs)
-            if self.stop_training:
-                break
-        self.eval()
+            end(i, logs)
         return logs
 
     def _step(self, batch: Pairs, task: Task | None = None) -> float:
         """One step of the optimiser; the loss before it."""
-        replay = self._replay(batch)
-        if replay is not None:
-            ((loss, *sums),) = replay.run(replay.rows(batch), [range(len(batch))], task)
-            replay.note(sums, len(batch), self.metrics.values())
+        program = self._replay(batch)
+        if program is not None:
+            ((loss, *sums),) = program.run(program.rows(batch), [range(len(batch))], task)
+            program.note(sums, len(batch))
             return loss
         optimizer, loss_of = self._ready()
         layers = self._program(Forward, True)
@@ -397,19 +495,42 @@ class Trainer(Module):
         return total([loss, *penalties]) if penalties else loss
 
     def _measure(self, data: Pairs, outputs: list[Sample]) -> None:
-        for metric in self.metrics.values():
-            metric.update(data.y.rows, outputs, data.weights)
+        for name, metric in self.metrics.items():
+            weights = data.weights if name in self.weighted else None
+            metric.update(data.y.rows, outputs, weights)
 
     def _results(self) -> dict[str, float]:
         return {name: metric.result() for name, metric in self.metrics.items()}
 
-    def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> float:
-        """One step of the optimiser on these samples; returns the loss before it."""
-        data = self._pairs(x, y, sample_weight)
+    def _reset(self) -> None:
+        for metric in self.metrics.values():
+            metric.reset()
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step of the optimiser on these samples.
+
+        Returns:
+            The loss before it; with metrics a list ``[loss, *metrics]``; or with ``return_dict``
+            by name.
+        """
+        data = self._pairs(x, y, sample_weight).weighted(class_weight)
         optimizer, _ = self._ready()
-        optimizer.bind(self._trainable())
+        optimizer.bind(self._variables())
+        self._reset()
         with trained(self, True):
-            return self._step(data)
+            return self._answer({"loss": self._step(data), **self._results()}, return_dict)
+
+    def _answer(self, logs: dict[str, float], return_dict: bool) -> Any:
+        if return_dict:
+            return logs
+        return list(logs.values()) if self.metrics else logs["loss"]
 
     # ── Using ─────────────────────────────────────────────────────────────────────────────
 
@@ -418,90 +539,115 @@ class Trainer(Module):
         x: Any,
         batch_size: int | None = None,
         verbose: int | str = 0,
+        steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
         """The outputs for each sample: nested lists, or an array if one went in.
+
+        Args:
+            x: as for `fit`; or a source of batches, each of them inputs or ``(x, …)``.
+            batch_size: samples per batch; 32 if not given.
+            verbose: nothing is printed.
+            steps: how many batches; None for all.
+            callbacks: one of keras.callbacks, or a list of them.
 
         >>> from tinygrad_edu import keras
         >>> model = keras.Sequential([keras.layers.Dense(1, "linear", kernel_initializer="ones")])
         >>> model.predict([10, 20])
         [[10.0], [20.0]]
         """
-        shape = self.input_shape
-        data = samples(x, width=None if shape is None else prod(shape))
-        self._build_for(data.shape)
-        told = CallbackList([callbacks], self)
+        source: Source[Samples]
+        if is_stream(x):
+            source = Stream(x, self._inputs_of_batch, steps)
+        else:
+            source = Batched(self._inputs_of(x), batch_size, steps=steps)
+        hooks = CallbackList([callbacks], self)
         rows: list[list[float]] = []
-        told.on_predict_begin()
-        by_batch = any(map(told.hears, _OF_PREDICTIONS))
-        for step, chosen in enumerate(batches(len(data), batch_size)):
-            told.on_predict_batch_begin(step)
+        hooks.on_predict_begin()
+        by_batch = any(map(hooks.hears, _OF_PREDICTIONS))
+        array = False
+        for step, batch in enumerate(source.epoch()):
+            hooks.on_predict_batch_begin(step)
             if by_batch or step == 0:  # a callback may have changed the model
                 program = self._program(Forward, False)
-            xs = [data.rows[i] for i in chosen]
             if program is not None:
-                rows += program.outputs(xs)
+                outputs = program.outputs(batch.rows)
             else:
                 with trained(self, False), no_grad():
-                    rows += [list(map(_number, self.forward(x))) for x in self._given(xs)]
-            told.on_predict_batch_end(step, {"outputs": rows[-len(chosen) :]})
-        told.on_predict_end()
-        return as_array(rows) if data.from_array else rows
+                    outputs = [list(map(_number, self.forward(x))) for x in self._given(batch.rows)]
+            rows += outputs
+            array = array or batch.from_array
+            hooks.on_predict_batch_end(step, {"outputs": outputs})
+        hooks.on_predict_end()
+        return as_array(rows) if array else rows
 
     def evaluate(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = 0,
         sample_weight: Any = None,
+        steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss over all samples, and the metrics if there are any.
 
+        Args:
+            x, y: as for `fit`; or x alone, a source of batches.
+            batch_size: samples per batch; 32 if not given.
+            verbose: nothing is printed.
+            sample_weight: a weight for each sample.
+            steps: how many batches; None for all.
+            callbacks: one of keras.callbacks, or a list of them.
+            return_dict: whether to answer by name.
+
         Returns:
             The loss; with metrics a list ``[loss, *metrics]``; or with ``return_dict`` by name.
         """
-        told = CallbackList([callbacks], self)
-        logs = self._test(self._pairs(x, y, sample_weight), told, batch_size)
-        if return_dict:
-            return logs
-        return list(logs.values()) if self.metrics else logs["loss"]
+        source = self._source(x, y, sample_weight, size=batch_size, steps=steps)
+        return self._answer(self._test(source, CallbackList([callbacks], self)), return_dict)
 
-    def _test(
-        self, data: Pairs, told: CallbackList, batch_size: int | None = None
-    ) -> dict[str, float]:
-        for metric in self.metrics.values():
-            metric.reset()
-        loss_sum, seen = 0.0, 0
-        logs: dict[str, float] = {}
-        _, loss_of = self._ready()
-        told.on_test_begin()
-        by_batch = any(map(told.hears, _OF_TESTS))
-        for step, chosen in enumerate(batches(len(data), batch_size)):
-            told.on_test_batch_begin(step)
-            if by_batch or step == 0:  # a callback may have changed the model
-                program = self._program(Evaluation, data.y.width, data.weights is not None)
-                layers = None if program else self._program(Forward, False)
-            batch = data.take(chosen)
-            if program is not None:
-                value = program.batch(batch, self.metrics.values())
-            elif layers is not None:
-                outputs = layers.leaves(batch.x.rows)
-                with no_grad():
-                    value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
-                self._measure(batch, outputs)
-            else:
-                with trained(self, False), no_grad():
-                    value, outputs = self._loss_of(batch)
-                self._measure(batch, outputs)
-            loss_sum += _number(value) * len(batch)
-            seen += len(batch)
-            logs = {"loss": loss_sum / seen, **self._results()}
-            told.on_test_batch_end(step, logs)
-        told.on_test_end(logs)
+    def _test(self, source: Source[Pairs], hooks: CallbackList) -> dict[str, float]:
+        hooks.on_test_begin()
+        anew = source.data is None or any(map(hooks.hears, _OF_TESTS))
+        loss_of: Callable[[Pairs], float] | None = None
+
+        def loss(batch: Pairs) -> float:
+            nonlocal loss_of
+            if anew or loss_of is None:  # a callback may have changed the model
+                loss_of = self._evaluator(batch)
+            return loss_of(batch)
+
+        logs = self._pass(source.epoch(), loss, hooks.on_test_batch_begin, hooks.on_test_batch_end)
+        if not logs:
+            raise BadArgument(
+                "There is nothing left to evaluate. Received: a source of batches that ran out. "
+                "Pass something that can be gone through again, or say how many steps to take."
+            )
+        hooks.on_test_end(logs)
         return logs
+
+    def _evaluator(self, like: Pairs) -> Callable[[Pairs], float]:
+        """What gives the loss of a batch such as this one; the metrics take it in."""
+        program = self._program(Evaluation, like.y.width, like.weights is not None)
+        if program is not None:
+            return program.batch
+        _, loss_of = self._ready()
+        layers = self._program(Forward, False)
+
+        def loss(batch: Pairs) -> float:
+            with trained(self, False), no_grad():
+                if layers is None:
+                    value, outputs = self._loss_of(batch)
+                else:
+                    outputs = layers.leaves(batch.x.rows)
+                    value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
+            self._measure(batch, outputs)
+            return _number(value)
+
+        return loss
 
     # ── Opened up ─────────────────────────────────────────────────────────────────────────
 
@@ -570,31 +716,31 @@ class Trainer(Module):
         optimizer, _ = self._ready()
         return diagnose(self._curvatures(data), names, optimizer.rate, data.x.rows)
 
-    def _why_stopped(self, epoch: int, feed: Callable[[], Iterable[Pairs]], kept: State) -> str:
-        """What to say when a loss is no finite number. The epoch is run once more, watched."""
+    def _why_stopped(self, epoch: int, source: Source[Pairs], before: State) -> str:
+        """What to say when a loss is not a finite number. The epoch is run once more, watched."""
         optimizer, _ = self._ready()
         first = "the sum over the batches overflowed"
-        bound = self._bound(feed)
+        bound = self._bound(source)
         try:
             with detect_anomaly():
-                self._epoch(feed(), CallbackList([], self))
+                self._epoch(source.epoch(), CallbackList([], self))
         except Anomaly as anomaly:
             first = str(anomaly).split(" File ")[0].rstrip(".")
         finally:
-            self._restore(kept)
+            self._restore(before, source)
             self.eval()
         return (
-            f"Training stopped in epoch {epoch + 1}: the loss was no finite number. The weights "
+            f"Training stopped in epoch {epoch + 1}: the loss was not a finite number. The weights "
             f"are those of the epoch before. The learning rate was {optimizer.rate:g}"
             f"{bound}. First: {first}. A smaller rate, or inputs scaled to mean 0 and "
             f"deviation 1, may help: model.why_diverging(x, y) says more. "
             f"fit(..., stop_at_nonfinite=False) goes on regardless."
         )
 
-    def _bound(self, feed: Callable[[], Iterable[Pairs]]) -> str:
+    def _bound(self, source: Source[Pairs]) -> str:
         """The bound of the learning rate on the first batch, in words; nothing where it can't
         be known: a large model, or weights too large already for finite curvatures."""
-        batch = next(iter(feed()), None)
+        batch = next(source.epoch(), None)
         if batch is None or self.count_params() > MOST_WEIGHTS:
             return ""
         curvatures = self._curvatures(batch)
@@ -618,35 +764,48 @@ class Trainer(Module):
             )
         return self.optimizer, self.loss
 
-    def _pairs(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Pairs:
-        """Samples and targets that fit this model, which is built by them if it has to be."""
-        self._ready()
+    def _inputs_of(self, x: Any, of: str = "") -> Samples:
+        """Samples that fit this model, which is built by them if it has to be."""
+        inputs = samples(x, f"x{of}", self.ports)
         if self.input_shape is None:
-            self.build(samples(x).shape)
-        return pairs(
-            x, y, sample_weight, class_weight, inputs=self._inputs_wanted(), targets=self._wanted()
-        )
+            self.build(inputs.shape)
+        return inputs
+
+    def _inputs_of_batch(self, item: Any, i: int) -> Samples:
+        return self._inputs_of(item[0] if isinstance(item, tuple) else item, f" of batch {i}")
+
+    def _pairs(self, x: Any, y: Any = None, sample_weight: Any = None, *, of: str = "") -> Pairs:
+        """Samples, targets and weights that fit this model."""
+        self._ready()
+        return pairs(self._inputs_of(x, of), y, sample_weight, targets=self._wanted(), of=of)
 
     def _source(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Any, steps: int | None
-    ) -> Pairs | Stream:
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        size: int | None = None,
+        steps: int | None = None,
+        random: Random | None = None,
+        class_weight: Any = None,
+    ) -> Source[Pairs]:
+        """The door: whatever was passed as inputs, targets and weights, as batches of pairs."""
+        self._ready()
         if y is not None or not is_stream(x):
-            return self._pairs(x, y, sample_weight, class_weight)
+            data = x if isinstance(x, Pairs) else self._pairs(x, y, sample_weight)
+            return Batched(data.weighted(class_weight), size, random, steps)
         if self.input_shape is None:
             raise BadArgument(
-                "A generator does not tell the shape of a sample before training. Give the "
+                "A generator does not show the shape of a sample before training. Give the "
                 "first layer its input_shape, or call model.build((n,))."
             )
-        return Stream(
-            x,
-            steps,
-            inputs=self._inputs_wanted(),
-            targets=self._wanted(),
-            class_weight=class_weight,
-        )
 
-    def _inputs_wanted(self) -> int | None:
-        return None if self.input_shape is None else prod(self.input_shape)
+        def read(item: Any, i: int) -> Pairs:
+            batch = parts(item, f"Batch {i} of the epoch")
+            return self._pairs(*batch, of=f" of batch {i}").weighted(class_weight)
+
+        return Stream(x, read, steps)
 
     def _wanted(self) -> int | None:
         """How many numbers a target must have; a loss of yours may want any."""
@@ -654,10 +813,6 @@ class Trainer(Module):
         if not loss.built_in or self.output_shape is None:
             return None
         return 1 if loss.name.startswith("sparse") else prod(self.output_shape)
-
-    def _build_for(self, shape: Shape) -> None:
-        if self.input_shape is None:
-            self.build(shape)
 
     def _named_weights(self) -> list[tuple[str, Value]]:
         """Each weight with a name for people: its layer's and its own."""
@@ -667,7 +822,7 @@ class Trainer(Module):
             for value in layer.parameters()
         ]
 
-    def _trainable(self) -> list[list[Value]]:
+    def _variables(self) -> list[list[Value]]:
         """The weights that training may move, each a variable of its own."""
         return [
             flatten(weight)[0]
@@ -680,21 +835,23 @@ class Trainer(Module):
         """The sources of random numbers of this model and its layers."""
         return [self.random, *[r for layer in self.layers for r in layer.streams()]]
 
-    def _state(self) -> State:
+    def _state(self, source: Source[Pairs]) -> State:
         optimizer, _ = self._ready()
         return State(
             [p.data for p in self.parameters()],
             optimizer.state_dict(),
             [stream.getstate() for stream in self._streams()],
+            source.rest,
         )
 
-    def _restore(self, state: State) -> None:
+    def _restore(self, state: State, source: Source[Pairs]) -> None:
         optimizer, _ = self._ready()
         for parameter, x in zip(self.parameters(), state.weights):
             parameter.data = x
         optimizer.load_state_dict(state.optimizer)
-        for stream, found in zip(self._streams(), state.streams):
-            stream.setstate(found)
+        for stream, numbers in zip(self._streams(), state.streams):
+            stream.setstate(numbers)
+        source.rest = state.rest
 
 
 def _named(numbers: Sequence[float], name: str, role: str) -> Sample:
@@ -707,6 +864,17 @@ def _number(x: Any) -> float:
     return x.data if isinstance(x, Value) else number(x)
 
 
-def _whole(name: str, n: Any) -> None:
-    if not isinstance(n, int) or isinstance(n, bool) or n < 0:
-        raise BadArgument(f"{name} is a whole number from 0. Received: {n!r}.")
+def _listed(logs: dict[str, float]) -> dict[str, list[float]]:
+    return {name: [x] for name, x in logs.items()}
+
+
+def _named_metric(which: Any) -> tuple[str, Metric]:
+    """A metric, and the name that the history gives it."""
+    made = named_metric(which)
+    return (which if isinstance(which, str) else made.name), made
+
+
+def free(name: str, taken: Collection[str]) -> str:
+    """The name, or with the first number that makes it one of its own: ``mae_1``."""
+    numbered = (f"{name}_{i}" for i in count(1))
+    return next(other for other in chain([name], numbered) if other not in taken)
