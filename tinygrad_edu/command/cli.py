@@ -126,14 +126,15 @@ def why_not_exact(neuron: nn.Neuron, epochs: int, learning_rate: float) -> str:
     shape, truth = bowl(FLATS, PRICES), float(HOUSE * PRICES[0])
     slope, bias = shape.valley
     limit = f"2/λ_max = {shape.largest_rate:.7f}"
-    if learning_rate == 0.0:
-        return "At a learning rate of 0 nothing moves."
     if learning_rate >= shape.largest_rate:
         return _paragraph(
             f"At a learning rate above {limit} every step overshoots the valley by more than it "
             f"gains, and the error grows. Yours is {learning_rate:g}."
         )
     across, along = (1.0 - learning_rate * curvature for curvature in (shape.steep, shape.flat))
+    if along == 1.0:
+        seen = " that could be seen" if learning_rate else ""
+        return f"At a learning rate of {learning_rate:g} nothing moves{seen}."
     error = abs(neuron.w[0].data * HOUSE + neuron.b.data - truth)
     more = f"The answer is within 1 of {truth:.0f} now."
     if error > 1.0:

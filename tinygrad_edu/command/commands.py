@@ -16,9 +16,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
-from math import ceil, hypot, isfinite, prod, sqrt
+from math import ceil, isfinite, prod
 from pathlib import Path
-from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.value import Value
@@ -73,10 +72,10 @@ class Scale(NamedTuple):
         >>> Scale.of([1.0, 3.0]), Scale.of([5.0, 5.0])
         (Scale(mean=2.0, deviation=1.0), Scale(mean=5.0, deviation=1.0))
         """
-        if min(column) == max(column):
-            return cls(column[0])
-        middle, root = mean(column), sqrt(len(column))
-        return cls(middle, hypot(*[x - middle for x in column]) / root)
+        from ..keras.diagnosis import moments
+
+        middle, deviation = moments(column)
+        return cls(middle, deviation or 1.0)
 
     def __call__(self, x: float) -> float:
         return (x - self.mean) / self.deviation
@@ -124,9 +123,9 @@ class Job(NamedTuple):
     learned: Pairs
     checked: Pairs | None
 
-    def unit(self, loss: str) -> float:
-        """The factor that turns a loss of scaled targets into one in the table's units."""
-        return self.output.deviation ** POWERS.get(loss, 0)
+    def raw(self, name: str, loss: float) -> float:
+        """A loss of scaled targets in the table's units; inf if no float is so large."""
+        return prod([loss, *[self.output.deviation] * POWERS.get(name, 0)])
 
 
 def read_job(options: Options, say: Say) -> Job:
@@ -227,12 +226,12 @@ def train(options: Options, say: Say) -> Answer:
     )
     if highest is not None:
         say(_fill(about_bound(rate, highest)))
-    unit = job.unit(options.loss)
+    raw = partial(job.raw, options.loss)
     history = fit(model, job, options, highest, say)
-    loss: float = unit * model.evaluate(job.learned.x.rows, job.learned.y.rows)
+    loss: float = raw(model.evaluate(job.learned.x.rows, job.learned.y.rows))
     validation: float | None = None
     if job.checked is not None:
-        validation = unit * model.evaluate(job.checked.x.rows, job.checked.y.rows)
+        validation = raw(model.evaluate(job.checked.x.rows, job.checked.y.rows))
     grew = bool(history) and not loss <= history[0]
     if grew and (not isfinite(loss) or (highest is not None and rate >= highest)):
         what = f"the loss grew from {history[0]:.6g} to {loss:.6g}"
@@ -277,12 +276,12 @@ def fit(
     from ..keras.callbacks import LambdaCallback
     from ..keras.training import Diverged
 
-    unit = job.unit(options.loss)
+    raw = partial(job.raw, options.loss)
 
     def show(epoch: int, logs: Mapping[str, float]) -> None:
         said = str(epoch + 1)
         if said.rstrip("0") in ("1", "2", "5") or epoch + 1 == options.epochs:
-            numbers = "  ".join(f"{name} {unit * x:<12.6g}" for name, x in logs.items())
+            numbers = "  ".join(f"{name} {raw(x):<12.6g}" for name, x in logs.items())
             say(f"epoch {said:>{len(str(options.epochs))}}  {numbers}".rstrip())
 
     say("")
@@ -302,7 +301,7 @@ def fit(
             epoch = 1 + len(model.history.history.get("loss", ()) if model.history else ())
             what = f"in epoch {epoch} the loss was not finite"
             raise diverged(what, options, model, highest) from None
-    return [unit * loss for loss in history.history.get("loss", [])]
+    return [raw(loss) for loss in history.history.get("loss", [])]
 
 
 def _rate(model: Model) -> float:

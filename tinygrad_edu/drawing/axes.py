@@ -6,11 +6,11 @@ and nothing of its global state is touched but settings while an SVG is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
 from itertools import cycle as repeated
-from math import floor, inf, isfinite, log10
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.table import number
@@ -145,14 +145,14 @@ def written(x: float, digits: int = 6) -> str:
     """
     if x == 0.0 or not isfinite(x):
         return "0" if x == 0.0 else str(x)
-    rounded = float(f"{x:.{digits}g}")
-    power = floor(log10(abs(rounded)))
+    front, exponent = f"{x:.{digits - 1}e}".split("e")
+    power = int(exponent)
     if -4 <= power < 7:
         places = max(0, min(digits, 15) - 1 - power)
-        text = f"{rounded:,.{places}f}"
+        text = f"{float(f'{x:.{digits}g}'):,.{places}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return text.replace(",", "\u202f").replace("-", "−")
-    front = f"{rounded:.{digits - 1}e}".split("e")[0].rstrip("0").rstrip(".").replace("-", "−")
+    front = (front.rstrip("0").rstrip(".") if "." in front else front).replace("-", "−")
     raised = as_superscript(power)
     return f"10{raised}" if front == "1" else f"{front}·10{raised}"
 
@@ -160,9 +160,24 @@ def written(x: float, digits: int = 6) -> str:
 # ── Intervals ─────────────────────────────────────────────────────────────────────────────────
 
 
+def extent(numbers: Iterable[float]) -> Point:
+    """The least and the largest of finite numbers.
+
+    Raises:
+        BadArgument: if they lie too far apart for matplotlib, which computes beyond them.
+    """
+    shown = [x for x in numbers if isfinite(x)] or [0.0]
+    low, high = min(shown), max(shown)
+    if high - low > 1e300:
+        raise BadArgument(
+            f"A plot shows numbers at most 1e300 apart. Received: {low:g} to {high:g}."
+        )
+    return low, high
+
+
 def span(numbers: Sequence[float], room: float) -> Point:
     """The interval of the numbers, with some room at both ends."""
-    low, high = min(numbers), max(numbers)
+    low, high = extent(numbers)
     size = max(abs(low), abs(high), 1e-300)
     if high - low < 1e-9 * size:  # a single place
         return low - 0.5 * size if low or high else -1.0, high + 0.5 * size if low or high else 1.0

@@ -35,6 +35,7 @@ from .axes import (
     Point,
     begin,
     cycle,
+    extent,
     interval,
     legend,
     literal,
@@ -96,8 +97,9 @@ def loss(
     if not drawn:
         raise BadArgument(f"There is no finite loss to show. Received: {history!r}.")
     ax, look = begin(ax, theme, title)
+    low, high = extent(drawn)
     positive = [y for y in drawn if y > 0.0]
-    if log or (log is None and min(drawn) >= 0.0 and max(drawn) > 100.0 * min(positive, default=1)):
+    if log or (log is None and low >= 0.0 and high > 100.0 * min(positive, default=1)):
         ax.set_yscale("log", nonpositive="mask")
         ax.minorticks_off()
     for (name, run), colour in zip(runs.items(), cycle(look)):
@@ -197,6 +199,7 @@ def fitted(
     ax, look = begin(ax, theme, title)
     at = steps(low, high, 201)
     answers = _answers(model, [[x] for x in [*at, *xs]], 1)
+    extent([*ys, *answers])
     line, here = answers[: len(at)], answers[len(at) :]
     ax.plot(at, line, color=look["positive"], linewidth=1.8, label=_formula(model), zorder=2)
     if len(xs) <= 200:

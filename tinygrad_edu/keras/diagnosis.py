@@ -8,8 +8,8 @@ so it converges only for α < 2/λ_max, and along the flattest axis it is slowes
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from math import hypot, inf, sqrt
+from collections.abc import Iterable, Sequence
+from math import frexp, fsum, hypot, inf, isfinite, ldexp, nan, sqrt
 from typing import NamedTuple
 
 from ..errors import BadArgument
@@ -38,14 +38,15 @@ class Diagnosis(NamedTuple):
 
     @property
     def largest_rate(self) -> float:
-        """Below this learning rate gradient descent converges here: 2/λ_max."""
-        return 2.0 / self.curvatures[0] if self.curvatures[0] > 0.0 else inf
+        """Below this learning rate gradient descent converges here: 2/λ_max; nan if λ_max is."""
+        steepest = self.curvatures[0]
+        return 2.0 / steepest if steepest > 0.0 else inf if steepest <= 0.0 else nan
 
     @property
     def condition(self) -> float:
-        """λ_max/λ_min: how many times as steep across as along."""
+        """λ_max/λ_min: how many times as steep across as along; nan if they are."""
         flattest = self.curvatures[-1]
-        return self.curvatures[0] / flattest if flattest > 0.0 else inf
+        return self.curvatures[0] / flattest if flattest > 0.0 else inf if flattest <= 0.0 else nan
 
     def __str__(self) -> str:
         steepest, flattest = self.curvatures[0], self.curvatures[-1]
@@ -62,7 +63,12 @@ class Diagnosis(NamedTuple):
         ]
         best = 2.0 / (steepest + flattest) if flattest > 0.0 else 0.0
         keep = 1.0 - best * flattest
-        if flattest > 0.0 and self.condition < ROUND:
+        if not isfinite(steepest):
+            paragraphs = [
+                "The Hessian has numbers that are not finite: the inputs, targets or weights are "
+                "too large for their products. So nothing can be said of the learning rate."
+            ]
+        elif flattest > 0.0 and self.condition < ROUND:
             paragraphs.append(
                 f"The bowl is nearly round, {self.condition:.2f} times as steep across as along "
                 f"(the condition number), so all directions learn alike: at the best rate, "
@@ -116,31 +122,46 @@ def diagnose(
     The Hessian's largest eigenvalue is 41.6155, ...
     """
     found = sorted(zip(*eigen(hessian)), key=lambda pair: -pair[0])
-    columns = list(zip(*rows))
-    means = [sum(column) / len(column) for column in columns]
-    deviations = [
-        sqrt(sum((x - mean) ** 2 for x in column) / len(column))
-        for column, mean in zip(columns, means)
-    ]
+    means, deviations = zip(*map(moments, zip(*rows)))
     return Diagnosis(
         [value for value, _ in found], [axis for _, axis in found], list(names),
-        learning_rate, means, deviations,
+        learning_rate, [*means], [*deviations],
     )  # fmt: skip
+
+
+def moments(xs: Sequence[float]) -> tuple[float, float]:
+    """The mean and the deviation of finite numbers of any size: nothing is squared.
+
+    >>> moments([1e308, 1.5e308])
+    (1.25e+308, 2.5e+307)
+    """
+    unit = _unit(xs)
+    scaled = [x / unit for x in xs]
+    mean = fsum(scaled) / len(xs)
+    return mean * unit, hypot(*[x - mean for x in scaled]) / sqrt(len(xs)) * unit
+
+
+def _unit(xs: Iterable[float]) -> float:
+    """The power of two just below the largest of some numbers: dividing by it is exact."""
+    return ldexp(1.0, frexp(max(map(abs, xs)))[1] - 1)
 
 
 def eigen(matrix: Sequence[Sequence[float]]) -> tuple[list[float], list[list[float]]]:
     """Eigenvalues and unit eigenvectors of a symmetric matrix, by Jacobi's rotations (1846).
 
     Each rotation makes one pair of off-diagonal numbers 0; a few sweeps over all pairs make
-    them all vanish, to the last digit.
+    them all vanish, to the last digit. The eigenvalues are nan if a number is not finite.
 
     >>> values, vectors = eigen([[2.0, 1.0], [1.0, 2.0]])
     >>> sorted(round(value, 12) for value in values)
     [1.0, 3.0]
     """
     n = len(matrix)
-    a = [list(row) for row in matrix]
     v = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
+    if not all(isfinite(x) for row in matrix for x in row):
+        return [nan] * n, v
+    unit = _unit(x for row in matrix for x in row)
+    a = [[x / unit for x in row] for row in matrix]  # so that no product overflows
     for _ in range(60):
         if all(
             abs(a[i][j]) <= 1e-17 * sqrt(abs(a[i][i] * a[j][j])) for i in range(n) for j in range(i)
@@ -161,4 +182,4 @@ def eigen(matrix: Sequence[Sequence[float]]) -> tuple[list[float], list[list[flo
                     [s * x + c * y for x, y in zip(a[p], a[q])],
                 )
                 a[p][q] = a[q][p] = 0.0
-    return [a[i][i] for i in range(n)], [[v[i][j] for i in range(n)] for j in range(n)]
+    return [a[i][i] * unit for i in range(n)], [[v[i][j] for i in range(n)] for j in range(n)]

@@ -8,7 +8,7 @@ A metric takes batch after batch with ``update``; ``result()`` returns its value
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isinf, nan, sqrt
+from math import isinf, nan
 from typing import Any, ClassVar
 
 from ..core import ops
@@ -125,7 +125,7 @@ ALIASES = {
 }
 """Short names, and other spellings that Keras uses."""
 
-_FINISHED_BY: dict[str, Callable[[float], float]] = {"root_mean_squared_error": sqrt}
+_FINISHED_BY: dict[str, Callable[[float], float]] = {"root_mean_squared_error": ops.sqrt}
 
 
 class Metric(Compared):
@@ -216,7 +216,7 @@ class R2Score(Metric):
                 mean, spread, error = self.outputs.get(j, (0.0, 0.0, 0.0))
                 # West's update: Σ y² − n·ȳ² would cancel if ȳ is large compared with the spread.
                 off = t - mean
-                mean += off * weight / self.weight if weight else 0.0
+                mean += ops.div(off * weight, self.weight) if weight else 0.0
                 spread += weight * off * (t - mean)
                 self.outputs[j] = mean, spread, error + weight * ops.square(t - p)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, cos, floor, isfinite, log, pi
+from math import cos, isfinite, log, pi
 from typing import Any
 
 from ..core.ieee import power
@@ -67,7 +67,7 @@ class _Steady(Schedule):
     def units(self, step: float) -> float:
         """t / T, rounded down for a staircase."""
         t = step / self.decay_steps
-        return floor(t) if self.staircase else t
+        return t // 1.0 if self.staircase else t
 
 
 @dataclass
@@ -185,7 +185,7 @@ class PolynomialDecay(Schedule):
     def at(self, step: float) -> float:
         length = self.decay_steps
         if self.cycle:
-            length *= max(1, ceil(step / length))
+            length *= max(1.0, -(-step / length // 1.0))  # rounded up
         p = min(step, length) / length
         span = self.initial_learning_rate - self.end_learning_rate
         return float(span * (1.0 - p) ** self.power + self.end_learning_rate)
@@ -264,11 +264,11 @@ class CosineDecayRestarts(Schedule):
     def at(self, step: float) -> float:
         p = step / self.first_decay_steps  # in first periods
         if self.t_mul == 1.0:
-            i = floor(p)
+            i = p // 1.0  # a float, which may be infinite or nan
             p -= i
         else:  # i periods last 1 + t + … + tⁱ⁻¹ = (1 − tⁱ) / (1 − t) first periods
-            i = floor(log(1.0 - p * (1.0 - self.t_mul)) / log(self.t_mul))
-            length = self.t_mul**i
+            i = log(1.0 - p * (1.0 - self.t_mul)) / log(self.t_mul) // 1.0
+            length = power(self.t_mul, i)
             p = (p - (1.0 - length) / (1.0 - self.t_mul)) / length
         wave = 0.5 * power(self.m_mul, i) * (1.0 + cos(pi * p))
         return self.initial_learning_rate * ((1.0 - self.alpha) * wave + self.alpha)
