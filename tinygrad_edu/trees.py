@@ -80,6 +80,8 @@ def several(x: Any) -> list[Any]:
     >>> several(1), several((0, None)), several(True)
     ([1], [0, None], [True])
     """
+    if type(x) is int:
+        return [x]
     return [
         index(i) if hasattr(type(i), "__index__") and not isinstance(i, bool) else i
         for i in (x if is_several(x) else [x])
@@ -206,8 +208,12 @@ def like(x: Any, parts: Iterable[Any]) -> Any:
     {'w': 10.0, 'b': 20.0}
     """
     row: Any = container(x)
+    return _rebuilt(x, row, dict(zip(row.members(x), parts)))
+
+
+def _rebuilt(x: Any, row: Any, inside: dict[Any, Any]) -> Any:
     try:
-        return row.rebuild(x, dict(zip(row.members(x), parts)))
+        return row.rebuild(x, inside)
     except TypeError as error:
         if type(error) is not TypeError:
             raise
@@ -230,11 +236,12 @@ def _is_number(x: Any) -> bool:
 def holds_values(tree: Any) -> bool:
     """Whether a Value is anywhere in it, in a Module or an array of objects too."""
     waiting, seen = [tree], {}
-    while waiting:
-        x = waiting.pop()
+    for x in waiting:  # which grows while it is read
+        if type(x) is float or id(x) in seen:
+            continue
         if is_interpreted(x):
             return True
-        inside = None if type(x) is float or id(x) in seen else members(x)
+        inside = members(x)
         if inside is not None:
             seen[id(x)] = x
             waiting.extend(inside.values())
@@ -250,26 +257,30 @@ def leaves(tree: Any) -> tuple[list[Any], Rebuild]:
     Raises:
         NotANumber: if something in the tree is none of these, or can't be rebuilt.
     """
-    if _is_number(tree):
-        return [tree], _only
     row = container(tree)
-    if row is None and is_array(tree):
+    if row is None and (_is_number(tree) or is_array(tree)):
         return [tree], _only
     if row is None or row.rebuild is None:
         raise NotANumber(
             f"Numbers, Values, arrays, or lists, tuples, dicts, dataclasses and other containers "
             f"of them are needed. Received: {tree!r} (of type {type(tree).__name__})."
         )
-    inner = [leaves(child) for child in row.members(tree).values()]
+    inside = row.members(tree)
+    inner = [
+        ([child], _only) if type(child) is float else leaves(child) for child in inside.values()
+    ]
+    build: Rebuild = lambda parts: _rebuilt(tree, row, dict(zip(inside, parts)))  # noqa: E731
+    if type(tree) is list or type(tree) is tuple:
+        build = type(tree)  # the same, faster
     if all(rebuild is _only for _, rebuild in inner):  # a list of numbers, say
-        return [leaf for (leaf,), _ in inner], lambda new: like(tree, new)
+        return [leaf for (leaf,), _ in inner], build
 
     def rebuild(new: Sequence[Any]) -> Any:
         parts, start = [], 0
         for part, rebuild_part in inner:
             parts.append(rebuild_part(new[start : start + len(part)]))
             start += len(part)
-        return like(tree, parts)
+        return build(parts)
 
     return [leaf for part, _ in inner for leaf in part], rebuild
 
@@ -287,10 +298,12 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     >>> rebuild([10.0, 20.0, 30.0])
     {'w': [10.0, 20.0], 'b': 30.0}
     """
+    if type(tree) is float or is_interpreted(tree):
+        return [tree], _only
     found, like_tree = leaves(tree)
-    shapes = [leaf.shape if is_array(leaf) else None for leaf in found]
-    if not any(shape is not None for shape in shapes):
+    if not any(hasattr(kind, "reshape") for kind in set(map(type, found))):
         return found, like_tree
+    shapes = [leaf.shape if is_array(leaf) else None for leaf in found]
 
     def rebuild(numbers: Sequence[Any]) -> Any:
         parts, start = [], 0
@@ -342,7 +355,9 @@ def matched(tree: Any, model: Any, what: str, of: str) -> list[Any]:
     [2.0, 1.0]
     """
 
-    def walk(x: Any, wanted: Any, place: str) -> list[Any]:
+    def walk(x: Any, wanted: Any, place: tuple[Any, ...]) -> list[Any]:
+        if type(x) is type(wanted) is float:
+            return [x]
         x, wanted = (t.tolist() if is_array(t) else t for t in (x, wanted))
         row, given = container(wanted), container(x)
         if row is None and _is_number(x):
@@ -351,14 +366,14 @@ def matched(tree: Any, model: Any, what: str, of: str) -> list[Any]:
         inside = None if given is None or given.rebuild is None else given.members(x)
         same = row is not None and given is not None and row.members is given.members
         if not same or keys is None or inside is None or keys.keys() != inside.keys():
-            needed = "a number" if keys is None else f"a {type(wanted).__name__} of {[*keys]}"
+            needed = "A number" if keys is None else f"A {type(wanted).__name__} of {[*keys]}"
             raise BadArgument(
-                f"The {what} must have the structure and shape of the {of}. "
-                f"{needed[0].upper()}{needed[1:]} is needed at {place}. Received: {x!r}."
+                f"The {what} must have the structure and shape of the {of}. {needed} is needed "
+                f"at {what}{''.join(f'[{key!r}]' for key in place)}. Received: {x!r}."
             )
-        return [n for key in keys for n in walk(inside[key], keys[key], f"{place}[{key!r}]")]
+        return [n for key in keys for n in walk(inside[key], keys[key], (*place, key))]
 
-    return walk(tree, model, what)
+    return walk(tree, model, ())
 
 
 def spread(rows: Sequence[Sequence[Any]], outputs: Any, inputs: Any) -> Any:

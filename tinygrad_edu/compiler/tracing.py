@@ -349,8 +349,10 @@ def _shape(tree: Any, numbers: list[Any]) -> Any:
     if kind is float:
         numbers.append(tree)
         return None
-    if kind is list or kind is tuple:
+    if kind is list or kind is tuple:  # these two and dicts, faster
         return (kind, *[_shape(child, numbers) for child in tree])
+    if kind is dict:
+        return (kind, *tree, *[_shape(child, numbers) for child in tree.values()])
     if isinstance(tree, Value):
         numbers.append(tree)
         return None
@@ -635,17 +637,18 @@ def _each(tree: Any, change: Callable[[Any], Any]) -> Any:
 
 def _stacked(results: Sequence[Any]) -> Any:
     """Results per sample, put into lists: of n tuples one tuple of n, likewise of dicts."""
-    inside = [_members(result) for result in results]
-    first = inside[0] if inside else None
-    if first is None:
+    row = container(results[0]) if results else None
+    if row is None or isinstance(results[0], list):
         return list(results)
+    inside = [row.members(result) if container(result) is row else None for result in results]
+    keys = inside[0].keys()  # type: ignore[union-attr]
     for i, other in enumerate(inside):
-        if other is None or other.keys() != first.keys():
+        if other is None or other.keys() != keys:
             raise BadArgument(
                 f"The results of all samples need the same structure. Received for sample {i}: "
                 f"{results[i]!r}; for sample 0: {results[0]!r}."
             )
-    return like(results[0], [_stacked([one[key] for one in inside]) for key in first])  # type: ignore[index]
+    return like(results[0], [_stacked([one[key] for one in inside]) for key in keys])  # type: ignore[index]
 
 
 def _as_arrays(tree: Any) -> Any:

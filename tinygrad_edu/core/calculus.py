@@ -48,12 +48,15 @@ def reverse(
             several edges: by one Σ, as in a picture of the chain rule.
         nodes: those `between` the xs and the roots, where they are known.
     """
-    nodes = between(xs, seeds) if nodes is None else nodes
-    live = set(nodes)
+    if nodes is None:
+        nodes = tape(*seeds, through_stops=False)
+        live = _live(nodes, xs)
+    else:
+        live = set(nodes)
     arriving: dict[Value, list[Any]] = {root: [seed] for root, seed in seeds.items()}
     adjoint: dict[Value, Any] = {}
     for node in reversed(nodes):
-        if node not in arriving:
+        if node not in live or node not in arriving:
             continue
         terms = arriving.pop(node)
         adjoint[node] = upstream = terms[0] if len(terms) == 1 else add(terms)
@@ -175,7 +178,7 @@ def run_on_values(
 ) -> Run:
     if not callable(f):
         raise NotANumber(f"A function is needed. Received: {f!r}.")
-    chosen = several(argnums)
+    chosen, tupled = several(argnums), is_several(argnums)
     if not all(type(i) is int and -len(args) <= i < len(args) for i in chosen) or (
         len({i % len(args) for i in chosen}) < len(chosen)
     ):
@@ -183,7 +186,7 @@ def run_on_values(
             f"argnums are the positions of the arguments to differentiate by, each once. "
             f"Received: {argnums!r} for {len(args)} arguments."
         )
-    by = tuple(args[i] for i in chosen) if is_several(argnums) else args[chosen[0]]
+    by = tuple(args[i] for i in chosen) if tupled else args[chosen[0]]
     numbers, like_input = flatten(by)
     with entering(recording=True, nested=True):
         # A number becomes a leaf, a Value a fresh node of identity: in either case something
@@ -191,14 +194,14 @@ def run_on_values(
         variables = [ops.identity(x) if isinstance(x, Value) else lifted(x) for x in numbers]
         fresh = like_input(variables)
         called = list(args)
-        for i, part in zip(chosen, fresh if is_several(argnums) else [fresh]):
+        for i, part in zip(chosen, fresh if tupled else [fresh]):
             called[i] = part
         _running[id(variables)] = variables
         try:
             outputs, like_output = flatten(f(*called, **named))
         finally:
             del _running[id(variables)]
-    record = holds_values([args, named]) or is_symbolic(outputs)
+    record = holds_values([*args, *named.values()]) or is_symbolic(outputs)
     return Run(variables, like_input, outputs, like_output, record)
 
 

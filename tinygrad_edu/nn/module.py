@@ -44,9 +44,12 @@ class Module:
                 continue
             if isinstance(x, (Value, Module)):
                 yield path, x
-            children = vars(x) if isinstance(x, Module) else members(x)
-            if isinstance(x, Value) or children is not None:
-                seen[id(x)] = x
+            inside = (
+                () if isinstance(x, Value) else vars(x) if isinstance(x, Module) else members(x)
+            )
+            if inside is None:
+                continue
+            seen[id(x)] = x
             if isinstance(x, (set, frozenset)) and holds_values(x):
                 raise BadArgument(
                     f"The attribute {path!r} is a set, which has no order to name parameters by. "
@@ -54,7 +57,7 @@ class Module:
                 )
             waiting.extend(
                 (f"{path}.{key}" if path else str(key), child)
-                for key, child in reversed(list((children or {}).items()))
+                for key, child in reversed(list(dict(inside).items()))
             )
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
