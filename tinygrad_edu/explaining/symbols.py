@@ -19,7 +19,7 @@ from ..core import ops
 from ..core.spelling import ATOM, NAME, POWER, PRODUCT, SUM
 from ..core.table import Op, number
 from ..strings import as_superscript
-from .notation import Math, numeral, tex_name
+from .notation import Math, numeral, parenthesised, tex_name
 
 LARGEST: Final = 200  # operations in one formula; what is larger is shown as dots
 DOTS: Final = Math("⋯", r"\cdots")
@@ -265,14 +265,10 @@ def _template(tex: str) -> tuple[tuple[str | _Slot, ...], int]:
     return tuple(parts), whole
 
 
-def _parenthesised(inner: Math) -> Math:
-    return Math(f"({inner.text})", rf"\left({inner.tex}\right)")
-
-
 def _held(printed: tuple[Math, int, int], text: int, tex: int) -> Math:
     """A printed argument, in parentheses where its place needs them."""
     math, text_has, tex_has = printed
-    safe = _parenthesised(math)
+    safe = parenthesised(math)
     return Math(
         safe.text if text_has < text else math.text, safe.tex if tex_has < tex else math.tex
     )
@@ -293,6 +289,8 @@ def _printed(term: Term, among: Mapping[int, Math], numbers: bool) -> tuple[Math
         written = numeral(x)
         return written, tight, PRODUCT if r"\times" in written.tex and x > 0.0 else tight
     args = [_printed(arg, among, numbers) for arg in term.args]
+    if op.text is not None and op.text.form == "{}":  # it is written as what it passes on
+        return args[0]
     text, text_whole = _as_text(op, args)
     tex, tex_whole = _as_tex(op, args)
     return Math(text, tex), text_whole, tex_whole
