@@ -103,7 +103,7 @@ class TestEveryRow:
 class TestAccuracy:
     def test_a_slope_of_2_001_where_2_is_right_is_rejected(self, new_row):
         twice = new_row("twice", lambda x: 2.0 * x, [lambda out, x: 2.001])
-        with pytest.raises(GradientMismatch, match=r"gives 2\.001, the differences .* 2\.0 ±"):
+        with pytest.raises(GradientMismatch, match=r"returns 2\.001, the differences .* 2\.0 ±"):
             check_grads(twice, 3.0)
 
     @pytest.mark.parametrize("scale", [1e-200, 1e-9, 1.0, 1e9, 1e200])
@@ -389,7 +389,7 @@ class TestWhatAMismatchTells:
             "forward     ",
             "reverse     ",
             "ulps",
-            "The partial 0 of row 'cube' is wrong at (x=2.0): it gives 12.004, the differences",
+            "The partial 0 of row 'cube' is wrong at (x=2.0): it returns 12.004, the differences",
         ):
             assert line in str(caught.value)
 

@@ -1,8 +1,8 @@
-"""The page's formulas: Terms, written on one line with room between the signs.
+"""The page's formulas: Terms, written on one line with spaces around the signs.
 
-The page fills in arguments itself, names or numbers: in what `value` and `partial` give, a
-character of its own stands for each of them, which also says how tightly the argument must hold
-together to go without parentheses there.
+The page fills in the arguments, as names or numbers: in the formulas of `value` and `partial`, each
+argument is one special character, which also encodes the precedence that the argument needs to be
+written there without parentheses.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from ..explaining.notation import Math
 from ..explaining.symbols import Term
 from ..strings import as_superscript
 
-LONGEST: Final = 48  # characters; a longer formula explains nothing
-RESULT: Final = 31  # the number of the result, among those of the arguments
+LONGEST: Final = 48  # characters; a longer formula doesn't explain anything
+RESULT: Final = 31  # the index of the result, among those of the arguments
 _FIRST: Final = 0xE000
 
 
 def slot(i: int, needs: int = 0) -> str:
-    """The character for argument i or the `RESULT`, in a place that needs so much tightness."""
+    """The character for argument i or the `RESULT`, in a place that needs this precedence."""
     return chr(_FIRST + 32 * needs + i)
 
 
 def named(name: str) -> Term:
-    """A symbol whose numbers only the page will know."""
+    """A symbol whose number only the page knows."""
     return Term.named(Math(name, ""), nan)
 
 
 def written(term: Term) -> tuple[str, int]:
-    """A term on one line, and how tightly it holds together.
+    """A term on one line, and its precedence.
 
     >>> x, y = named("x"), named("y")
     >>> written((x * 2.0 + y) / -0.5)
@@ -63,7 +63,7 @@ def written(term: Term) -> tuple[str, int]:
 
 
 def _held(term: Term, needs: int) -> str:
-    """A term in a place that needs so much tightness."""
+    """A term in a place that needs this precedence."""
     text, tightness = written(term)
     if len(text) == 1 and _FIRST <= ord(text) <= _FIRST + RESULT:
         return slot(ord(text) - _FIRST, needs)
@@ -71,7 +71,7 @@ def _held(term: Term, needs: int) -> str:
 
 
 def value(op: Op, constants: Sequence[float | None]) -> str | None:
-    """A row's value as a formula; ``constants`` says which arguments are plain numbers.
+    """A row's value as a formula; ``constants`` marks the arguments that are plain numbers.
 
     >>> from ..core.ops import square
     >>> value(square, [None]) == slot(0, ATOM) + "²"
@@ -88,7 +88,7 @@ def partial(op: Op, i: int, constants: Sequence[float | None]) -> str | None:
     True
     """
     args: list[Term | float] = list(_arguments(constants))
-    if op is pow_row and constants[1] is not None:  # its slope is short where this is known
+    if op is pow_row and constants[1] is not None:  # its slope is short if the exponent is known
         args[1] = constants[1]
     try:
         slope = op.partial(i, named(slot(RESULT)), *args)

@@ -1,7 +1,7 @@
 """The table as JavaScript: each row's value and partials, one line for each primitive.
 
-So the page computes with the very expressions of the rows. Primitives that need more than a
-line are functions of script/arithmetic.js.
+So the page computes with exactly the expressions of the rows. Primitives that need more than one
+line are functions in script/arithmetic.js.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def row(op: Op, count: int) -> str:
     """One row, applied to ``count`` arguments, as a JavaScript object.
 
     ``value`` is a function of the arguments, ``partials`` of the result and the arguments; it
-    gives one number per argument, null where no gradient ever flows.
+    returns one number per argument, or null where no gradient ever flows.
 
     Raises:
         NotTraceable: if only Python can run it.
@@ -80,13 +80,13 @@ def row(op: Op, count: int) -> str:
 
 
 def key(op: Op, count: int) -> str:
-    """What the page calls a row: its name, and of an n-ary one also its number of arguments."""
+    """The page's name for a row: its name, and for an n-ary row its number of arguments."""
     return op.name if op.arity is not None else f"{op.name}/{count}"
 
 
 def rows(applied: Iterable[tuple[Op, int]]) -> tuple[str, list[str]]:
-    """Every row that a graph applies, as one JavaScript object, and the names of those that
-    can't be written, in order.
+    """Every row that a graph uses, as one JavaScript object, and the names of those that can't be
+    written, in order.
 
     >>> from ..core.ops import neg
     >>> print(rows([(neg, 1)])[0])

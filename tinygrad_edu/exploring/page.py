@@ -1,4 +1,4 @@
-"""`explore`: a graph, its picture and its training in one HTML file that computes for itself."""
+"""`explore`: a graph, its picture and its training in one HTML file that computes by itself."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ SCRIPT: Final = (
     "arithmetic", "graph", "compute", "state", "words", "picture", "reason", "training", "charts",
     "landscape", "table", "predict", "controls",
 )  # fmt: skip
-MOST_CHARACTERS: Final = 20  # of a name that is a formula
+MOST_CHARACTERS: Final = 20  # in a name that is a formula
 MOST_NUMBERS: Final = 60_000  # weights of all epochs together, 11 bytes each
-MOST_NODES: Final = 20_000  # the page's own arithmetic stays below a second
+MOST_NODES: Final = 20_000  # so that the page computes in less than a second
 
 
 def explore(
@@ -51,34 +51,34 @@ def explore(
     learning_rate: float | None = None,
     title: str | None = None,
 ) -> Page:
-    """Write a page in which a reader steps through a graph, and see every gradient come to be.
+    """Write a page that shows, step by step, how every gradient of a graph is computed.
 
-    It is one HTML file that needs no server and no network. In it one steps forward and
-    backward, operation by operation; asks any card why its gradient is what it is; moves the
-    parameters and the learning rate, and all is computed again in the page, by the rows of
-    the table; goes through the epochs of a training; and guesses a gradient before it is shown.
+    It is one HTML file that needs no server and no network. The reader steps forward and backward,
+    operation by operation; asks any card why its gradient is what it is; moves the parameters and
+    the learning rate, for which the page recomputes everything with the rows of the table; steps
+    through the epochs of a training; and guesses a gradient before it is shown.
 
     Args:
         x: a loss: any Value. Or a compiled model, with ``data``.
         path: the file to write.
-        data: of a model, the inputs and targets to compute the loss of: ``(flats, prices)``.
-        parameters: the leaves that the page moves. If not given: those of the model; of a Value
-            its leaves of role "parameter", or if there are none, those without a role.
+        data: for a model, the inputs and targets of the loss: ``(flats, prices)``.
+        parameters: the leaves that the page moves. Default: those of the model; for a Value, its
+            leaves of role "parameter", or if there are none, those without a role.
         training: the weights of each epoch: the ``keras.callbacks.WeightHistory`` of a fit, or
-            a list with one number per parameter for each epoch. Without it the page begins
-            at the weights of now.
-        learning_rate: of the page's steps of gradient descent; if not given, that of the
-            model's optimiser, else 0.01.
+            a list with one number per parameter for each epoch. Without it the page starts at the
+            current weights.
+        learning_rate: for the page's steps of gradient descent; default: that of the model's
+            optimiser, else 0.01.
         title: the page's heading.
 
     Returns:
-        The page; notebooks show it.
+        The page, which notebooks display.
 
     Raises:
         GraphError: if x is neither a Value nor a compiled model.
-        BadArgument: if a model came without data, or the training does not fit its weights.
+        BadArgument: if a model is passed without data, or the training does not match its weights.
         DrawingError: if there is no layout engine to draw the graph.
-        OSError: if the file can't be written; an older one is then as it was.
+        OSError: if the file can't be written; an existing file is then unchanged.
 
     >>> import tempfile
     >>> w = Value(0.5, name="w", role="parameter")
@@ -114,7 +114,7 @@ class Page:
 
     Attributes:
         path: the file.
-        html: its text.
+        html: its content.
     """
 
     def __init__(self, path: Path, html: str, count: int) -> None:
@@ -127,7 +127,7 @@ class Page:
         return f"<Page of {plural(self._count, 'value')}: open {self.path.name} in a browser>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the page in a frame of its own."""
+        """For notebooks: the page in its own frame."""
         frame = (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
             f'style="width: 100%; height: 860px; border: 0" title="explore"></iframe>'
@@ -142,18 +142,18 @@ def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], 
     """The loss, the parameters to move, and the learning rate of steps."""
     if isinstance(x, Value):
         if data is not None:
-            raise BadArgument("A Value has its data already. Received: data as well.")
+            raise BadArgument("A Value already contains its data. Received: data as well.")
         leaves = [value for value in tape(x, through_stops=False) if value.op is None]
         told = [leaf for leaf in leaves if leaf.role == "parameter"]
         return x, told or [leaf for leaf in leaves if leaf.role is None], 0.01
     if not hasattr(x, "loss_graph"):
         raise GraphError(
-            f"A loss or a compiled model can be explored. Received: {x!r} (of type "
+            f"Only a loss or a compiled model can be explored. Received: {x!r} (of type "
             f"{type(x).__name__}). Explore what your model returns: tg.explore(loss)."
         )
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise BadArgument(
-            f"Of a model, the loss of some samples is explored: tg.explore(model, data=(x, y)). "
+            f"A model needs data for its loss: tg.explore(model, data=(x, y)). "
             f"Received: data={data!r}."
         )
     return x.loss_graph(*data), x.parameters(), x.optimizer.rate
@@ -162,19 +162,19 @@ def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], 
 def _rate(x: Any) -> float:
     rate = number(x)
     if not (isfinite(rate) and rate >= 0.0):
-        raise BadArgument(f"A learning rate is a finite number from 0. Received: {x!r}.")
+        raise BadArgument(f"A learning rate must be a finite number from 0. Received: {x!r}.")
     return rate
 
 
 def _epochs(training: Any, known: Sequence[int | None]) -> list[list[float]]:
-    """The weights of every epoch that are in the graph."""
+    """The weights of every epoch, of the parameters in the graph."""
     epochs = training.epochs if isinstance(training, WeightHistory) else training
     found = []
     for epoch in () if epochs is None else epochs:
         row = list(epoch)
         if len(row) != len(known) or not all(map(is_real, row)):
             raise BadArgument(
-                f"Each epoch of a training is one number for each of the {len(known)} "
+                f"Each epoch of a training must have one number for each of the {len(known)} "
                 f"parameters. Received: {plural(len(row), 'number')}."
             )
         found.append([number(x) for x, id in zip(row, known) if id is not None])
@@ -211,12 +211,13 @@ def document(
         "rows": rows,
         "script": "\n".join(_file(f"script/{name}.js") for name in SCRIPT),
     }
-    # In one pass: what is put in is never looked at again.
+    # In one pass, so that inserted content is not replaced again.
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _file("page.html"))
 
 
 def thinned(epochs: int, weights: int) -> list[int]:
-    """Which epochs the page keeps: all, or of many weights every k-th and the last.
+    """The epochs that the page keeps: all, or if there are too many weights, every k-th and the
+    last.
 
     >>> thinned(4, 2), len(thinned(100_000, 10)) <= MOST_NUMBERS / 10
     ([0, 1, 2, 3], True)
@@ -260,7 +261,7 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
     }
     found["scopes"] = list(scopes)
     found["formulas"] = [_formulas(*pattern) for pattern in patterns]
-    if not live:  # the page can't compute: it shows what was recorded
+    if not live:  # the page can't compute: it shows the recorded numbers
         found["partials"] = [
             [None if local is None else spelled(local) for local in n.partials] for n in graph.nodes
         ]
@@ -269,8 +270,8 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
 
 
 def names(graph: Graph) -> list[str]:
-    """The name of each node, without the number of the sample that it stands in: the page says
-    which one that is, and ŷ₁ to ŷ₇ are one ŷ in a formula.
+    """The name of each node, without the number of its sample: the page shows that separately, and
+    ŷ₁ to ŷ₇ are one ŷ in a formula.
 
     >>> from tinygrad_edu import scope
     >>> w, errors = Value(1.0, name="w"), []
@@ -281,9 +282,9 @@ def names(graph: Graph) -> list[str]:
     ['w', 'y', 'y']
     """
     number = {sample["scope"]: i for i, sample in enumerate(samples(graph), 1)}
-    split: list[tuple[str, str]] = []  # what stands before the subscript, and the subscript
-    places: dict[str, set[int]] = {}  # the samples that what stands before one is found in
-    kept: set[str] = set()  # of which the subscript tells something else
+    split: list[tuple[str, str]] = []  # the part before the subscript, and the subscript
+    places: dict[str, set[int]] = {}  # the samples in which each part before a subscript occurs
+    kept: set[str] = set()  # those whose subscript is not the number of a sample
     for node in graph.nodes:
         base = named(node).rstrip(SUBSCRIPTS)
         index = named(node)[len(base) :]
@@ -300,9 +301,8 @@ def names(graph: Graph) -> list[str]:
 
 
 def labels(graph: Graph) -> list[tuple[str, int]]:
-    """What to call each node in a sentence, and how tightly that holds together: its name, else
-    its formula in names; the sign of its operation where that is too long, and of the result of
-    everything "result".
+    """The name of each node in a sentence, with its precedence: its name, else its formula in
+    names, or the sign of its operation if that is too long; the root without a name is "result".
 
     >>> w, y = Value(1.0, name="w"), Value(2.0, name="y")
     >>> [label for label, _ in labels(snapshot((w * 3.0 - y) ** 2 + w))]
@@ -332,25 +332,27 @@ def labels(graph: Graph) -> list[tuple[str, int]]:
             term = Term(node.op, tuple(map(called, node.args)), (nan,))
             term = term if len(written(term)[0]) <= MOST_CHARACTERS else None
         if given[node.id] and node.op is TABLE["identity"] and not given[node.args[0]]:
-            terms[node.args[0]] = term  # what is passed on unchanged is called as its copy
+            terms[node.args[0]] = (
+                term  # a value that is passed on unchanged has the name of its copy
+            )
         terms.append(term)
     return [written(called(node.id)) for node in graph.nodes]
 
 
 def _summed(term: Term) -> Term:
-    """The sum of many that are called alike."""
+    """The sum of many terms with the same name."""
     text, tightness = written(term)
     return formulas.named(f"Σ {text if tightness > SUM else f'({text})'}")
 
 
 def _pattern(graph: Graph, node: Node) -> tuple[Any, tuple[float | None, ...]]:
-    """What a node's formula depends on: its row, and which arguments are plain numbers."""
+    """The key of a node's formula: its row, and which arguments are plain numbers."""
     args = [graph.nodes[arg] for arg in node.args]
     return node.op, tuple(arg.data if arg.role == "constant" else None for arg in args)
 
 
 def _formulas(op: Any, constants: tuple[float | None, ...]) -> list[Any]:
-    """The formula of a row's value and those of its partials; of a long sum, all are alike."""
+    """The formulas of a row's value and partials; in a long sum all partials are the same."""
     several = len(constants) > 3 and op.arity is None
     return [
         formulas.value(op, constants),
@@ -364,8 +366,7 @@ def _formulas(op: Any, constants: tuple[float | None, ...]) -> list[Any]:
 def samples(graph: Graph) -> list[dict[str, Any]]:
     """The samples of a loss: each outermost scope that has a target in it.
 
-    Of each: the ids of its inputs, targets and outputs, which are what the targets are
-    compared with.
+    For each: the ids of its inputs, targets and outputs, with which the targets are compared.
     """
     found: dict[str, dict[str, Any]] = {}
     for node in graph.nodes:
@@ -387,7 +388,7 @@ def samples(graph: Graph) -> list[dict[str, Any]]:
 
 
 def spelled(x: float) -> float | str:
-    """A number as JSON can hold it, exactly; it knows no nan and no infinity."""
+    """A number as JSON can store it exactly; JSON has neither nan nor infinity."""
     return x if isfinite(x) else repr(x)
 
 
@@ -400,7 +401,7 @@ def packed(numbers: Iterable[float]) -> str:
 
 
 def embedded(data: Any) -> str:
-    """JSON that can stand within a ``<script>``: nothing in it ends that or begins a comment.
+    """JSON that is safe inside a ``<script>``: nothing in it ends the script or begins a comment.
 
     >>> embedded("</script><!--")
     '"\\\\u003c/script\\\\u003e\\\\u003c!--"'

@@ -1,4 +1,4 @@
-"""The pictures that the page moves: each sample in its own, all others one card, and the whole."""
+"""The pictures of the page: one per sample, with all others as one card, and one of the whole."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..drawing.layout import Stage
 from ..snapshots import Graph
 from ..strings import plural
 
-CARDS: Final = 300  # of the picture of the whole; a larger graph is folded
-SPAN: Final = 3000  # columns that all lines cross together: more, and the layout takes minutes
-OPENED: Final = 120  # cards of one sample; more, and it is not drawn alone
-SAMPLES: Final = 8  # so many samples are drawn alone,
-TOGETHER: Final = 480  # if they have no more cards together
+CARDS: Final = 300  # in the picture of the whole; a larger graph is folded
+SPAN: Final = 3000  # columns that all lines cross together: with more, the layout takes minutes
+OPENED: Final = 120  # cards of one sample; a larger sample is not drawn alone
+SAMPLES: Final = 8  # at most this many samples are drawn alone,
+TOGETHER: Final = 480  # if they have at most this many cards together
 WIDE: Final = -123456.0
 
 
 class Scene(NamedTuple):
-    """A picture in the page: what the reader chooses it by, and what it says of itself."""
+    """A picture in the page, with its label in the list and its note."""
 
     label: str
     note: str
@@ -40,7 +40,7 @@ def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
             together = sum(len(scene.cards) for scene in found) + len(alone.cards)
             if len(alone.cards) <= OPENED and together <= TOGETHER:
                 others = plural(len(scopes) - 1, "other sample")
-                note = f"Drawn is {scope}; {others} are one card."
+                note = f"This picture shows {scope}; {others} are one card."
                 found.append(_scene(graph, alone, scope, note, len(found)))
     folded = [card for card in whole.cards if card.folded]
     count = sum(len(card.nodes) for card in folded)
@@ -71,8 +71,8 @@ def span(seen: View) -> int:
 
 
 def wide(graph: Graph) -> Graph:
-    """The graph with numbers of 7 characters, so that its cards have room for the page's own,
-    which it writes with as few digits as fit."""
+    """The graph with numbers of 7 characters, so that its cards have room for the page's numbers,
+    which are written with as many digits as fit."""
     return Graph(
         tuple(
             node
@@ -125,7 +125,7 @@ def opened(seen: View, scope: str, others: set[str]) -> View:
 
 
 def described(found: Sequence[Scene]) -> list[dict[str, Any]]:
-    """What the page needs to know of its pictures, as JSON can hold it."""
+    """The page's data about its pictures, as JSON can store it."""
     return [
         {
             "label": scene.label,

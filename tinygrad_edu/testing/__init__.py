@@ -1,8 +1,8 @@
-"""What users test their own mathematics with: gradient checks and Hypothesis strategies.
+"""Tools to test your own mathematics: gradient checks and Hypothesis strategies.
 
 `check_grads` compares reverse mode, forward mode and differences of the values, and needs
-only the standard library. `strategies` gives numbers, Values and whole random expression
-graphs to property tests; it needs Hypothesis: ``pip install 'tinygrad-edu[testing]'``.
+only the standard library. `strategies` generates numbers, Values and whole random expression graphs
+for property tests; it needs Hypothesis: ``pip install 'tinygrad-edu[testing]'``.
 
 >>> import tinygrad_edu as tg
 >>> check_grads(lambda x, y: tg.sin(x) * y, 0.5, 2.0)
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Expression", "GradientReport", "Kink", "check_grads", "strategies"]
 
 
-def __getattr__(name: str) -> Any:  # Hypothesis is imported by those who use it
+def __getattr__(name: str) -> Any:  # Hypothesis is imported only if it is used
     if name == "strategies":
         return importlib.import_module(".strategies", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

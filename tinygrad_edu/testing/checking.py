@@ -21,17 +21,17 @@ from .expressions import applied
 
 __all__ = ["GradientReport", "check_grads"]
 
-BLAMED = 500  # how many distinct operations are searched for the culprit of a mismatch
+BLAMED = 500  # distinct operations that are searched for the cause of a mismatch
 
 
 class GradientReport(NamedTuple):
-    """What `check_grads` did.
+    """The report of `check_grads`.
 
     Attributes:
-        checks: how many comparisons were made; all of them agreed.
-        kinks: the operations that are not smooth at the point. There the slope is a
-            convention, and was only required to lie between those of both sides.
-        undecided: in words, the comparisons in which a wrong slope might have gone unnoticed.
+        checks: the number of comparisons; all of them agreed.
+        kinks: the operations that are not smooth at the point. There the slope is a convention, and
+            only has to lie between the slopes on both sides.
+        undecided: descriptions of the comparisons in which a wrong slope might have gone unnoticed.
     """
 
     checks: int
@@ -58,26 +58,27 @@ def check_grads(
     """Check the derivatives of f at a point: reverse, forward and differences must agree.
 
     Along random directions the forward slope Jv is compared with the extrapolated central
-    differences of f, and the reverse slope w·J with both. Tolerances are no constants: they
-    are the rounding and truncation errors that were found. Higher orders check
-    the derivatives' own derivatives, in every mixture of the modes.
+    differences of f, and the reverse slope w·J with both. Tolerances are not constants: they are
+    the measured rounding and truncation errors. Higher orders check the derivatives of the
+    derivatives, in every combination of the modes.
 
     Args:
-        f: takes numbers, or nested lists, tuples, dicts and arrays of them; returns such.
+        f: a function of numbers, or of nested lists, tuples, dicts and arrays of them, which
+            returns such.
         *points: the arguments at which to check f.
-        order: up to which derivative.
+        order: the highest derivative to check.
         modes: "fwd", "rev" or both.
-        directions: how many random directions are tried at each order.
-        seed: of the random directions; the same seed gives the same ones.
-        rtol: a relative error to let pass besides; none if not given.
+        directions: the number of random directions at each order.
+        seed: for the random directions; the same seed gives the same ones.
+        rtol: an additional relative tolerance; none if not given.
 
     Returns:
-        What was compared, which kinks were met, and what could not be decided. The last is
-        warned about too.
+        The number of comparisons, the kinks, and the undecided comparisons, for which there is also
+        a warning.
 
     Raises:
-        GradientMismatch: with the point, the direction, the three slopes, and the row of the
-            table that is to blame, if there is one.
+        GradientMismatch: with the point, the direction, the three slopes, and the row of the table
+            that caused it, if there is one.
         BadArgument: for a point that is not finite, an unknown mode, an order below 1.
 
     >>> import tinygrad_edu as tg
@@ -108,7 +109,7 @@ def check_grads(
         return flatten(f(*like_points(numbers)))[0]
 
     check = _Check(tuple(modes), directions, Random(seed), 0.0 if rtol is None else rtol)
-    # Within, steps out of a domain are ours to judge, and no_grad would hide the graph.
+    # Inside, steps out of a domain are judged here, and no_grad would hide the graph.
     with entering(recording=True, record=None, sweep=None):
         try:
             check.at(flat, xs, order)
@@ -127,7 +128,7 @@ class _View(NamedTuple):
     f: Flat
     xs: list[float]
     v: list[float]
-    how: tuple[str, ...]  # the modes of the orders before: of what f is the derivative
+    how: tuple[str, ...]  # the modes of the lower orders, whose derivative f is
     outputs: list[int]
     weights: list[float]
     slope: Slope  # of the values' differences
@@ -153,7 +154,7 @@ class _Disagreement(Exception):
 
 
 class _Check:
-    """One run of check_grads: its settings, and what it has found so far."""
+    """One run of check_grads: its settings and its results so far."""
 
     def __init__(
         self, modes: tuple[str, ...], directions: int, random: Random, rtol: float
@@ -187,7 +188,7 @@ class _Check:
             self.at(derivative[mode], xs, order - 1, (*how, mode))
 
     def _dyadic(self) -> float:
-        """A random factor of few bits, with which steps in powers of two round nothing."""
+        """A random factor of few bits, so that steps in powers of two cause no rounding."""
         return self.random.choice((-1.0, 1.0)) * self.random.choice((4, 5, 6, 7)) / 8.0
 
     def _along(
@@ -195,7 +196,7 @@ class _Check:
     ) -> None:
         """Compare the three slopes along one direction, scaled to the point.
 
-        Numbers below 1 first move by 1; if that can't decide, by their own size.
+        Numbers below 1 are first moved by 1; if that can't decide, by their own size.
         """
         for least in (1.0, 0.0):
             v = _scaled(signs, xs, least)
@@ -215,7 +216,7 @@ class _Check:
         if "fwd" in self.modes:
             for j, got in zip(everyone, jvp(f, (xs,), (v,))[1]):
                 self._compare(view([j], [1.0]), got)
-        if "rev" in self.modes:  # weights make outputs of any size count alike
+        if "rev" in self.modes:  # with weights, outputs of any size count equally
             plain = [j for j in everyone if not (found[j].kinks or found[j].undecided())]
             if plain:
                 self._reverse(view(plain, [self._dyadic() * _power(sizes[j]) for j in plain]))
@@ -234,7 +235,7 @@ class _Check:
             raise _Disagreement(view, got, expected, modes=True)
 
     def _compare(self, view: _View, got: float) -> None:
-        """A slope by the table against one by differences."""
+        """Compare a slope from the table with one from differences."""
         slope = view.slope
         self.checks += 1
         expected = min(max(got, slope.low), slope.high) if got == got else slope.low
@@ -265,12 +266,12 @@ def _dot(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def _power(size: float) -> float:
-    """The power of two by which to multiply something of a size to bring it near 1."""
+    """The power of two that scales a number of some size to about 1."""
     return ldexp(1.0, max(-1000, min(1000, -frexp(size)[1]))) if isfinite(size) else 1.0
 
 
 def _scaled(signs: Sequence[float], xs: Sequence[float], least: float = 1.0) -> list[float]:
-    """A direction, scaled to the point: to each number, or to ``least`` if it is smaller."""
+    """A direction, scaled to each number of the point, or to ``least`` if that is larger."""
     return [sign / _power(max(abs(x), least) or 1.0) for sign, x in zip(signs, xs)]
 
 
@@ -315,24 +316,26 @@ def _told(wrong: _Disagreement, f: Callable[..., Any], like_points: Rebuild) -> 
 
 
 def _advice(wrong: _Disagreement, at: Run, seed: int) -> str:
-    """Which row is to blame: each operation of f is checked on its own."""
+    """The row that causes a mismatch: each operation of f is checked on its own."""
     if wrong.modes:
-        return "Both use the same partials, so a row may answer differently from call to call."
+        return (
+            "Both use the same partials, so a row may return different results from call to call."
+        )
     rows = dict.fromkeys(
         (op, tuple(map(datum, node.args))) for op, node in at.made if op is not ops.stop_gradient
     )
-    suspects = sorted(rows, key=lambda row: not row[0].opaque)  # users' own rows first
+    suspects = sorted(rows, key=lambda row: not row[0].opaque)  # user-defined rows first
     for op, numbers in suspects[:BLAMED]:
         if all(map(isfinite, numbers)) and (fault := _fault(op, numbers, wrong.view.order, seed)):
             return fault
     return (
         "No row of the table is wrong on its own there. Does f leave the graph somewhere, by "
-        "v.data, or does it answer differently from call to call?"
+        "v.data, or does it return different results from call to call?"
     )
 
 
 def _fault(op: Op, numbers: tuple[float, ...], order: int, seed: int) -> str:
-    """What is wrong with a row at some arguments; empty if nothing is."""
+    """The error of a row at some arguments, in words; empty if there is none."""
     names = op.parameters if op.arity else [f"[{i}]" for i in range(len(numbers))]
     shown = ", ".join(f"{name}={x!r}" for name, x in zip(names, numbers))
 
@@ -348,7 +351,7 @@ def _fault(op: Op, numbers: tuple[float, ...], order: int, seed: int) -> str:
         except _Disagreement as wrong:
             slope, by = wrong.view.slope, wrong.view.v[0]
             return (
-                f"The partial {i} of row {op.name!r} is wrong at ({shown}): it gives "
+                f"The partial {i} of row {op.name!r} is wrong at ({shown}): it returns "
                 f"{wrong.got / by!r}, the differences of its value {wrong.expected / by!r} "
                 f"± {abs(slope.error / by):.1e}."
             )

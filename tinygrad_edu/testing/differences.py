@@ -1,16 +1,16 @@
-"""Slopes from nothing but a function's values, each with a bound for its own error.
+"""Slopes computed only from a function's values, each with a bound for its error.
 
 Along a direction v the slope at x is the limit of (f(x + tv) − f(x − tv)) / 2t. We halve t,
-which is a power of two, and extrapolate (Richardson); what the extrapolation still moves is
-the truncation error. The rounding error is what two sources say: the recorded graph, walked
-once with |partials|, says how the last digits of every node spread to the result; and values
-at neighbouring points say how much they really jitter. Steps shrink until rounding outweighs
-all that could be gained. For quadratics every quotient is exact already.
+which is a power of two, and extrapolate (Richardson); the last change of the extrapolation
+estimates the truncation error. The rounding error comes from two sources: the recorded graph,
+walked once with |partials|, shows how rounding of every node spreads to the result; and values at
+neighbouring points show how much they really jitter. Steps shrink until rounding outweighs any
+gain. For quadratics every quotient is already exact.
 
-A step is used only if the graph is the same on both of its ends as in the middle: the same
-rows, each on the same smooth piece and inside its domain. Where no step is small enough, the
-point is on a kink, and the slopes of both sides are told. An extrapolation is trusted only as
-far as the means of f(x + tv) and f(x − tv) extrapolate to f(x): across a pole they would not.
+A step is used only if the graph is the same at both ends as in the middle: the same rows, each on
+the same smooth piece and inside its domain. If no step is small enough, the point is on a kink, and
+the slopes of both sides are reported. An extrapolation is trusted only as far as the means of f(x +
+tv) and f(x − tv) extrapolate to f(x): across a pole they would not.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ STEPS = [2.0**-k for k in range(2, 45)]
 """Relative to a direction that is scaled to the point: from a quarter to the last digits."""
 
 EPSILON = 2.0**-52
-COLUMNS = 6  # of the extrapolation: each takes away another power of the truncation error
+COLUMNS = 6  # of the extrapolation: each removes another power of the truncation error
 SAFETY = 2.0  # on the truncation error; the estimate is that of the entry before, so generous
-SHARP = 2.0**-10  # how small an error must be against the slope for a verdict
+SHARP = 2.0**-10  # the largest error, relative to the slope, that allows a verdict
 
 
 class Kink(NamedTuple):
@@ -43,7 +43,7 @@ class Kink(NamedTuple):
         op: the name of the row, or "branch" where Python took another branch nearby.
         label: the name of the node, or its symbol.
         operands: the names and numbers of its arguments.
-        outside: that it is on or beyond the border of its domain, and not between two pieces.
+        outside: whether it is on or beyond the border of its domain, and not between two pieces.
     """
 
     op: str
@@ -58,15 +58,15 @@ class Kink(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """The slope along a direction, as the values tell it.
+    """The slope along a direction, computed from the values.
 
     Attributes:
-        low, high: equal where the function is smooth; else the slopes of both sides.
-        error: how far off they may be.
-        scale: how large slopes are hereabouts: over the coarsest step, and along each path
-            on its own, before paths cancel.
+        low, high: equal if the function is smooth; else the slopes of both sides.
+        error: a bound for their error.
+        scale: the size of slopes near the point: over the coarsest step, and along each path on its
+            own, before paths cancel.
         kinks: the operations that are not smooth here.
-        stops: that a `stop_gradient` hides some of it from derivatives.
+        stops: whether a `stop_gradient` hides some of it from derivatives.
     """
 
     low: float
@@ -86,7 +86,7 @@ class Slope(NamedTuple):
         return f"the differences are too noisy: {self} for steps of all sizes"
 
     def miss(self, got: float) -> float:
-        """How far from here a slope is."""
+        """The distance of a slope from this one."""
         return max(self.low - got, got - self.high, 0.0) if got == got else inf
 
     def __str__(self) -> str:
@@ -129,15 +129,15 @@ def _piece(op: Op, node: Value) -> tuple[Op, float | None, bool]:
     try:
         label = op.kinks(*numbers) if op.kinks else 0.0
         return op, label if label == label else None, op.domain is None or op.domain(*numbers)
-    except (ArithmeticError, ValueError):  # of an infinity or nan
+    except (ArithmeticError, ValueError):  # for an infinity or nan
         return op, None, False
 
 
 class Flow(NamedTuple):
-    """How a direction and rounding errors arrive at a node, to first order."""
+    """The effect of a direction and of rounding errors on a node, to first order."""
 
     slope: float  # along the direction
-    size: float  # the same without any cancelling: Σ |product of partials| over all paths
+    size: float  # the same without cancellation: Σ |product of partials| over all paths
     noise: float  # the rounding error of the node's number
 
 
@@ -145,7 +145,7 @@ NOTHING = Flow(0.0, 0.0, 0.0)
 
 
 def flow(at: Run, v: Sequence[float]) -> dict[Any, Flow]:
-    """What arrives at every node, in one walk, oldest node first.
+    """The effect on every node, in one walk, oldest node first.
 
     Each adds two units of its own last place to the errors of its arguments.
     """
@@ -153,21 +153,22 @@ def flow(at: Run, v: Sequence[float]) -> dict[Any, Flow]:
     for op, node in at.made:
         slope, size, noise = 0.0, 0.0, 2.0 * ulp(node.data) if isfinite(node.data) else inf
         for arg, local in zip(node.args, local_numbers(node)):
-            if local and isfinite(local):  # what does not flow on may be nan
+            if local and isfinite(local):  # a slope that does not flow on may be nan
                 argument = arrived.get(arg, NOTHING)
                 slope += local * argument.slope
                 size += abs(local) * argument.size
                 noise += abs(local) * argument.noise
-                if op.arity is None:  # adding up n terms rounds n times
+                if op.arity is None:  # adding n terms rounds n times
                     noise += len(node.args) * EPSILON * abs(local * datum(arg))
         arrived[node] = Flow(slope, size, noise)
     return arrived
 
 
 def _stops(at: Run, arrived: dict[Any, Flow]) -> bool:
-    """Whether a slope arrives where derivatives are told to stop.
+    """Whether a slope other than 0 arrives at an argument whose partial is None.
 
-    Some rows stop what is constant on each piece; what arrives there is 0 but for rounding.
+    Some rows have such partials because they are constant on each piece: the slope is then 0, up to
+        rounding.
     """
     hidden = (
         arrived.get(arg, NOTHING)
@@ -186,7 +187,7 @@ def slopes(f: Flat, xs: Sequence[float], v: Sequence[float]) -> list[Slope]:
     smooth = all(side is not None and side[1] == at.pieces for side in near)
     stops = _stops(at, arrived)
     plain = smooth and not stops and all(inside for _, _, inside in at.pieces)
-    if len(at.outputs) > 1 and not plain:  # which of the outputs does it concern?
+    if len(at.outputs) > 1 and not plain:  # which output is it?
         return [slopes(only(f, [j]), xs, v)[0] for j in range(len(at.outputs))]
     sizes = [arrived.get(y, NOTHING).size for y in at.outputs]
     noise = [arrived.get(y, NOTHING).noise for y in at.outputs]
@@ -218,7 +219,7 @@ def only(f: Flat, chosen: Sequence[int]) -> Flat:
 def _sample(
     f: Flat, xs: Sequence[float], v: Sequence[float], t: float
 ) -> tuple[list[float], list[Any]] | None:
-    """The values and pieces of f at x + tv; None where f refuses to be evaluated."""
+    """The values and pieces of f at x + tv; None where f raises."""
     try:
         there = run(f, [x + t * step for x, step in zip(xs, v)])
     except (ArithmeticError, ValueError):
@@ -227,11 +228,10 @@ def _sample(
 
 
 def _jitter(f: Flat, xs: Sequence[float], v: Sequence[float], at: Run) -> list[float]:
-    """The rounding errors of f as its values show them, by fourth differences.
+    """The rounding errors of f, measured by fourth differences of its values.
 
-    The graph can't know how well an opaque row of a user's computes within. The steps are
-    small, so that nothing but rounding is left of fourth differences, and large enough for
-    rounding to differ.
+    The graph doesn't show how precise an opaque, user-defined row is. The steps are so small that
+    only rounding is left of fourth differences, but large enough for rounding to differ.
     """
     seen = [0.0] * len(at.outputs)
     for t in (2.0**-37, 2.0**-36, 2.0**-29, 2.0**-28):
@@ -244,25 +244,26 @@ def _jitter(f: Flat, xs: Sequence[float], v: Sequence[float], at: Run) -> list[f
 
 
 class _Limit:
-    """Where the quotients of one output tend to as the step is halved (after Ridders)."""
+    """The limit of the quotients of one output as the step is halved (after Ridders)."""
 
     def __init__(self, base: float) -> None:
-        self.base = base  # by which each halving divides the leading truncation error
+        self.base = base  # the factor by which each halving reduces the leading truncation error
         self.row: list[tuple[float, float]] = []
         self.value, self.error, self.moved = nan, inf, 0.0
-        self.settled = (0.0, 0.0)  # once smaller steps can't help: the step, and how far the
-        # quotient itself was from the limit then
+        self.settled = (0.0, 0.0)  # when smaller steps no longer help: the step, and the
+
+    # distance of its quotient from the limit
 
     def add(self, quotient: float, bias: float, change: float, t: float, noise: float) -> None:
-        """Take the quotient of a step.
+        """Add the quotient of a step.
 
-        Of the entries of a triangle the one with the smallest error estimate counts. If a
-        finer step contradicts it, the coarser ones had agreed by accident.
+        The entry of the triangle with the smallest error estimate counts. If a finer step
+        contradicts it, the coarser ones had agreed by accident.
 
         Args:
             quotient: (f(x + tv) − f(x − tv)) / 2t.
             bias: the mean of f(x ± tv), less f(x); extrapolated likewise, it must vanish.
-            change: how much f changed at most.
+            change: the largest change of f.
             t: the step.
             noise: the rounding error of the quotient.
         """
@@ -302,7 +303,7 @@ def _limits(
     here, smooth = at.numbers, nearest[1] if nearest else None
     for k, t in enumerate(STEPS):
         if k % 8 and all(limit.settled[0] for limit in limits):
-            continue  # a look now and then whether they are contradicted
+            continue  # check from time to time whether they are contradicted
         ahead = _sample(f, xs, v, side * t or t)
         behind = (here, smooth) if side else _sample(f, xs, v, -t)
         if not ahead or not behind or not ahead[1] == behind[1] == smooth:

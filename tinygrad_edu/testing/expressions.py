@@ -13,7 +13,7 @@ from ..errors import BadArgument
 __all__ = ["Expression"]
 
 _OPERATORS = {ops.add: "+", ops.sub: "-", ops.mul: "*", ops.div: "/"}
-_UNLISTED = {ops.unless_nan}  # a built-in row that is no name of the package's front door
+_UNLISTED = {ops.unless_nan}  # a built-in row that the package doesn't export
 
 
 class Expression(NamedTuple):
@@ -21,8 +21,8 @@ class Expression(NamedTuple):
 
     Attributes:
         leaves: the number of arguments.
-        steps: what to compute, in order: a row, and the places of its operands. Places count
-            the arguments first and then the results of the steps; the last is what comes out.
+        steps: the operations, in order: a row, and the places of its operands. Places number the
+            arguments first and then the results of the steps; the last one is the result.
 
     >>> from tinygrad_edu import ops
     >>> f = Expression(2, ((ops.mul, (0, 1)), (ops.tanh, (2,)), (ops.add, (3, 2))))
@@ -36,12 +36,12 @@ class Expression(NamedTuple):
     steps: tuple[tuple[Op, tuple[int, ...]], ...]
 
     def __call__(self, *args: Any, apply: Callable[[Op, Sequence[Any]], Any] | None = None) -> Any:
-        """The result for these arguments: floats, Values, or what ``apply`` understands.
+        """The result for these arguments: floats, Values, or types that ``apply`` accepts.
 
         Args:
-            *args: as many as there are leaves.
-            apply: ``apply(op, operands)`` computes one operation; for complex numbers, say,
-                or numbers of many digits. The row itself if not given.
+            *args: one argument per leaf.
+            apply: ``apply(op, operands)`` computes one operation, for instance with complex numbers
+                or numbers of many digits. If not given, the row itself.
 
         Raises:
             BadArgument: for another number of arguments.
@@ -66,8 +66,8 @@ class Expression(NamedTuple):
         return results
 
     def __repr__(self) -> str:
-        # Operands are evaluated in the order in which they are written, so what is used more
-        # than once gets its name (:=) where it is written first.
+        # Operands are evaluated in the order in which they are written, so a result that is used
+        # more than once gets its name (:=) where it is written first.
         uses = Counter(i for _, places in self.steps for i in places)
         names = [letter(i) for i in range(self.leaves + len(self.steps))]
         written = set(range(self.leaves))
@@ -97,19 +97,19 @@ class Expression(NamedTuple):
 
 
 def applied(op: Op, operands: Sequence[Any]) -> Any:
-    """What a row makes of its operands, n-ary or not."""
+    """A row applied to its operands, n-ary or not."""
     return op(*operands) if op.arity is not None else op(operands)
 
 
 def letter(i: int) -> str:
-    """What the i-th argument or result is called: a, b, ..., z, a1, b1, ..."""
+    """The name of the i-th argument or result: a, b, ..., z, a1, b1, ..."""
     return chr(ord("a") + i % 26) + (str(i // 26) if i >= 26 else "")
 
 
 def _parts(op: Op, places: Sequence[int], inside: bool) -> list[str | tuple[int, bool]]:
     """The code of one operation: text, and places whose code goes between.
 
-    ``inside`` says that it stands next to an operator and may need parentheses.
+    ``inside``: whether it is next to an operator and may need parentheses.
     """
     if op in _OPERATORS:
         left, right = places

@@ -38,7 +38,7 @@ __all__ = ["Example", "any_floats", "graphs", "numbers", "points", "rows", "valu
 SMALLEST = 2.0**-10  # of moderate numbers, except for 0
 LARGEST = 2.0**10  # of results and slopes in graphs
 MOST_TERMS = 4  # of sums in graphs
-MARGIN = 2.0**-6  # how far moderate points stay from kinks and borders, relative to max(1, |x|)
+MARGIN = 2.0**-6  # the distance of points from kinks and borders, relative to max(1, |x|)
 
 
 def numbers(min_value: float = -10.0, max_value: float = 10.0) -> st.SearchStrategy[float]:
@@ -61,7 +61,7 @@ def numbers(min_value: float = -10.0, max_value: float = 10.0) -> st.SearchStrat
 
 
 def any_floats() -> st.SearchStrategy[float]:
-    """Every float there is: nan, infinities, subnormal numbers and −0.0 too.
+    """Every float, including nan, infinities, subnormal numbers and −0.0.
 
     >>> from hypothesis import find
     >>> find(any_floats(), lambda x: x != x)
@@ -75,7 +75,7 @@ def values(
     names: st.SearchStrategy[str | None] | None = None,
     roles: st.SearchStrategy[str | None] | None = None,
 ) -> st.SearchStrategy[Value]:
-    """Leaf Values, of moderate numbers and with a name or none.
+    """Leaf Values of moderate numbers, with or without a name.
 
     Args:
         data: `numbers` if not given; `any_floats` is the other usual choice.
@@ -96,7 +96,7 @@ def values(
 
 
 def rows() -> st.SearchStrategy[Op]:
-    """The built-in rows that have slopes: not the comparisons, `sign`, `floor` and their like.
+    """The built-in rows that have slopes: not the comparisons, `sign`, `floor` and the like.
 
     >>> from hypothesis import find
     >>> find(rows(), lambda row: row.arity is None).name
@@ -109,7 +109,7 @@ def points(op: Op, *, kinks: bool = False) -> st.SearchStrategy[tuple[float, ...
     """Arguments of a row, inside its domain and the range to sample it from.
 
     Args:
-        op: a row of the table. Of an n-ary one the tuple has one to five numbers.
+        op: a row of the table. For an n-ary row the tuple has one to five numbers.
         kinks: whether points on or next to kinks may be among them.
 
     >>> from hypothesis import find
@@ -121,7 +121,7 @@ def points(op: Op, *, kinks: bool = False) -> st.SearchStrategy[tuple[float, ...
     1.0
     """
     if not isinstance(op, Op):
-        raise BadArgument(f"points takes a row of the table. Received: {op!r}.")
+        raise BadArgument(f"points needs a row of the table. Received: {op!r}.")
     ranges = [st.floats(low, high) for low, high in op.sample]
     tuples: st.SearchStrategy[tuple[float, ...]] = st.tuples(*ranges)
     if op.arity is None:
@@ -161,8 +161,8 @@ def graphs(
 
     Args:
         rows: the rows to use; if not given, every built-in one that has slopes.
-        max_leaves: how many arguments at most.
-        max_steps: how many operations at most.
+        max_leaves: the largest number of arguments.
+        max_steps: the largest number of operations.
         kinks: whether operations may be on kinks.
 
     >>> from hypothesis import find
@@ -183,8 +183,8 @@ def graphs(
         )
 
     for _ in range(draw(st.integers(1, max_steps))):
-        # The first operand is the newest result more often than not, so that most steps
-        # take part in the outcome; the others are the oldest, so that small is simple.
+        # The first operand is usually the newest result, so that most steps contribute to the
+        # result; the others are the oldest, so that small examples are simple.
         place = st.integers(0, len(results) - 1)
         places = (
             len(results) - 1 - draw(st.just(0) | place),
@@ -192,7 +192,7 @@ def graphs(
         )
         terms = draw(st.integers(1, MOST_TERMS))
         start = draw(st.integers(0, len(table) - 1))
-        for op in (*table[start:], *table[:start]):  # the first one from there on that fits
+        for op in (*table[start:], *table[:start]):  # the first suitable one from there on
             chosen = places[: terms if op.arity is None else op.arity]
             operands = [results[i] for i in chosen]
             if fits(op, operands):
@@ -251,5 +251,5 @@ def _has_slopes(op: Op) -> bool:
     return op.arity is None or any(rule not in flat for rule in op.partials)
 
 
-# not of the table: users' rows may be in it already
+# not of the whole table, which may already contain user-defined rows
 DIFFERENTIABLE = tuple(op for op in vars(ops).values() if isinstance(op, Op) and _has_slopes(op))

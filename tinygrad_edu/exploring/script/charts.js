@@ -232,8 +232,8 @@ function showSlope() {
       "p",
       { class: "hint" },
       known
-        ? `The straight line touches the curve where we are. Its slope is ${gradientOf(id)} = ${slope(g)}.`
-        : "The slope of the curve where we are is the gradient.",
+        ? `The straight line touches the curve at the current value. Its slope is ${gradientOf(id)} = ${slope(g)}.`
+        : "The slope of the curve at the current value is the gradient.",
     ),
   );
 }

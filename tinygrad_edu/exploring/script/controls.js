@@ -21,7 +21,7 @@ function show() {
 const cardOf = (scene, id) =>
   scene.cards.find(({ nodes }) => nodes.length === 1 && nodes[0] === id);
 
-/** Ask about a node: its reason is told, and a picture that has its card is shown. */
+/** Select a node: show its explanation, and a picture that contains its card. */
 function select(id) {
   const within = document.activeElement?.closest(".picture");
   state.selected = id;

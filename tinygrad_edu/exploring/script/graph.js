@@ -30,7 +30,7 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A number as JSON holds it: nan and infinities are words there. */
+/** A number as JSON stores it: nan and infinities are strings there. */
 const read = (x) => (typeof x === "number" ? x : { nan: NaN, inf: Infinity, "-inf": -Infinity }[x]);
 
 const COUNT = DATA.op.length;

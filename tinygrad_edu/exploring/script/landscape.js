@@ -1,9 +1,9 @@
-// The landscape: the loss over two parameters, and the way that training took.
+// The landscape: the loss over two parameters, and the path of the training.
 
 const axes = [0, 1];
 const drawn = { key: "" };
 
-/** What the landscape spans: all that the runs met, and room around it. */
+/** The range of the landscape: everything that the runs reached, and room around it. */
 function span(slot) {
   const met = [...TRAINING, ...state.run, state.parameters]
     .map((row) => row[slot])
@@ -69,7 +69,7 @@ function showBowl() {
     h(
       "p",
       { class: "hint" },
-      "The stronger the colour, the lower the loss. The orange line is the way of the training, the arrow points straight downhill from here. Choose any place to start there.",
+      "The stronger the colour, the lower the loss. The orange line is the path of the training, and the arrow points straight downhill. Choose any point to start there.",
     ),
   );
 }

@@ -1,4 +1,4 @@
-// The picture of the graph: its numbers, its colours, and what is singled out.
+// The picture of the graph: its numbers, its colours, and its highlights.
 
 /** Every picture with its elements at hand; the first ones show one sample each. */
 const SCENES = DATA.scenes.map((scene, number) => {
@@ -114,7 +114,7 @@ function showPicture() {
 }
 
 const pen = document.createElement("canvas").getContext("2d");
-/** The longest of some writings of a number, with 4 digits to 1, that its place has room for. */
+/** A number with as many digits, from 4 down to 1, as its place has room for. */
 function fitted(room, mark, write) {
   pen.font = "11px Helvetica, Arial, sans-serif";
   const wide = Math.max(pen.measureText(room).width, pen.measureText(`${mark}-123456`).width) + 6;
@@ -147,14 +147,14 @@ function wirePictures() {
   }
 }
 
-/** A tooltip that is written when it is needed. */
+/** A tooltip that is computed when it is needed. */
 function tell(group, words) {
   const title = h("title", {});
   group.append(title);
   group.addEventListener("pointerenter", () => (title.textContent = words()));
 }
 
-/** What a card holds, in full digits. */
+/** The numbers of a card, with all digits. */
 function cardWords(nodes) {
   const { values, adjoint } = state.numbers;
   return (
@@ -171,14 +171,14 @@ function cardWords(nodes) {
   );
 }
 
-/** What an edge brings, in full digits. */
+/** The contribution of an edge, with all digits. */
 function edgeWords(edges) {
   const [[arg, at, to]] = edges;
   const { adjoint } = state.numbers;
   if (!DATA.flows[to][at]) return "No gradient flows here.";
-  if (!gradientShown(arg)) return "The way back has not come here yet.";
+  if (!gradientShown(arg)) return "The backward pass has not reached this edge yet.";
   if (edges.length > 1)
-    return `${edges.length} edges bring ${minus(String(edges.reduce((sum, [, i, k]) => sum + (DATA.flows[k][i] ? adjoint[k] * local({ to: k, at: i }) : 0), 0)))}`;
+    return `${edges.length} edges contribute ${minus(String(edges.reduce((sum, [, i, k]) => sum + (DATA.flows[k][i] ? adjoint[k] * local({ to: k, at: i }) : 0), 0)))}`;
   const l = local({ to, at });
   return minus(
     `${gradientOf(to)} × ${d(label(to), label(arg))} = ${adjoint[to]} × ${l} = ${adjoint[to] * l}`,

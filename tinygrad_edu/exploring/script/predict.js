@@ -22,9 +22,8 @@ function gradientIf(id, change) {
   return adjoint[id];
 }
 
-/**
- * What a reader may have done who answers so: every likely mistake on this very graph, as
- * (the number it leads to, the words for it), the likeliest first.
+/** The likely mistakes on this graph, each as (the number it leads to, its explanation), the most *
+likely first.
  * @returns {[number, string][]}
  */
 function mistakes(id) {
@@ -33,19 +32,19 @@ function mistakes(id) {
   const uses = USES[id];
   const terms = uses.map((use) => adjoint[use.to] * local(use));
   const found = [
-    [-g, "The size is right, the sign is not. Ask which way the loss goes when it grows a little."],
+    [-g, "The size is right, but the sign is wrong. Ask whether the loss rises or falls if this number grows a little."],
     [
       values[id],
-      `That is the value of ${called(id)}, not its gradient: how much there is of it, not how the loss answers to it.`,
+      `That is the value of ${called(id)}, not its gradient, which says how the loss responds to it.`,
     ],
     [
       state.parameters[SLOT.get(id)] - state.rate * g,
-      `That is ${label(id)} after a step of gradient descent. Asked for is the gradient itself.`,
+      `That is ${label(id)} after a step of gradient descent. The question is about the gradient itself.`,
     ],
     [state.rate * g, "That is the step, α × the gradient. Leave the learning rate out."],
     [
       -state.rate * g,
-      "That is the step, α × the gradient, with its sign turned. Leave the learning rate out.",
+      "That is the step, α × the gradient, with the opposite sign. Leave the learning rate out.",
     ],
   ];
   if (terms.length > 1) {
@@ -71,20 +70,20 @@ function mistakes(id) {
       .forEach((sum, n) =>
         found.push([
           sum,
-          `That is the sum of the first ${n + 2} of ${terms.length} terms. Some are left.`,
+          `That is the sum of the first ${n + 2} of ${terms.length} terms. Some are missing.`,
         ]),
       );
-    found.push([terms.reduce((a, b) => a * b, 1), "The terms are to be added, not multiplied."]);
+    found.push([terms.reduce((a, b) => a * b, 1), "Add the terms; don't multiply them."]);
   }
   if (uses.length)
     found.push(
       [
         local(uses[0]),
-        `That is only the last link, ${d(label(uses[0].to), label(id))}. Multiply it by what comes back from there, ${gradientOf(uses[0].to)}.`,
+        `That is only the last link, ${d(label(uses[0].to), label(id))}. Multiply it by the gradient that arrives there, ${gradientOf(uses[0].to)}.`,
       ],
       [
         adjoint[uses[0].to],
-        `That is ${gradientOf(uses[0].to)}, what comes back to ${called(uses[0].to)}. It still has to be multiplied by the local derivative${uses.length > 1 ? ", and the terms added" : ""}.`,
+        `That is ${gradientOf(uses[0].to)}, the gradient that arrives at ${called(uses[0].to)}. It still has to be multiplied by the local derivative${uses.length > 1 ? ", and the terms added" : ""}.`,
       ],
     );
   for (const use of onTheWay(id)) {
@@ -100,7 +99,7 @@ function mistakes(id) {
       ],
       [
         gradientIf(id, (other, l) => (same(other) ? values[other.to] : l)),
-        `At ${label(use.to)} you took the value where its derivative belongs: ${link}${formula ? ` = ${formula}` : ""}.`,
+        `At ${label(use.to)} you used the value instead of its derivative: ${link}${formula ? ` = ${formula}` : ""}.`,
       ],
       [
         gradientIf(id, (other, l) => (same(other) ? l / 2 : l)),
@@ -116,10 +115,10 @@ function mistakes(id) {
     if (other !== id && hasGradient(other))
       found.push([
         adjoint[other],
-        `That is the gradient of ${called(other)}. Asked for is that of ${called(id)}.`,
+        `That is the gradient of ${called(other)}. The question is about ${called(id)}.`,
       ]);
   for (const power of [1, 2, 3, -1, -2, -3])
-    found.push([g * 10 ** power, "The digits are right; the decimal point is not."]);
+    found.push([g * 10 ** power, "The digits are right, but the decimal point is wrong."]);
   return found.filter(([x]) => Number.isFinite(x) && !near(x, g));
 }
 
@@ -152,7 +151,7 @@ function answer() {
   if (id < 0) return ask(+$("asked").value);
   const guess = readAnswer($("guess").value);
   const g = state.numbers.adjoint[id];
-  if (Number.isNaN(guess)) return verdict("", "A number is needed, such as −12.5 or 2/7.");
+  if (Number.isNaN(guess)) return verdict("", "Enter a number, such as −12.5 or 2/7.");
   if (near(guess, g) || (Number.isNaN(g) && /nan/i.test($("guess").value)))
     return reveal("right", "Right.");
   const likely = [
@@ -162,11 +161,11 @@ function answer() {
         .map(([, words]) => words),
     ),
   ].slice(0, 2);
-  const far = `Not quite. ${sign(guess) !== sign(g) ? "The sign is wrong too. " : ""}Begin at ${loss} with 1, multiply by the local derivative on each edge of a way back to ${label(id)}, and add over the ways.`;
+  const far = `Not quite. ${sign(guess) !== sign(g) ? "The sign is wrong too. " : ""}Start at ${loss} with 1, multiply by the local derivative on each edge of a path back to ${label(id)}, and add over the paths.`;
   verdict("wrong", ...(likely.length ? likely : [far]));
 }
 
-/** What is said of an answer; of several possible mistakes, each in a line of its own. */
+/** Show the reply to an answer; several possible mistakes have a line each. */
 function verdict(mark, ...words) {
   $("verdict").className = mark;
   $("verdict").replaceChildren(...words.map((said, n) => h("p", {}, n ? "Or: " : "", said)));
@@ -194,6 +193,6 @@ function showQuiz() {
   $("answer").querySelector("[type=submit]").textContent = id < 0 ? "Hide it and ask me" : "Check";
   $("question").textContent =
     id < 0
-      ? "Choose a card. Its gradient is hidden, and you say what it is."
+      ? "Choose a card. Its gradient is hidden, and you guess it."
       : `What is ${gradientOf(id)}${place(id) ? ` in ${place(id)}` : ""}? All other numbers are on the page. Three digits are enough.`;
 }

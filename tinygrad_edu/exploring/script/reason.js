@@ -4,7 +4,7 @@ const MOST_TERMS = 24;
 const MOST_PATHS = 64;
 const MOST_LINKS = 9; // of a path that is written out
 
-/** How many ways lead from each node to the root. */
+/** The number of paths from each node to the root. */
 const WAYS = (() => {
   const ways = new Float64Array(COUNT);
   ways[ROOT] = 1;
@@ -59,8 +59,8 @@ function showReason() {
         "p",
         {},
         DATA.role[id] === "constant"
-          ? "A constant. It cannot be changed, so nobody asks for its gradient."
-          : `No gradient flows back to it: ${loss} does not depend on it by any way that is differentiated.`,
+          ? "A constant. It can't be changed, so its gradient isn't needed."
+          : `No gradient flows back to it: ${loss} does not depend on it along any differentiated path.`,
       ),
     );
   } else if (hidden(id)) {
@@ -68,9 +68,9 @@ function showReason() {
       h(
         "p",
         {},
-        "Its gradient is hidden while you predict it. Take every way from here to ",
+        "Its gradient is hidden while you predict it. Take every path from here to ",
         h("b", {}, loss),
-        ": multiply along it, then add over the ways.",
+        ": multiply along it, then add over the paths.",
       ),
       h("details", {}, h("summary", {}, "A hint: the factors"), termTable(id)),
     );
@@ -79,7 +79,7 @@ function showReason() {
       h(
         "p",
         {},
-        "The way back has not come here yet. ",
+        "The backward pass has not reached this node yet. ",
         h(
           "button",
           { type: "button", class: "link", click: () => goToStep(gradientAt[id]) },
@@ -125,7 +125,7 @@ function forwardWords(id) {
   const what = {
     parameter: "Training moves it.",
     input: "It is given.",
-    target: "It is what the model is to predict.",
+    target: "It is the number that the model has to predict.",
   };
   return what[DATA.role[id]] ? h("p", {}, what[DATA.role[id]]) : null;
 }
@@ -139,7 +139,7 @@ function backwardWords(id) {
       h(
         "p",
         {},
-        `Here the way back begins: if ${loss} grows by 1, ${loss} grows by 1. So its gradient is 1.`,
+        `The backward pass starts here: if ${loss} grows by 1, ${loss} grows by 1. So its gradient is 1.`,
       ),
     ];
   const parts = [h("p", { class: "meaning" }, meaning(id, g))];
@@ -176,7 +176,7 @@ function backwardWords(id) {
       h(
         "p",
         {},
-        `${label(id)} is used ${uses.length} times. A change of ${label(id)} takes all of these ways, and what arrives at ${loss} adds up.`,
+        `${label(id)} is used ${uses.length} times. A change of ${label(id)} takes all of these paths, and its effects on ${loss} add up.`,
       ),
     );
   parts.push(
@@ -196,7 +196,7 @@ function backwardWords(id) {
   return parts;
 }
 
-/** A sum sign that says over what. */
+/** A sum sign with its index. */
 const over = (count, things) =>
   h(
     "span",
@@ -207,12 +207,12 @@ const over = (count, things) =>
 
 function meaning(id, g) {
   if (Number.isNaN(g))
-    return `It is nan: somewhere on the way a number is not defined. Follow the terms that are nan.`;
+    return `It is nan: somewhere on a path a number is undefined. Follow the terms that are nan.`;
   if (g === 0) return `A small change of ${label(id)} does not change ${loss}.`;
   return `It means: raise ${called(id)} by a little ε, and ${loss} ${g > 0 ? "rises" : "falls"} by ${spelled(Math.abs(g))} × ε.`;
 }
 
-/** One row per edge: what comes from its end, times the local derivative. */
+/** One row per edge: the gradient at its end, times the local derivative. */
 function termTable(id) {
   const { adjoint } = state.numbers;
   const all = USES[id].map((use) => ({ use, product: adjoint[use.to] * local(use) }));
@@ -344,7 +344,7 @@ function pathTable(id) {
     .filter((text) => text !== "1");
   const sum = () => (paths.length > 1 ? over(paths.length, place(id) ? "paths" : "samples") : null);
   return [
-    h("h3", {}, `All the way back from ${loss}`),
+    h("h3", {}, `Every path from ${loss}`),
     h(
       "p",
       { class: "math" },
@@ -374,7 +374,7 @@ function pathTable(id) {
           h(
             "tr",
             {},
-            h("th", { scope: "col" }, place(id) || place(first[0].to) ? "in" : "way"),
+            h("th", { scope: "col" }, place(id) || place(first[0].to) ? "in" : "path"),
             columns.map(({ name, formula }) =>
               h("th", { scope: "col" }, name(), formula ? h("small", {}, `= ${formula}`) : null),
             ),

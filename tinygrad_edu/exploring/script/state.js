@@ -7,7 +7,7 @@ function unpacked(text) {
   return Float64Array.from({ length: bytes.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
 }
 
-/** The parameters of every epoch as they were recorded; at least those of now. */
+/** The parameters of every epoch as they were recorded; at least the current ones. */
 const TRAINING = (() => {
   const now = Float64Array.from(PARAMETERS, (id) => RECORDED[id]);
   const all = unpacked(DATA.weights);
@@ -32,7 +32,7 @@ const state = {
 };
 
 /** The steps: groups of nodes that are computed, then groups that get their gradient. After the
- *  last one comes the end, where all is there and nothing is singled out. */
+ *  last one comes the end, with everything computed and nothing highlighted. */
 let STEPS = [];
 const END = () => STEPS.length + 1;
 let forwardSteps = 0;
@@ -64,7 +64,7 @@ function layOutSteps() {
 
 const valueShown = (id) => valueAt[id] <= state.step;
 const gradientShown = (id) => gradientAt[id] <= state.step && !hidden(id);
-/** Whether a gradient is kept back because the reader is to predict it. */
+/** Whether a gradient is hidden because the reader has to predict it. */
 const hidden = (id) => state.asked >= 0 && id === state.asked;
 
 function recompute() {

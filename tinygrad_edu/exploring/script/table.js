@@ -40,7 +40,7 @@ function showTable() {
     h(
       "caption",
       {},
-      `${plural(COUNT, "value")}, each with what it was made from and, in brackets, the local derivatives.`,
+      `${plural(COUNT, "value")}, each with its arguments and, in parentheses, the local derivatives.`,
     ),
     h(
       "thead",

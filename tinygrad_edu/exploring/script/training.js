@@ -1,4 +1,4 @@
-// Training: where we are, the sliders, the next step.
+// Training: the current epoch, the sliders, the next step.
 
 const MOST_SLIDERS = 6;
 const sliders = new Map();
@@ -8,13 +8,13 @@ function showTraining() {
   const mine = state.run !== TRAINING;
   const moved = !state.run[state.epoch].every((x, slot) => Object.is(x, state.parameters[slot]));
   $("where").textContent = !LIVE
-    ? `Live sliders are off: ${DATA.opaque.join(", ")} runs in Python only. The numbers are those that were recorded.`
+    ? `Live sliders are off: ${DATA.opaque.join(", ")} can only run in Python. The page shows the recorded numbers.`
     : moved
-      ? "You have moved the parameters. A step of gradient descent goes on from here."
+      ? "You have moved the parameters. The next step of gradient descent starts here."
       : mine
-        ? "A run of your own, by gradient descent on all samples at once."
+        ? "Your own run, by gradient descent on all samples at once."
         : last
-          ? "The training as it was recorded."
+          ? "The recorded training."
           : "No training was recorded. Take steps of gradient descent, or move the parameters.";
   $("epochs").hidden = last === 0;
   $("epoch").max = last;

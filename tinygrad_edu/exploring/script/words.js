@@ -21,10 +21,11 @@ const factor = (x) => (x < 0 ? `(${spelled(x)})` : spelled(x));
 
 const label = (id) => DATA.label[id];
 const loss = label(ROOT);
-/** The sample or scope that a node stands in, as words; empty for what needs none. */
+/** The sample or scope of a node, as words; empty if none is needed. */
 const place = (id) =>
   SAMPLE[id] >= 0 ? DATA.samples[SAMPLE[id]].scope : DATA.scopes[DATA.scope[id]] || HOME[id];
-/** Of leaves that share a name, such as the weights of several neurons: the scope that uses them. */
+/** For leaves that share a name, such as the weights of several neurons: the scope that uses them.
+*/
 const HOME = (() => {
   const count = new Map();
   PARAMETERS.forEach((id) => count.set(label(id), (count.get(label(id)) ?? 0) + 1));
@@ -41,14 +42,14 @@ const HOME = (() => {
     return scopes.size === 1 ? [...scopes][0] : "";
   });
 })();
-/** A node in full: its label, where it stands, and where there are many of its sign, its number. */
+/** A node in full: its label, its place and, if there are many with its sign, its number. */
 function called(id) {
   const bare = isOperation(id) && !DATA.name[id] && label(id) === DATA.symbol[id] && SAMPLE[id] < 0;
   return label(id) + (bare ? ` no. ${id}` : "") + (place(id) ? ` of ${place(id)}` : "");
 }
 /** The name of a derivative, in a line of text. */
 const d = (of, by) => `∂${grasped(of)}/∂${grasped(by)}`;
-/** The same as a fraction that stands. */
+/** The same as a vertical fraction. */
 const fraction = (of, by) =>
   h(
     "span",
@@ -60,11 +61,11 @@ const fraction = (of, by) =>
 const gradientFraction = (id) => fraction(loss, label(id));
 /** Pieces with a sign between them. */
 const joined = (pieces, sign) => pieces.flatMap((piece, i) => (i ? [sign, piece] : [piece]));
-/** In parentheses if it is a sum or a product, which a sign beside it would tear apart. */
+/** In parentheses if it is a sum or a product. */
 const grasped = (name) => (/ [+−×/] /.test(outermost(name)) ? `(${name})` : name);
 /** In parentheses if it is a sum. */
 const heldAsFactor = (name) => (/ [+−] |^−/.test(outermost(name)) ? `(${name})` : name);
-/** A formula without what stands in parentheses. */
+/** A formula without its parts in parentheses. */
 function outermost(name) {
   let depth = 0;
   return [...name]
@@ -76,7 +77,7 @@ const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count ==
 
 /**
  * A node's formula with its slots filled: `fill(id, needs)` for each argument and for the node
- * itself, where needs says how tightly what is filled in must hold together.
+ * itself, where needs is the precedence that the inserted name or number must have.
  */
 function filled(formula, id, fill) {
   return [...formula]
@@ -87,10 +88,10 @@ function filled(formula, id, fill) {
     })
     .join("");
 }
-/** A node's name in a formula, in parentheses where it would be torn apart. */
+/** A node's name in a formula, in parentheses if its precedence is too low. */
 const held = (id, needs) => (DATA.tightness[id] < needs ? `(${label(id)})` : label(id));
 
-/** What a node computes, in names and then in numbers, such as "w × x" and "2 × 3". */
+/** The formula of a node, in names and then in numbers, such as "w × x" and "2 × 3". */
 function computed(id) {
   const formula = DATA.formulas[DATA.formula[id]]?.[0];
   const args = DATA.args[id];
@@ -108,7 +109,7 @@ function computed(id) {
   ];
 }
 
-/** The local derivative along an edge as a formula of names, null where none is short. */
+/** The local derivative along an edge as a formula of names, null if it is too long. */
 function localFormula({ to, at }) {
   const formulas = DATA.formulas[DATA.formula[to]]?.[1] ?? [];
   const formula = formulas[Math.min(at, formulas.length - 1)];
@@ -124,7 +125,7 @@ function sentence() {
   if (step === 0)
     return `Start: only the leaves have values. ${plural(forwardSteps, "step")} forward, then ${total - forwardSteps} backward.`;
   if (step > total)
-    return `Done: ${plural(forwardSteps, "step")} forward, ${total - forwardSteps} backward. Every value and every gradient is there.`;
+    return `Done: ${plural(forwardSteps, "step")} forward, ${total - forwardSteps} backward. Every value and every gradient is computed.`;
   const ids = STEPS[step - 1];
   const [first] = ids;
   const { values, adjoint } = state.numbers;
