@@ -103,6 +103,12 @@ VALUE: dict[str, Callable[..., Any]] = {
     # Exponentials, logarithms, roots
     "exp": lambda x: mp.exp(x),
     "expm1": lambda x: mp.expm1(x),
+    "exp2": lambda x: mp.power(2, x),
+    "xlogy": lambda x, y: x * mp.log(y),
+    "logit": lambda x: mp.log(x) - mp.log1p(-x),
+    "degrees": lambda x: mp.degrees(x),
+    "radians": lambda x: mp.radians(x),
+    "norm": lambda *xs: mp.sqrt(sum(x**2 for x in xs)),
     "log": lambda x: mp.log(x),
     "log1p": lambda x: mp.log1p(x),
     "log2": lambda x: mp.log(x) / mp.log(2),

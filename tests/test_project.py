@@ -150,7 +150,7 @@ def test_the_core_is_read_in_one_sitting():
     """The way from recording to the calculus, and the whole core with its rows."""
     sizes = {name: code_lines(PACKAGE / "core" / f"{name}.py") for name in CORE}
     assert sum(sizes[name] for name in ("modes", "value", "graph", "calculus")) < 560
-    assert sum(sizes.values()) < 1280
+    assert sum(sizes.values()) < 1300
 
 
 @pytest.mark.parametrize("name", CORE)

@@ -15,12 +15,14 @@ from .ops import celu as celu
 from .ops import clip as clip
 from .ops import cos as cos
 from .ops import cosh as cosh
+from .ops import degrees as degrees
 from .ops import div as div
 from .ops import elu as elu
 from .ops import equal as equal
 from .ops import erf as erf
 from .ops import erfc as erfc
 from .ops import exp as exp
+from .ops import exp2 as exp2
 from .ops import expm1 as expm1
 from .ops import floor as floor
 from .ops import floordiv as floordiv
@@ -44,6 +46,7 @@ from .ops import log2 as log2
 from .ops import log_cosh as log_cosh
 from .ops import log_sigmoid as log_sigmoid
 from .ops import logaddexp as logaddexp
+from .ops import logit as logit
 from .ops import logsumexp as logsumexp
 from .ops import maximum as maximum
 from .ops import minimum as minimum
@@ -51,8 +54,10 @@ from .ops import mish as mish
 from .ops import mod as mod
 from .ops import mul as mul
 from .ops import neg as neg
+from .ops import norm as norm
 from .ops import not_equal as not_equal
 from .ops import pow as pow
+from .ops import radians as radians
 from .ops import reciprocal as reciprocal
 from .ops import relu as relu
 from .ops import relu6 as relu6
@@ -77,15 +82,16 @@ from .ops import tan as tan
 from .ops import tanh as tanh
 from .ops import tanh_shrink as tanh_shrink
 from .ops import where as where
+from .ops import xlogy as xlogy
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
-    "celu", "clip", "cos", "cosh", "div", "elu", "equal", "erf", "erfc", "exp", "expm1", "floor",
-    "floordiv", "gelu", "gelu_tanh", "greater", "greater_equal", "hard_shrink", "hard_sigmoid",
-    "hard_silu", "hard_tanh", "hypot", "identity", "leaky_relu", "less", "less_equal", "log",
-    "log10", "log1p", "log2", "log_cosh", "log_sigmoid", "logaddexp", "logsumexp", "maximum",
-    "minimum", "mish", "mod", "mul", "neg", "not_equal", "pow", "reciprocal", "relu", "relu6",
-    "round", "selu", "sigmoid", "sign", "silu", "sin", "sinh", "soft_shrink", "softplus",
-    "softsign", "sqrt", "square", "squareplus", "step", "stop_gradient", "sub", "sum", "tan",
-    "tanh", "tanh_shrink", "where",
+    "celu", "clip", "cos", "cosh", "degrees", "div", "elu", "equal", "erf", "erfc", "exp", "exp2",
+    "expm1", "floor", "floordiv", "gelu", "gelu_tanh", "greater", "greater_equal", "hard_shrink",
+    "hard_sigmoid", "hard_silu", "hard_tanh", "hypot", "identity", "leaky_relu", "less",
+    "less_equal", "log", "log10", "log1p", "log2", "log_cosh", "log_sigmoid", "logaddexp",
+    "logit", "logsumexp", "maximum", "minimum", "mish", "mod", "mul", "neg", "norm", "not_equal",
+    "pow", "radians", "reciprocal", "relu", "relu6", "round", "selu", "sigmoid", "sign", "silu",
+    "sin", "sinh", "soft_shrink", "softplus", "softsign", "sqrt", "square", "squareplus", "step",
+    "stop_gradient", "sub", "sum", "tan", "tanh", "tanh_shrink", "where", "xlogy",
 ]

@@ -334,6 +334,10 @@ expm1: Op = _built_in("expm1", math.expm1, [lambda out, x: exp(x)],
     at_edge=lambda x: inf,
     spelled=spelled("expm1({0})"))
 
+exp2: Op = _built_in("exp2", lambda x: pow(2.0, x), [lambda out, x: _LN2 * out],
+    sample=((-1074.0, 1023.0),),
+    symbol="2ˣ", tex="2^{#1}")
+
 log: Op = _built_in("log", math.log, [lambda out, x: 1.0 / unless_nan(x, out)],
     tex=r"\log\left(#1\right)", sample=((0.0, 1e12),),
     domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf,
@@ -353,6 +357,21 @@ log10: Op = _built_in("log10", math.log10, [lambda out, x: 1.0 / _LN10 / unless_
     tex=r"\log_{10}\left(#1\right)", sample=((0.0, 1e12),),
     domain=lambda x: x > 0.0, at_edge=lambda x: nan if x else -inf,
     spelled=spelled("log10({0})"))
+
+# 0·log y is 0 for every y that is not nan.
+xlogy: Op = _built_in("xlogy",
+    lambda x, y: where(equal(x, 0.0) * equal(y, y), 0.0, x * log(y)),
+    [lambda out, x, y: log(y), lambda out, x, y: x / unless_nan(y, out)],
+    sample=(_EVERY, (0.0, 1e12)), domain=lambda x, y: y > 0.0,
+    symbol="x log y", tex=r"#1 \cdot \log\left(#2\right)",
+    text=Notation("{}·log({})", (PRODUCT, SUM), PRODUCT, tex=True, spaced="{} × log({})"))
+
+# Near ½ the two logarithms would cancel.
+logit: Op = _built_in("logit",
+    lambda x: where(less(abs(x - 0.5), 0.25), 2.0 * atanh(2.0 * x - 1.0), log(x) - log1p(-x)),
+    [lambda out, x: 1.0 / (unless_nan(x, out) * (1.0 - x))],
+    sample=((0.0, 1.0),), domain=lambda x: 0.0 < x < 1.0,
+    tex=r"\operatorname{logit}\left(#1\right)")
 
 sqrt: Op = _built_in("sqrt", math.sqrt, [lambda out, x: 0.5 / out],
     symbol="√x", tex=r"\sqrt{#1}", sample=((0.0, 1e12),),
@@ -389,6 +408,14 @@ cos: Op = _built_in("cos", math.cos, [lambda out, x: -sin(x)],
 tan: Op = _built_in("tan", math.tan, [lambda out, x: 1.0 + out * out],
     tex=r"\tan\left(#1\right)", sample=((-100.0, 100.0),), at_edge=lambda x: nan,
     spelled=spelled("tan({0})"))
+
+_DEGREES, _RADIANS = 180.0 / math.pi, math.pi / 180.0
+
+degrees: Op = _built_in("degrees", lambda x: x * _DEGREES, [lambda out, x: _DEGREES],
+    sample=_R1)
+
+radians: Op = _built_in("radians", lambda x: x * _RADIANS, [lambda out, x: _RADIANS],
+    sample=_R1)
 
 asin: Op = _built_in("asin", math.asin, [lambda out, x: 1.0 / sqrt((1.0 - x) * (1.0 + x))],
     tex=r"\arcsin\left(#1\right)", sample=((-1.0, 1.0),),
@@ -447,12 +474,28 @@ atanh: Op = _built_in("atanh", math.atanh,
     at_edge=lambda x: math.copysign(inf, x) if math.fabs(x) == 1.0 else nan,
     spelled=spelled("atanh({0})"))
 
+def _norm(*xs: Any) -> Any:
+    """√Σxᵢ², scaled by the largest so that no square overflows; by nothing where that is 0 or
+    infinite."""
+    top: Any = 0.0
+    for x in xs:
+        top = maximum(top, abs(x))
+    scale = where(equal(top, 0.0) + equal(top, inf), 1.0, top)
+    return scale * sqrt(sum([square(x / scale) for x in xs]))
+
+
+norm: Op = _built_in("norm", _norm,
+    lambda i, out, *xs: xs[i] / (out + equal(out, 0.0)),
+    together=lambda out, *xs: [x / (out + equal(out, 0.0)) for x in xs],
+    sample=_R1, kinks=lambda *xs: 0.0 if not any(xs) else 1.0,
+    symbol="‖x‖", tex=r"\left\lVert\left(#,\right)\right\rVert")
+
 # At the origin every slope from −1 to 1 is a subgradient; 0 is the one of minimum norm.
 hypot: Op = _built_in("hypot", lambda x, y: math.hypot(x, y), [
     lambda out, x, y: x / (out + equal(out, 0.0)),
     lambda out, x, y: y / (out + equal(out, 0.0))],
     tex=r"\sqrt{{#1}^2 + {#2}^2}", sample=_R2,
-    kinks=lambda x, y: 0.0 if x == y == 0.0 else 1.0,
+    kinks=lambda x, y: 0.0 if x == y == 0.0 else 1.0, more=norm,
     spelled=spelled("hypot({0}, {1})"))
 
 erf: Op = _built_in("erf", math.erf, [lambda out, x: _TWO_OVER_ROOT_PI * exp(-(x * x))],

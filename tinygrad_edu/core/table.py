@@ -63,13 +63,14 @@ class Op:
         neutral: per argument, the number there that leaves the other argument as it is, to the
             last bit; None if there is none.
         at_edge: IEEE answer when ``value`` raised, where it is not plain arithmetic.
+        more: the n-ary row that stands for this one with another number of arguments.
         opaque: that ``value`` computes on floats only, so nothing but Python can run it.
         parameters: names of the arguments, with ``defaults`` for the last ones.
     """
 
     __slots__ = (
-        "arity", "at_edge", "blocked", "defaults", "domain", "kinks", "lower", "name", "neutral",
-        "opaque", "parameters", "partials", "sample", "spelled", "symbol", "tex", "text",
+        "arity", "at_edge", "blocked", "defaults", "domain", "kinks", "lower", "more", "name",
+        "neutral", "opaque", "parameters", "partials", "sample", "spelled", "symbol", "tex", "text",
         "together", "value",
     )  # fmt: skip
 
@@ -90,6 +91,7 @@ class Op:
         neutral: tuple[float | None, ...] = (),
         at_edge: Callable[..., float] | None = None,
         together: Callable[..., Sequence[Any]] | None = None,
+        more: Op | None = None,
         opaque: bool = True,
     ) -> None:
         self.name, self.value = name, value
@@ -105,6 +107,7 @@ class Op:
         self.sample = sample or ((-8.0, 8.0),) * (self.arity or 1)
         self.spelled, self.lower = spelled, name if spelled else lower
         self.neutral, self.opaque = neutral, opaque and self.lower is None
+        self.more = more
 
     # mypy sees that a float is also an "N | float"; the first overload that fits is meant.
     @overload
@@ -119,6 +122,8 @@ class Op:
         if self.arity is None:
             args = self._terms(args, named)
         elif named or len(args) != self.arity:
+            if self.more is not None and args and not named:
+                return self.more(args[0] if hasattr(args[0], "__iter__") else args)
             args = self._complete(args, named)
         for arg in args:
             if type(arg) is not float:
