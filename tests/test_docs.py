@@ -54,10 +54,10 @@ def test_its_code_blocks_run(page, tmp_path, monkeypatch):
 
 
 def test_no_block_is_passed_over():
-    """Only python and sh blocks are executed, so there must be no others."""
+    """Python and sh blocks are executed, and the diff by test_extending.py: there are no others."""
     for page in PAGES:
         fences = [x for x in page.read_text(encoding="utf-8").splitlines() if x.startswith("```")]
-        assert set(fences[0::2]) <= {"```python", "```sh"}, page.name
+        assert set(fences[0::2]) <= {"```python", "```sh", "```diff"}, page.name
         assert set(fences[1::2]) <= {"```"}, page.name
 
 

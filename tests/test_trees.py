@@ -282,7 +282,7 @@ class TestMatrices:
             (tg.jacobian(lambda v, x: x, argnums=1), (V, 3.0), 1.0),
             (tg.jacobian(lambda v: v * 1.0), (np.zeros(0),), np.zeros((0, 0))),
         ],
-        ids=str,
+        ids=lambda tree: type(tree).__name__,
     )
     def test_mixed_trees(self, derivative, args, want, jit):
         if jit and any(isinstance(x, np.ndarray) and not x.size for x in args):
@@ -488,7 +488,7 @@ class TestContainers:
          [1.0, None], 1j, np.array(["a"]), np.array([1j]), np.array([None]), np.ma.masked,
          np.ma.array([1.0, 2.0], mask=[False, True]), np.array(["2020-01-01"], "M8[ns]"),
          np.array([[1.0], 2.0], dtype=object), Plain(1.0, "b", 2.0), iter([1.0]), range],
-        ids=str,
+        ids=lambda tree: type(tree).__name__,
     )  # fmt: skip
     def test_what_is_none_is_refused_by_name(self, tree):
         for call in (

@@ -179,7 +179,7 @@ def graphs(
 
     def fits(op: Op, operands: Sequence[float]) -> bool:
         return (_inside(op, operands) if kinks else _smooth(op, operands)) and all(
-            abs(x) <= LARGEST for x in _value_and_slopes(op, operands)
+            x == 0.0 or SMALLEST <= abs(x) <= LARGEST for x in _value_and_slopes(op, operands)
         )
 
     for _ in range(draw(st.integers(1, max_steps))):
