@@ -119,6 +119,47 @@ class TestOperators:
         assert {type(arg) for arg in result.args} <= {float, Value}
         result.backward()
 
+    @pytest.mark.parametrize(
+        ("name", "x", "slope"),
+        [
+            ("arcsin", 0.5, 1 / math.sqrt(0.75)), ("arccos", 0.5, -1 / math.sqrt(0.75)),
+            ("arctan", 0.5, 0.8), ("arcsinh", 0.5, 1 / math.sqrt(1.25)),
+            ("arccosh", 2.0, 1 / math.sqrt(3.0)), ("arctanh", 0.5, 1 / 0.75),
+            ("fabs", -2.0, -1.0), ("rint", 2.5, 0.0), ("conjugate", 0.5, 1.0),
+        ],
+    )  # fmt: skip
+    def test_numpys_functions_by_their_own_names(self, name, x, slope):
+        f = getattr(np, name)
+        assert f(Value(x)).data == pytest.approx(f(x), rel=1e-15)
+        assert f(np.array([Value(x)]))[0].data == pytest.approx(f(x), rel=1e-15)
+        assert tg.grad(f)(x) == pytest.approx(slope, rel=1e-15)
+
+    @pytest.mark.parametrize(("x", "y"), [(7.5, 2.0), (-7.5, 2.0), (7.5, -2.0), (-7.5, -2.0)])
+    def test_numpys_functions_of_two_numbers(self, x, y):
+        for f in (np.hypot, np.arctan2, np.fmod):
+            assert f(Value(x), Value(y)).data == pytest.approx(f(x, y), rel=1e-15)
+        assert tg.grad(np.fmod, argnums=(0, 1))(x, y) == (1.0, -math.trunc(x / y))
+        assert tg.grad(np.fmod)(0.0, y) == 1.0
+
+    def test_numpys_moments(self):
+        v = [1.0, 2.0, 4.0]
+        values = np.array([Value(x) for x in v])
+        assert np.var(values).data == pytest.approx(np.var(v))
+        assert np.std(values).data == pytest.approx(np.std(v))
+        assert [x.data for x in np.round(values * 0.3)] == [0.0, 1.0, 1.0]
+        assert tg.grad(np.var)(np.array(v)) == pytest.approx(2 / 3 * (np.array(v) - np.mean(v)))
+
+    def test_what_notebooks_written_for_micrograd_ask_of_a_node(self):
+        a, b = Value(2.0), Value(-3.0)
+        product = a * b
+        assert (product._prev, product._op) == ({a, b}, "×")
+        assert (a._prev, a._op) == (set(), "")
+        assert ((a * 2.0)._prev, (a**2)._prev) == ({a}, {a})
+        product.grad = 1.0
+        product._backward()
+        a._backward()
+        assert (a.grad, b.grad) == (-3.0, 2.0)
+
     def test_the_graph_is_what_was_typed(self):
         a, b = Value(2.0), Value(3.0)
         assert (a - b).args == (a, b)

@@ -203,6 +203,10 @@ class Value(Operators):
         """
         backward([self], [seed])
 
+    def _backward(self) -> None:
+        """Micrograd's name for one step of the sweep: from this node to its arguments."""
+        sweep([self])
+
     def zero_grad(self) -> None:
         """Set this Value's ``grad`` to 0."""
         self._grad = 0.0
