@@ -15,13 +15,15 @@ import threads
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu.compiler import llvm, machine, native, python
+from tinygrad_edu.compiler import llvm, native, python, virtual_machine
 from tinygrad_edu.compiler.code import PRIMITIVES, SPELLED, Code
 from tinygrad_edu.compiler.primitives import FUNCTIONS
 from tinygrad_edu.compiler.vectors import VECTORS
 from tinygrad_edu.errors import BadArgument
 
-EXECUTORS = pytest.mark.parametrize("executor", [machine, native], ids=["machine", "native"])
+EXECUTORS = pytest.mark.parametrize(
+    "executor", [virtual_machine, native], ids=["machine", "native"]
+)
 
 EDGES = [
     0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 2.5, -2.5, 2.0, 3.0, -3.0, 0.1, 1e-20, -1e-20, 1e16,
@@ -394,7 +396,7 @@ def test_ten_thousand_dropped_programs_leave_nothing(executor):
     assert grown(executor, 10_000) < 16_000_000
 
 
-@pytest.mark.parametrize("executor", [native, machine])
+@pytest.mark.parametrize("executor", [native, virtual_machine])
 def test_a_kernel_in_a_cycle_is_freed_in_order(executor):
     """Python's collector finalises what is in a cycle in any order; LLVM wants the engine closed
     before its context. A fault here ends the process."""

@@ -26,9 +26,9 @@ from test_compiler import EXECUTORS, SPECIAL, every_executor, floats, same
 
 import tinygrad_edu as tg
 from tinygrad_edu import Program, Value
-from tinygrad_edu.compiler import Code, program, python, running
+from tinygrad_edu.compiler import Code, program, python, scheduler
 from tinygrad_edu.compiler.arrays import SMALL, Lists, arrays
-from tinygrad_edu.compiler.running import CHUNK, Runner
+from tinygrad_edu.compiler.scheduler import CHUNK, Runner
 from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotANumber
 from tinygrad_edu.testing import strategies
 
@@ -91,7 +91,7 @@ def test_the_gradient_goes_where_it_is_wanted():
 
 
 def without_numpy(monkeypatch):
-    for module in (program, running):
+    for module in (program, scheduler):
         monkeypatch.setattr(module, "arrays", Lists)
 
 
@@ -417,7 +417,7 @@ def soon_busy(executor, monkeypatch, **limits):
     if executor not in EXECUTORS:
         pytest.skip("llvmlite is not installed")
     for name, limit in limits.items():
-        monkeypatch.setattr(running, name, limit)
+        monkeypatch.setattr(scheduler, name, limit)
     return perceptron()[0], np
 
 
@@ -441,9 +441,9 @@ def test_a_busy_program_goes_over_to_faster_executors(monkeypatch):
 
 
 def test_a_missing_extra_is_told_once_and_changes_nothing(monkeypatch):
-    monkeypatch.setattr(running, "WARM", 25)
-    monkeypatch.setitem(running.EXECUTORS, "machine", ".not_installed")
-    running._tell.cache_clear()
+    monkeypatch.setattr(scheduler, "WARM", 25)
+    monkeypatch.setitem(scheduler.EXECUTORS, "machine", ".not_installed")
+    scheduler._tell.cache_clear()
     program, _ = perceptron()
     value = program.value(ROWS)
     with pytest.warns(UserWarning, match=r"pip install 'tinygrad-edu\[compiler\]'"):
@@ -472,7 +472,7 @@ def test_where_no_thread_can_be_had_the_machine_goes_on(monkeypatch):
     rows = np.random.default_rng(0).normal(size=(2 * CHUNK + 1, 3))
     expected = program.value(rows)
     monkeypatch.setattr(threading.Thread, "start", no_thread)
-    running._pool.cache_clear()
+    scheduler._pool.cache_clear()
     other, _ = perceptron()
     assert [other.value(rows) for _ in range(3)] == [expected] * 3
     assert other.report().executor == "machine"
@@ -482,14 +482,14 @@ AT_THE_END = """
 import atexit
 import numpy as np
 import tinygrad_edu as tg
-from tinygrad_edu.compiler import running
+from tinygrad_edu.compiler import scheduler
 
 def last_words():
     program = tg.compile(x * x, inputs=[x])
     for _ in range(3):
         print(program.value(ones), program.report().executor)
 
-running.WARM = running.HOT = 10
+scheduler.WARM = scheduler.HOT = 10
 x, ones = tg.Value(0.0), np.ones((10_000, 1))
 atexit.register(last_words)
 """
@@ -506,7 +506,7 @@ def test_programs_answer_when_python_ends():
 def test_a_long_sum_is_a_long_program(monkeypatch):
     if "machine" not in EXECUTORS:
         pytest.skip("llvmlite is not installed")
-    monkeypatch.setattr(running, "LONG", 40)
+    monkeypatch.setattr(scheduler, "LONG", 40)
     xs = [Value(0.0) for _ in range(200)]
     program = tg.compile(tg.sum(xs), inputs=xs)
     assert program.value([[0.5] * 200]) == 100.0
@@ -519,8 +519,8 @@ def test_large_batches_do_not_depend_on_the_cores(executor, cores, monkeypatch):
     np = pytest.importorskip("numpy")
     program, _ = perceptron(executor=executor, reduce="sum")
     rows = np.random.default_rng(1).normal(size=(2 * CHUNK + 100, 3))
-    monkeypatch.setattr(running, "_cores", lambda: range(cores))
-    running._pool.cache_clear()
+    monkeypatch.setattr(scheduler, "_cores", lambda: range(cores))
+    scheduler._pool.cache_clear()
     value, gradient = program.value_and_grad(rows)
     parts = [
         program.value_and_grad(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)
@@ -531,8 +531,8 @@ def test_large_batches_do_not_depend_on_the_cores(executor, cores, monkeypatch):
     assert each.shape == (len(rows),)
     assert each.tolist() == [x for p in range(0, len(rows), CHUNK)
                              for x in program.values(rows[p : p + CHUNK]).tolist()]  # fmt: skip
-    running._pool().shutdown()
-    running._pool.cache_clear()
+    scheduler._pool().shutdown()
+    scheduler._pool.cache_clear()
 
 
 def test_chunks_are_added_in_their_order():
@@ -1003,7 +1003,7 @@ def test_numbers_of_captured_values_are_read_at_every_call():
 def test_results_of_the_slower_executor_are_not_used_by_the_faster_one(wanted, monkeypatch):
     pytest.importorskip("llvmlite")
     program, _ = perceptron()
-    monkeypatch.setattr(running, "WARM", 100)
+    monkeypatch.setattr(scheduler, "WARM", 100)
     call, seen = getattr(program, wanted), []
     expected = getattr(perceptron(executor="python")[0], wanted)(ROWS)
     for _ in range(40):

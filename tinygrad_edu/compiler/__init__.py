@@ -8,9 +8,9 @@
 - `lowering`: from Values to a program, with its derivative.
 - `tracing`: functions in, functions out.
 - `program`: what a user holds, and runs for batches of samples.
-- `running`: which executor runs a program: `python`, `machine` or `native`.
+- `scheduler`: which executor runs a program: `python`, `machine` or `native`.
 - `transforms`: programs made of programs.
-- `loops`: many training steps in one call.
+- `training_loop`: many training steps in one call.
 
 Nothing is differentiated here: the derivative of a program is the one reverse sweep,
 `calculus.reverse`, with slots of the program for numbers, and the partials of the table.

@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
 
+from .abi import PART, FastKernel, layout
 from .code import PRIMITIVES, Code
-from .kernels import PART, FastKernel, layout
 from .llvm import LANES, Function, MachineCode, Real, binding, compiled, kind, once
 from .primitives import compute, is_formula
 

@@ -15,11 +15,11 @@ from ..core.ops import sum as sum_row
 from ..core.table import is_real
 from ..core.value import Number, Value, replay
 from ..errors import BadArgument, NotANumber, StaleGraph, check_name
-from . import python, storage
+from . import python, serialization
 from .arrays import SMALL, Results, arrays
 from .code import Code
 from .lowering import Lowering
-from .running import Runner
+from .scheduler import Runner
 from .transforms import only
 
 __all__ = ["Program", "compile"]
@@ -532,7 +532,7 @@ class Program:
             "scopes": list(self._scopes.items()),
             "backward": self._backward,
         }
-        return storage.write(self.code, self.single, leaves, rest)
+        return serialization.write(self.code, self.single, leaves, rest)
 
     @classmethod
     def from_json(cls, text: str, *, executor: str = "auto", fastmath: bool = False) -> Program:
@@ -541,7 +541,7 @@ class Program:
         Raises:
             BadArgument: if it is anything else; nothing of it has been run then.
         """
-        code, single, leaves, rest = storage.read(text)
+        code, single, leaves, rest = serialization.read(text)
         check_name("reduction", rest["reduce"], REDUCTIONS)
         count = 1 + len(leaves["parameters"])
         found = len(code.each), len(code.total), len(code.once)

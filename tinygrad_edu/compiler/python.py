@@ -31,7 +31,7 @@ takes as long to compile a line as to compute fifty."""
 
 
 class PythonKernel:
-    """A program as a function of Python; see `loops.Kernel`.
+    """A program as a function of Python; see `training_loop.Kernel`.
 
     ``batch`` and ``each`` are sequences of rows or arrays of two dimensions, ``shared``,
     ``total`` and ``once`` sequences of numbers.

@@ -22,7 +22,7 @@ from ..core.value import Value
 from ..errors import BadArgument, NotANumber, NotTraceable, TracingError, unknown_name
 from ..trees import Rebuild, container, flatten, is_array, is_several, like, members, several
 from .arrays import arrays
-from .forks import Locked
+from .locks import Locked
 from .lowering import Lowering
 from .program import Program
 from .traced import Mixed, Trace

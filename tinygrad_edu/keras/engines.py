@@ -23,7 +23,8 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from ..compiler import Code, python
-from ..compiler.forks import lock
+from ..compiler.locks import lock
+from ..compiler.scheduler import EXECUTORS
 
 Rows = Sequence[Sequence[float]]
 Batches = Sequence[Sequence[int]]
@@ -116,7 +117,7 @@ class Task(NamedTuple):
 
 
 class TrainingEngine:
-    """A step and an update, run for as many batches as they are given; see `loops`."""
+    """A step and an update, run for as many batches as they are given; see `training_loop`."""
 
     def __init__(self, step: Code, update: Code, jit: bool | str = "auto") -> None:
         self._runs = _Runs([step, update], jit)
@@ -235,7 +236,7 @@ class _Runs:
     def _load(self, executor: str) -> None:
         with _LOADING:  # one after the other: what all kernels share is made by the first
             _import_numpy()
-            load = import_module(f"..compiler.{executor}", __package__).load
+            load = import_module(EXECUTORS[executor], "tinygrad_edu.compiler").load
             self._kernels[True] = tuple(map(load, self.codes))
             self.fast, self.seconds = executor, 0.0
 
@@ -291,7 +292,7 @@ def _quickly(
     """`training_loop`, on arrays."""
     import numpy as np
 
-    from ..compiler.loops import training_loop
+    from ..compiler.training_loop import training_loop
 
     count, numbers = len(batches), np.array(state)
     order = np.array(list(chain.from_iterable(batches)), np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu import Value, nn
 from tinygrad_edu.compiler import flatten
-from tinygrad_edu.compiler.running import LONG, Runner
+from tinygrad_edu.compiler.scheduler import LONG, Runner
 
 from .. import problems as p
 from .. import transformer as scalars

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinygrad_edu.compiler import machine, native, python
+from tinygrad_edu.compiler import native, python, virtual_machine
 from tinygrad_edu.compiler.code import Code
-from tinygrad_edu.compiler.loops import training_loop
+from tinygrad_edu.compiler.training_loop import training_loop
 from tinygrad_edu.errors import BadArgument
 
-EXECUTORS = pytest.mark.parametrize("executor", [machine, native], ids=["machine", "native"])
+EXECUTORS = pytest.mark.parametrize(
+    "executor", [virtual_machine, native], ids=["machine", "native"]
+)
 
 # Least squares (w·x + b − y)² by gradient descent with momentum: the state is w, b, two
 # momenta, and the scalars of a step are rate and momentum.
@@ -89,6 +91,6 @@ def test_what_does_not_fit_is_refused(name):
     state, records = arrays["state"], arrays["records"]
     arrays[name] = WRONG[name](arrays[name])
     with pytest.raises(BadArgument, match=name):
-        training_loop(machine.load(STEP), machine.load(UPDATE), *arrays.values())
+        training_loop(virtual_machine.load(STEP), virtual_machine.load(UPDATE), *arrays.values())
     assert not state.any()
     assert np.isnan(records).all()

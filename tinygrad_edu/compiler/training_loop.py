@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from ..errors import BadArgument
+from .abi import FastKernel
 from .code import Code
-from .kernels import FastKernel
 from .llvm import Function, MachineCode, Real, Whole, compiled, once
 
 __all__ = ["Kernel", "training_loop"]

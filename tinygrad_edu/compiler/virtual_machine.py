@@ -1,7 +1,7 @@
 """A virtual machine without a dispatch per instruction: like goes with like.
 
 An ordinary virtual machine asks at every instruction which one it is, and waits for the
-answer. Here a program is sorted once, by `sorting`: what depends on nothing unfinished forms a
+answer. Here a program is sorted once, by `grouping`: what depends on nothing unfinished forms a
 level, and within a level all instructions of one kind are a *group*, whose results lie side by
 side. Running a group is one tight loop, compiled once per process for all programs, ::
 
@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from .abi import PART, FastKernel, layout
 from .code import PRIMITIVES, Code
-from .kernels import PART, FastKernel, layout
+from .grouping import LOOPS, Groups, grouped
 from .llvm import LANES, Function, MachineCode, Real, Whole, compiled, once
 from .primitives import compute
-from .sorting import LOOPS, Groups, grouped
 
 __all__ = ["load"]
 

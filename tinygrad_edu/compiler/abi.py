@@ -59,7 +59,7 @@ def layout(code: Code, columns: int) -> Layout:
 
 
 class FastKernel:
-    """A program in machine code; see `loops.Kernel`.
+    """A program in machine code; see `training_loop.Kernel`.
 
     A call takes C-contiguous arrays of float64, which it trusts: none may overlap another or
     be shorter than ``code`` and n say. It may run in many threads at once.
@@ -126,7 +126,7 @@ class FastKernel:
         thread at a time may use it.
 
         >>> import numpy as np
-        >>> from tinygrad_edu.compiler.machine import load
+        >>> from tinygrad_edu.compiler.virtual_machine import load
         >>> total = np.zeros(1)
         >>> call = load(Code(1, 1, (), ("mul",), ((0, 1),), total=(2,))).into(total, ())
         >>> call(2, np.array([[2.0], [3.0]]), np.array([10.0]))

@@ -24,7 +24,7 @@ from typing import Any, Final
 from ..errors import MissingExtra, check_name
 from .arrays import arrays
 from .code import Code
-from .forks import Locked, lock
+from .locks import Locked, lock
 
 __all__ = ["EXECUTORS", "Runner"]
 
@@ -44,15 +44,15 @@ CHUNK: Final = 4096
 however many cores there are, so that the result does not depend on their number."""
 
 
-EXECUTORS: Final = {"python": ".python", "machine": ".machine", "native": ".native"}
-"""By name the module whose ``load(code, fastmath)`` gives a kernel, see `loops.Kernel`."""
+EXECUTORS: Final = {"python": ".python", "machine": ".virtual_machine", "native": ".native"}
+"""By name the module whose ``load(code, fastmath)`` gives a kernel, see `training_loop.Kernel`."""
 
 
 _IMPORTING: Final = lock()
 
 
 class Runner(Locked):
-    """A program and the executor that runs it now; see `loops.Kernel` for a call.
+    """A program and the executor that runs it now; see `training_loop.Kernel` for a call.
 
     Args:
         code: the program.

@@ -55,7 +55,7 @@ assert tripled(2.0) == 6.0
 
 IMPORTING = """
 from tinygrad_edu.compiler.code import Code
-from tinygrad_edu.compiler.running import Runner
+from tinygrad_edu.compiler.scheduler import Runner
 
 def compute():
     Runner(Code(2, 0, (), ("mul",), ((0, 1),), each=(2,)), "native")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_edu.compiler import machine, python, sorting
+from tinygrad_edu.compiler import grouping, python, virtual_machine
 from tinygrad_edu.compiler.code import Code
 
 NUMBERS = st.sampled_from(
@@ -34,10 +34,10 @@ def same_bits(one, other) -> bool:
 
 def kinds(code: Code) -> dict[str, int]:
     """How many instructions of which kind the machine runs."""
-    groups = sorting.grouped(code).groups
+    groups = grouping.grouped(code).groups
     found: dict[str, int] = {}
     for loop, size in zip(groups.loop.tolist(), groups.size.tolist()):
-        found[sorting.LOOPS[loop]] = found.get(sorting.LOOPS[loop], 0) + size
+        found[grouping.LOOPS[loop]] = found.get(grouping.LOOPS[loop], 0) + size
     return found
 
 
@@ -73,8 +73,8 @@ def test_neither_fusing_nor_using_memory_again_changes_a_bit(code, window, data)
     batch = [[data.draw(NUMBERS) for _ in range(code.inputs)] for _ in range(n)]
     shared = [data.draw(NUMBERS) for _ in range(code.shared)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sorting, "WINDOW", window)
-        kernel = machine.load(code)
+        patch.setattr(grouping, "WINDOW", window)
+        kernel = virtual_machine.load(code)
     first, again = (run(kernel, n, batch, shared) for _ in range(2))
     assert same_bits(first, run(python.load(code), n, batch, shared))
     assert same_bits(first, again)
@@ -99,7 +99,7 @@ def test_many_sums_of_one_length(count, length, n):
     fused = {"sum_products": count, "neg": terms, "sum": count}
     assert kinds(code) == ({k: c for k, c in fused.items() if c} if length else {"sum": 2 * count})
     batch = np.sin(np.arange(8.0 * n)).reshape(n, 8)
-    expected, got = (run(load(code), n, batch, []) for load in (python.load, machine.load))
+    expected, got = (run(load(code), n, batch, []) for load in (python.load, virtual_machine.load))
     assert same_bits(expected, got)
 
 
@@ -131,14 +131,16 @@ def test_sums_of_sums_are_one_as_long_as_nothing_else_reads_them():
 @pytest.mark.parametrize("inputs", [0, 1])
 def test_results_that_are_soon_forgotten_share_their_memory(inputs):
     """A chain of so many instructions needs no more than a window of it."""
-    count = 20 * sorting.WINDOW
+    count = 20 * grouping.WINDOW
     first, last = 2, count + 1
     args = [(0, 1), *((slot - 1, slot % 2) for slot in range(first + 1, first + count))]
     found = {"each": (last,)} if inputs else {"once": (last,)}
     code = Code(inputs, 2 - inputs, (), ("sub",) * count, tuple(args), **found)
-    kernel = machine.load(code)
+    kernel = virtual_machine.load(code)
     lanes = 8 if inputs else 0
-    assert kernel.bytes < 1.1 * 8 * (1 + lanes) * sorting.WINDOW
+    assert kernel.bytes < 1.1 * 8 * (1 + lanes) * grouping.WINDOW
     batch, shared = np.full((1, inputs), 0.5), np.full(2 - inputs, 0.5)
-    got, expected = (run(load(code), 1, batch, shared) for load in (machine.load, python.load))
+    got, expected = (
+        run(load(code), 1, batch, shared) for load in (virtual_machine.load, python.load)
+    )
     assert same_bits(got, expected)
