@@ -12,21 +12,13 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from ..core import ops
-from ..core.table import TABLE
+from ..core.table import BUILT_IN, TABLE
 from .notation import Math
 from .symbols import Term, close
 
 LARGEST: Final = 80  # operations of a formula that is worth simplifying, and quick to
 
-# Rows that sympy knows under another name or as arithmetic; every other row is to it a function
-# of which it knows nothing.
-_FUNCTIONS: Final = {
-    "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh",
-    "cosh": "cosh", "tanh": "tanh", "asin": "asin", "acos": "acos", "atan": "atan",
-    "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "erf": "erf", "erfc": "erfc",
-    "abs": "Abs", "sign": "sign",
-}  # fmt: skip
-_ROWS: Final = {function: row for row, function in _FUNCTIONS.items()}
+# To sympy, every other row is its function of that name, or one of which it knows nothing.
 _ARITHMETIC: Final[dict[str, Callable[..., Any]]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
@@ -38,6 +30,7 @@ _ARITHMETIC: Final[dict[str, Callable[..., Any]]] = {
     "pow": lambda x, y: x**y,
     "identity": lambda x: x,
     "sum": lambda *xs: sum(xs[1:], xs[0]),
+    "abs": abs,
 }
 
 
@@ -79,8 +72,10 @@ def _to_sympy(term: Term, sympy: Any, symbols: dict[Math, Any]) -> Any:
         return _ARITHMETIC[term.op.name](*args)
     if term.op.name == "sqrt":
         return sympy.sqrt(args[0])
-    known = _FUNCTIONS.get(term.op.name)
-    return (getattr(sympy, known) if known else sympy.Function(term.op.name))(*args)
+    function = getattr(sympy, term.op.name, None) if term.op.name in BUILT_IN else None
+    if not isinstance(function, sympy.FunctionClass):
+        function = sympy.Function(term.op.name)
+    return function(*args)
 
 
 class _Back:
@@ -112,7 +107,7 @@ class _Back:
                 return ops.sqrt(self.term(e.base))
             return ops.pow(self.term(e.base), self.term(e.exp))
         name = getattr(e.func, "__name__", "")
-        row = TABLE.get(_ROWS.get(name, name))
+        row = TABLE.get("abs" if name == "Abs" else name)
         if row is None or not e.is_Function:
             raise NotImplementedError(e)
         args = [self.term(arg) for arg in e.args]

@@ -10,16 +10,14 @@ held against the numbers that it stands for.
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..core import ops
-from ..core.spelling import ATOM, NAME, POWER, PRODUCT, SUM
+from ..core.spelling import NAME, PRODUCT, SUM
 from ..core.table import Op, number
-from ..strings import as_superscript
-from .notation import Math, numeral, parenthesised, tex_name
+from .notation import Math, numeral, tex_name
+from .rendering import BRACKETS, Leaves, latex, on_line, rendered
 
 LARGEST: Final = 200  # operations in one formula; what is larger is shown as dots
 DOTS: Final = Math("⋯", r"\cdots")
@@ -108,7 +106,7 @@ class Term:
             arg if isinstance(arg, Term) else Term.number(number(arg), places) for arg in args
         )
         values = tuple(op.compute(*at) for at in zip(*(term.values for term in terms)))
-        simpler = _SIMPLER.get(op.name, _unchanged)(terms, values)
+        simpler = _simpler(op, terms, values)
         return Term(op, terms, values) if simpler is None else simpler
 
     def math(self, among: Mapping[int, Math] | None = None, *, numbers: bool = False) -> Math:
@@ -118,7 +116,7 @@ class Term:
             among: how to write some of the terms, by their `id`: those that have names.
             numbers: whether symbols are replaced by their first number.
         """
-        return _printed(self, among or {}, numbers)[0]
+        return _held(self, 0, among or {}, numbers)
 
     __add__, __radd__ = _operator(ops.add)
     __sub__, __rsub__ = _operator(ops.sub)
@@ -144,192 +142,69 @@ class Term:
 
 # ── What formulas leave out ───────────────────────────────────────────────────────────────
 
-Simpler = Callable[[tuple[Term, ...], tuple[float, ...]], "Term | None"]
+_PASSING: Final = (ops.identity, ops.stop_gradient, ops.unless_nan)
+_CONDITIONS: Final = (
+    ops.less, ops.less_equal, ops.greater, ops.greater_equal, ops.equal, ops.not_equal
+)  # fmt: skip
+_COMPUTED: Final = (
+    ops.add, ops.sub, ops.mul, ops.neg, ops.pow, ops.square, ops.maximum, ops.minimum, ops.abs
+)  # fmt: skip
 
 
-def _unchanged(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
+def _simpler(op: Op, terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
+    """A shorter term for the same numbers, None if there is none."""
+    known = [term.known for term in terms]
+    if op in _PASSING:
+        return terms[0] if all(x == x for x in values) else None
+    if op in _CONDITIONS:  # it is what it is at these numbers, if that is the same at every place
+        is_nan = any(x != x for term in terms for x in term.values)
+        return None if is_nan or len(set(values)) > 1 else Term.number(values[0], len(values))
+    if op is ops.where and known[0] is not None:
+        return terms[1 if known[0] != 0.0 else 2]
+    for i, neutral in enumerate(op.neutral):
+        if neutral is not None and known[i] == neutral:
+            return terms[1 - i]
+    if op is ops.mul and -1.0 in known:
+        return ops.neg(terms[1 - known.index(-1.0)])
+    if op is ops.sub and known[0] == 0.0:
+        return ops.neg(terms[1])
+    if op is ops.neg and terms[0].op is ops.neg:
+        return terms[0].args[0]
+    is_zero = op in (ops.mul, ops.div) and 0.0 in known and not any(values)
+    # Numbers among themselves are computed, but 1/3 is better read than 0.333333.
+    is_short = op in _COMPUTED or (op is ops.div and values[0] * 64.0 % 1.0 == 0.0)
+    if is_zero or (is_short and None not in known):
+        return Term.number(values[0], len(values))
     return None
-
-
-def _known(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    """Numbers among themselves are computed, if the result is one that can be read."""
-    if any(term.known is None for term in terms):
-        return None
-    return Term.number(values[0], len(values))
-
-
-def _add(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    x, y = terms
-    return y if x.known == 0.0 else x if y.known == 0.0 else _known(terms, values)
-
-
-def _sub(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    x, y = terms
-    return x if y.known == 0.0 else ops.neg(y) if x.known == 0.0 else _known(terms, values)
-
-
-def _mul(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    x, y = terms
-    if x.known == 1.0 or y.known == 1.0:
-        return y if x.known == 1.0 else x
-    if x.known == -1.0 or y.known == -1.0:
-        return ops.neg(y if x.known == -1.0 else x)
-    if (x.known == 0.0 or y.known == 0.0) and not any(values):
-        return Term.number(0.0, len(values))
-    return _known(terms, values)
-
-
-def _div(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    if terms[1].known == 1.0 or (terms[0].known == 0.0 and not any(values)):
-        return terms[0]
-    known = _known(terms, values)  # but 1/3 is better read than 0.333333
-    return known if known is not None and values[0] * 64.0 % 1.0 == 0.0 else None
-
-
-def _neg(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    (x,) = terms
-    return x.args[0] if x.op is ops.neg else _known(terms, values)
-
-
-def _pow(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    return terms[0] if terms[1].known == 1.0 else _known(terms, values)
-
-
-def _first(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    return terms[0] if all(x == x for x in values) else None
-
-
-def _condition(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    """A comparison is what it is at these numbers, if that is the same at every place."""
-    if any(x != x for term in terms for x in term.values):
-        return None
-    return Term.number(values[0], len(values)) if len(set(values)) == 1 else None
-
-
-def _where(terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    cond, x, y = terms
-    return None if cond.known is None else x if cond.known != 0.0 else y
-
-
-_SIMPLER: Final[dict[str, Simpler]] = {
-    "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "pow": _pow,
-    "square": _known, "identity": _first, "stop_gradient": _first, "unless_nan": _first,
-    "where": _where, "maximum": _known, "minimum": _known, "abs": _known,
-    **dict.fromkeys(
-        ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"), _condition
-    ),
-}  # fmt: skip
 
 
 # ── Writing a formula ─────────────────────────────────────────────────────────────────────
 
-_RAISED: Final = {"t": "ᵗ", "n": "ⁿ", "x": "ˣ", "y": "ʸ"}  # letters that an exponent may be
 
+def _leaves(among: Mapping[int, Math], numbers: bool, tex: bool) -> Leaves:
+    """How symbols and numbers are written, and what has a name of its own."""
 
-class _Slot(NamedTuple):
-    """Where a template of TeX takes an argument: ``#1``, or ``#,`` and ``#+`` for all."""
-
-    which: str
-    needs: int  # how tightly the argument must hold together to go without parentheses
-
-
-_RELATIONS: Final = ("<", ">", "=", r"\le", r"\ge", r"\ne")
-_BEFORE: Final = ("{", "(", "[", "|", ",", r"\lfloor", r"\lceil", *_RELATIONS)
-_AFTER: Final = ("}", r"\right", ",", "|", *_RELATIONS)
-
-
-@cache
-def _template(tex: str) -> tuple[tuple[str | _Slot, ...], int]:
-    """A row's template, taken apart, and how tightly what it writes holds together.
-
-    An argument stands safely where braces or brackets are all around it.
-    """
-    parts: list[str | _Slot] = []
-    pieces = re.split(r"#([1-9,+])", tex)
-    for i, piece in enumerate(pieces):
-        if i % 2 == 0:
-            parts.append(piece)
-            continue
-        before, after = pieces[i - 1].rstrip(), pieces[i + 1].lstrip()
-        braced = before.endswith("{") and after.startswith("}")
-        if braced and (after[1:].startswith("^") or before[:-1].endswith("{")):
-            needs = ATOM  # the base of a power
-        else:
-            enclosed = before.endswith(_BEFORE) and after.startswith(_AFTER)
-            needs = SUM if enclosed else ATOM
-        parts.append(_Slot(piece, needs))
-    outside = re.sub(r"\\left.*\\right.|\{[^{}]*\}", "", tex)
-    loose = "#" in outside or re.search(r"[-+]|\\cdot|\\log|\\tanh|\\cosh", outside)
-    fraction = PRODUCT if tex.startswith(r"\frac") else ATOM
-    whole = SUM if loose else POWER if "^" in outside else fraction
-    return tuple(parts), whole
-
-
-def _held(printed: tuple[Math, int, int], text: int, tex: int) -> Math:
-    """A printed argument, in parentheses where its place needs them."""
-    math, text_has, tex_has = printed
-    safe = parenthesised(math)
-    return Math(
-        safe.text if text_has < text else math.text, safe.tex if tex_has < tex else math.tex
-    )
-
-
-def _printed(term: Term, among: Mapping[int, Math], numbers: bool) -> tuple[Math, int, int]:
-    """A term as text and TeX, with the tightness of each. Terms are never deep."""
-    if id(term) in among:
-        called = among[id(term)]
-        tight = SUM if called.text.startswith("-") else NAME
-        return called, tight, tight
-    op = term.op
-    if op is None:
+    def written(term: Term, needs: int) -> tuple[str, int] | None:
+        if id(term) in among:
+            called = among[id(term)]
+            return called[tex], SUM if called.text.startswith("-") else NAME
+        if term.op is not None:
+            return None
         if term.symbol is not None and not numbers:
-            return term.symbol, NAME, NAME
-        x = term.values[0]
-        tight = SUM if x < 0.0 else NAME
-        written = numeral(x)
-        return written, tight, PRODUCT if r"\times" in written.tex and x > 0.0 else tight
-    args = [_printed(arg, among, numbers) for arg in term.args]
-    if op.text is not None and op.text.form == "{}":  # it is written as what it passes on
-        return args[0]
-    text, text_whole = _as_text(op, args)
-    tex, tex_whole = _as_tex(op, args)
-    return Math(text, tex), text_whole, tex_whole
+            return term.symbol[tex], NAME
+        x, text = term.values[0], numeral(term.values[0])[tex]
+        return text, SUM if x < 0.0 else PRODUCT if r"\times" in text else NAME
+
+    return written
 
 
-def _terms(args: list[tuple[Math, int, int]]) -> list[Math]:
-    """The terms of a sum."""
-    return [_held(arg, PRODUCT if i else SUM, PRODUCT if i else SUM) for i, arg in enumerate(args)]
-
-
-def _as_text(op: Op, args: list[tuple[Math, int, int]]) -> tuple[str, int]:
-    if op.name == "sum":
-        return " + ".join(term.text for term in _terms(args)), SUM
-    if op.name == "pow":
-        exponent = args[1][0].text
-        if exponent in _RAISED or exponent.lstrip("-").isdecimal():
-            raised = _RAISED.get(exponent) or as_superscript(int(exponent))
-            return _held(args[0], ATOM, ATOM).text + raised, POWER
-    if op.text is not None:
-        held = [_held(arg, need, need).text for arg, need in zip(args, op.text.needs)]
-        return op.text.form.format(*held), op.text.whole
-    return f"{op.name}({', '.join(arg[0].text for arg in args)})", ATOM
-
-
-def _as_tex(op: Op, args: list[tuple[Math, int, int]]) -> tuple[str, int]:
-    parts, whole = _template(op.tex)
-    binding = op.text if op.text is not None and op.text.tex else None
-    written = []
-    for part in parts:
-        if isinstance(part, str):
-            written.append(part)
-        elif part.which == ",":
-            written.append(", ".join(arg[0].tex for arg in args))
-        elif part.which == "+":
-            written.append(" + ".join(term.tex for term in _terms(args)))
-        else:
-            i = int(part.which) - 1
-            written.append(_held(args[i], 0, binding.needs[i] if binding else part.needs).tex)
-    return "".join(written), binding.whole if binding else whole
+def _held(term: Term, needs: int, among: Mapping[int, Math], numbers: bool) -> Math:
+    """A term as text and TeX, in parentheses unless it holds together so tightly."""
+    text, tight = rendered(term, _leaves(among, numbers, False), on_line)
+    tex, tex_tight = rendered(term, _leaves(among, numbers, True), latex, BRACKETS)
+    return Math(
+        text if tight >= needs else f"({text})", tex if tex_tight >= needs else BRACKETS.format(tex)
+    )
 
 
 def product(factors: Sequence[Term], *, numbers: bool = False) -> Math:
@@ -338,7 +213,7 @@ def product(factors: Sequence[Term], *, numbers: bool = False) -> Math:
     >>> product([Term.number(-2.0), Term.named(Math("x", "x"), 3.0)]).text
     '(-2) · x'
     """
-    held = [_held(_printed(factor, {}, numbers), PRODUCT, PRODUCT) for factor in factors]
+    held = [_held(factor, PRODUCT, {}, numbers) for factor in factors]
     return Math(
         " · ".join(one.text for one in held) or "1", r" \cdot ".join(one.tex for one in held) or "1"
     )

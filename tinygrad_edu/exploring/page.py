@@ -357,7 +357,7 @@ def _formulas(op: Any, constants: tuple[float | None, ...]) -> list[Any]:
     return [
         formulas.value(op, constants),
         [
-            formulas.partial(op, i, constants) if constant is None else None
+            formulas.slope(op, i, constants) if constant is None else None
             for i, constant in enumerate(constants[:1] if several else constants)
         ],
     ]
