@@ -1,29 +1,42 @@
 """Whatever a renderer prints means what the tree means: it is read back and computed.
 
 The readers are small parsers of this file, which share no code with what prints: one for
-formulas on one line, as explanations and the page write them, and one for their LaTeX. What
-prints programs (Python, C, JavaScript) is held against the rows in tests of its own.
+formulas on one line, as explanations and the page write them, and one for their LaTeX. Programs
+are run: Python by Python, C by a compiler, JavaScript by node.
 """
 
 from __future__ import annotations
 
+import ctypes
+import itertools
+import json
 import math
 import operator
 import random
 import re
-from collections.abc import Callable
-from typing import Any
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_edu import Value, snapshot
+from tinygrad_edu import Value, gradients, snapshot
+from tinygrad_edu.compiler.c_source import c_source
+from tinygrad_edu.compiler.code import Code
+from tinygrad_edu.compiler.lowering import Lowering
+from tinygrad_edu.compiler.python import source
+from tinygrad_edu.compiler.templates import partials_template, row_template, traced
 from tinygrad_edu.core import ops
-from tinygrad_edu.core.table import TABLE, Op
+from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
+from tinygrad_edu.errors import NotTraceable
 from tinygrad_edu.explaining.notation import Math
 from tinygrad_edu.explaining.symbols import Term
-from tinygrad_edu.exploring import formulas
+from tinygrad_edu.exploring import formulas, javascript
 from tinygrad_edu.exploring.page import labels
 
 # ── Readers ───────────────────────────────────────────────────────────────────────────────
@@ -221,15 +234,16 @@ ROWS: list[Op] = [
 EXPONENTS = (2, 3, -1, -2, 1, 0.5, 2.5)
 
 
-def tree(rng: random.Random, x: Any, y: Any, depth: int) -> Any:
+def tree(rng: random.Random, x: Any, y: Any, depth: int, rows: Sequence[Op] = ROWS) -> Any:
     """A random expression of two numbers of any kind."""
     if depth == 0 or rng.random() < 0.1:
         return rng.choice([x, y, x, y, rng.choice([2.0, -3.0, 0.5, 1.0, -1.0])])
     if rng.random() < 0.25:
-        return tree(rng, x, y, depth - 1) ** rng.choice(EXPONENTS)
-    row = rng.choice(ROWS)
-    args = [tree(rng, x, y, depth - 1) for _ in range(row.arity or rng.randrange(1, 4))]
-    if not any(isinstance(arg, (Term, Value)) for arg in args):
+        base, exponent = tree(rng, x, y, depth - 1, rows), rng.choice(EXPONENTS)
+        return ops.pow(base, exponent) if isinstance(base, float) else base**exponent
+    row = rng.choice(rows)
+    args = [tree(rng, x, y, depth - 1, rows) for _ in range(row.arity or rng.randrange(1, 4))]
+    if all(isinstance(arg, float) for arg in args):
         args[0] = x
     return row(*args) if row.arity else row(args)
 
@@ -341,3 +355,139 @@ def test_a_notation_has_a_place_for_each_argument(op):
         shown = 1 if op.name == "unless_nan" else count
         assert op.text.form.count("{}") == shown
         assert op.text.spaced.count("{}") in (0, shown)
+
+
+# ── Programs ──────────────────────────────────────────────────────────────────────────────
+
+SMOOTH = [TABLE[name] for name in sorted(BUILT_IN) if TABLE[name].kinks is None]
+SAMPLES = [{"x": 1.75, "y": -0.625}, {"x": 0.375, "y": 2.5}]
+
+
+class Program(NamedTuple):
+    """A tree and its gradient, for each way to write it."""
+
+    run: Callable[[Any, Any], Any]
+    code: Code
+    expected: list[list[float]]
+
+
+def programs(count: int) -> list[Program]:
+    found: list[Program] = []
+    for seed in itertools.count():
+        if len(found) == count:
+            return found
+
+        def run(x: Any, y: Any, seed: int = seed) -> Any:
+            return tree(random.Random(seed), x, y, 5, [*ROWS, *SMOOTH])
+
+        x, y = Value(1.0), Value(1.0)
+        root = run(x, y)
+        if not isinstance(root, Value):
+            continue
+        lowering = Lowering([x, y], [], [root])
+        slots = [lowering.slot(root), *lowering.gradients(root, [x, y])]
+        expected = []
+        for sample in SAMPLES:
+            leaves = [Value(sample["x"]), Value(sample["y"])]
+            root = run(*leaves)
+            slopes = gradients(root, leaves)
+            expected.append([root.data, *(slope.data for slope in slopes)])
+        found.append(Program(run, lowering.code(each=slots), expected))
+    raise AssertionError
+
+
+def agree(found: Sequence[float], expected: Sequence[float], ulps: float) -> bool:
+    return all(
+        x == y or (x != x and y != y) or abs(x - y) <= ulps * math.ulp(y)
+        for x, y in zip(found, expected)
+    )
+
+
+def in_python(cases: list[Program]) -> list[list[list[float]]]:
+    lanes = [list(sample.values()) for sample in SAMPLES]
+    results = []
+    for case in cases:
+        space: dict[str, Any] = {}
+        exec(source(case.code), space)
+        try:
+            results.append(space["run"](lanes, [])[0])
+        except (ArithmeticError, ValueError):  # where IEEE does not raise; the executor asks rows
+            results.append(case.expected)
+    return results
+
+
+def in_c(cases: list[Program], folder: Path) -> list[list[list[float]]]:
+    text, library = folder / "programs.c", folder / "programs.so"
+    text.write_text("\n".join(c_source(case.code, f"p{i}") for i, case in enumerate(cases)))
+    command = ["cc", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-o", library, text, "-lm"]
+    subprocess.run(command, check=True)
+    functions = ctypes.CDLL(str(library))
+    lanes = [x for sample in SAMPLES for x in sample.values()]
+    results = []
+    for i, case in enumerate(cases):
+        given, each = (ctypes.c_double * 4)(*lanes), (ctypes.c_double * (3 * len(SAMPLES)))()
+        scratch = (ctypes.c_double * case.code.slots)()
+        functions[f"p{i}"](ctypes.c_long(len(SAMPLES)), given, None, each, None, None, scratch)
+        results.append([each[start : start + 3] for start in range(0, len(each), 3)])
+    return results
+
+
+def in_javascript(cases: list[Program]) -> list[list[list[float]]]:
+    written = []
+    for case in cases:
+        template = traced(ops.identity, lambda x, y, run=case.run: [run(x, y)], 2)
+        lines, (result,) = javascript.function(template, ["x", "y"])
+        written.append(f"(x, y) => {{ {lines}return {result}; }}")
+    helpers = files("tinygrad_edu.exploring") / "script" / "arithmetic.js"
+    script = (
+        f"{helpers.read_text(encoding='utf-8')}\nconst F = [{','.join(written)}];"
+        f"console.log(JSON.stringify(F.map((f) => {json.dumps(SAMPLES)}.map("
+        "({x, y}) => String(f(x, y))))));"
+    )
+    printed = subprocess.run(["node"], input=script, capture_output=True, text=True, check=True)
+    return [
+        [[float(x.replace("Infinity", "inf"))] for x in found]
+        for found in json.loads(printed.stdout)
+    ]
+
+
+@pytest.mark.parametrize("language", ["python", "c", "javascript"])
+def test_programs_mean_what_they_say(language, tmp_path):
+    """The value in each language, and the gradient where a program has one."""
+    needed = {"c": "cc", "javascript": "node"}.get(language)
+    if needed is not None and shutil.which(needed) is None:
+        pytest.skip(f"{needed} is not here")
+    cases = programs(60)
+    if language == "javascript":  # its functions may differ in the last digits, which add up
+        results, ulps = in_javascript(cases), 2.0**20
+    else:
+        results, ulps = in_c(cases, tmp_path) if language == "c" else in_python(cases), 64.0
+    wrong = [
+        (case.code, found, expected)
+        for case, rows in zip(cases, results)
+        for found, expected in zip(rows, case.expected)
+        if not agree(found, expected, ulps)
+    ]
+    assert not wrong, f"{len(wrong)} of {len(cases)}: {wrong[:3]}"
+
+
+@pytest.mark.parametrize("op", [TABLE[name] for name in sorted(BUILT_IN)], ids=lambda op: op.name)
+def test_a_row_is_complete(op):
+    """The one check of what a row lacks: it names the row and the missing cell."""
+    count = op.arity or 2
+    missing = [cell for cell in ("symbol", "tex", "sample") if not getattr(op, cell)]
+    if op.spelled is not None:
+        missing += [
+            f"spelled.{name}" for name in ("python", "c", "js") if not getattr(op.spelled, name)
+        ]
+    try:
+        row_template(op, count)
+    except NotTraceable:
+        missing.append("spelled, or a value made of rows")
+    try:
+        partials_template(op, (True,) * count, None)
+    except NotTraceable:
+        missing.append("partials made of rows")
+    if op.arity is not None and len(op.sample) != op.arity:
+        missing.append("a range in sample for each argument")
+    assert not missing, f"{op.name} lacks {', '.join(missing)}"

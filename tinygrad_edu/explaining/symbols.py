@@ -164,6 +164,8 @@ def _simpler(op: Op, terms: tuple[Term, ...], values: tuple[float, ...]) -> Term
     for i, neutral in enumerate(op.neutral):
         if neutral is not None and known[i] == neutral:
             return terms[1 - i]
+    if op is ops.pow and known[1] == 1.0:
+        return terms[0]
     if op is ops.mul and -1.0 in known:
         return ops.neg(terms[1 - known.index(-1.0)])
     if op is ops.sub and known[0] == 0.0:
