@@ -380,7 +380,7 @@ def test_a_shuffle_shuffles_and_goes_on():
 
 @pytest.mark.parametrize("size", [0, -7, 2.0, "2", True, [2]])
 def test_no_batch_size(size):
-    with pytest.raises(BadArgument, match=r"batch_size is a whole number from 1\. Received"):
+    with pytest.raises(BadArgument, match=r"batch_size must be a whole number from 1"):
         batches(7, size)  # at once, before the first batch is asked for
 
 
@@ -399,7 +399,7 @@ def test_steps_of_an_array_go_on_and_end_where_it_ends():
     one, two = shuffled.orders(2)
     assert sorted(i for batch in one + two for i in batch) == list(range(8))
     assert shuffled.orders(2) != [one, two]
-    with pytest.raises(BadArgument, match="steps is a whole number from 1"):
+    with pytest.raises(BadArgument, match="steps must be a whole number from 1"):
         Batched(samples([1]), steps=0)
 
 
@@ -491,7 +491,7 @@ def test_items_are_checked_with_their_number():
         with pytest.raises(BadArgument, match=said):
             list(stream_of(iter([([1], [1]), item]), **settings).epoch())
     for steps in (0, -1, 1.5, True):
-        with pytest.raises(BadArgument, match="steps is a whole number from 1"):
+        with pytest.raises(BadArgument, match="steps must be a whole number from 1"):
             stream_of(endless(), steps)
 
 

@@ -461,7 +461,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     """Such as a pipe; or, for root, /dev/null, which is better not tried."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(SavedModelError, match="is no file"):
+    with pytest.raises(SavedModelError, match="is not a file"):
         small().save(pipe)
     assert pipe.is_fifo()
 
@@ -566,13 +566,19 @@ class Wild(Random):
 
 
 NO_DATA = {
-    "activation": (lambda: row(Dense(1, activation=lambda x: x * 2)), "activation of yours"),
-    "layer's activation": (lambda: row(Activation(abs)), "activation of yours"),
-    "initializer": (lambda: row(Dense(1, kernel_initializer=lambda *a: 1.0)), "initializer of you"),
-    "regularizer": (lambda: row(Dense(1, bias_regularizer=lambda ws: 0.0)), "regularizer of yours"),
-    "loss": (lambda: compiled("sgd", lambda t, p: 0.0), "loss of yours.*save_weights"),
+    "activation": (lambda: row(Dense(1, activation=lambda x: x * 2)), "user-defined activation"),
+    "layer's activation": (lambda: row(Activation(abs)), "user-defined activation"),
+    "initializer": (
+        lambda: row(Dense(1, kernel_initializer=lambda *a: 1.0)),
+        "user-defined initializer",
+    ),
+    "regularizer": (
+        lambda: row(Dense(1, bias_regularizer=lambda ws: 0.0)),
+        "user-defined regularizer",
+    ),
+    "loss": (lambda: compiled("sgd", lambda t, p: 0.0), "user-defined loss.*save_weights"),
     "loss class": (lambda: compiled("sgd", OwnLoss("mse")), "OwnLoss"),
-    "metric": (lambda: compiled("sgd", "mse", [lambda t, p: 0.0]), "metric of yours"),
+    "metric": (lambda: compiled("sgd", "mse", [lambda t, p: 0.0]), "user-defined metric"),
     "rate": (lambda: compiled(SGD(lambda step: 0.1), "mse"), "is a function"),
     "model": (lambda: Mine([Dense(1, input_shape=[1])]), "class of yours.*Mine"),
     "unbuilt": (lambda: keras.Sequential([Dense(1)]), "no weights yet"),
@@ -774,7 +780,7 @@ CHANGES: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "metric": (("compiled", "metrics", "mae"), {"function": "ma"}, "Unknown metric"),
     "trained": (("compiled", "trained"), ["nobody"], "nobody"),
     "nothing trained": (("compiled", "trained"), None, "parameters to change"),
-    "twice": (("compiled", "trained"), ["shared", "shared"], "once"),
+    "twice": (("compiled", "trained"), ["shared", "shared"], "listed twice"),
     "memory": (("compiled", "memory", "memory", "m"), [], "parameters to change"),
     "iterations": (("compiled", "memory", "iterations"), -1, "whole number"),
     "weight": (("weights", "shared", 0, 0), [1, "1", 2], "'shared'"),

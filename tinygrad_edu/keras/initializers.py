@@ -6,6 +6,6 @@ Initializer('constant', value=0.5)
 """
 
 from ..nn.initializers import ALIASES, INITIALIZERS, Initializer
-from .faces import face
+from .lookup import by_name
 
-__getattr__ = face(__name__, "initializer", INITIALIZERS, ALIASES, Initializer)
+__getattr__ = by_name(__name__, "initializer", INITIALIZERS, ALIASES, Initializer)

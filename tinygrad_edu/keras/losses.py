@@ -6,6 +6,6 @@ Loss('binary_crossentropy', from_logits=True)
 """
 
 from ..nn.losses import ALIASES, LOSSES, Loss
-from .faces import face
+from .lookup import by_name
 
-__getattr__ = face(__name__, "loss", LOSSES, ALIASES, Loss)
+__getattr__ = by_name(__name__, "loss", LOSSES, ALIASES, Loss)

@@ -6,8 +6,8 @@ Metric('binary_accuracy', threshold=0.7)
 """
 
 from ..nn.metrics import ALIASES, METRICS, Metric, R2Score
-from .faces import face
+from .lookup import by_name
 
 __all__ = ["R2Score"]
 
-__getattr__ = face(__name__, "metric", METRICS, ALIASES, Metric)
+__getattr__ = by_name(__name__, "metric", METRICS, ALIASES, Metric)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
-from ..core.modes import scope
-from ..errors import BadArgument, TinygradError, unknown_name
-from ..nn.layers import Input, Sample, ShapedLayer, Signal, snake
+from ..errors import BadArgument, TinygradError
+from ..nn.layers import Input, ShapedLayer, Signal
 from ..notebooks import wants_html
-from .data import Port
-from .training import Trainer, free
+from . import saving
+from .summary import as_html, summary
+from .training import Trainer
 
 
 class Model(Trainer):
@@ -38,105 +37,8 @@ class Model(Trainer):
     def __init__(
         self, inputs: Signal | Sequence[Signal], outputs: Signal, name: str = "model"
     ) -> None:
-        self._prepare(name)
+        super().__init__(name)
         self._wire([inputs] if isinstance(inputs, Signal) else list(inputs), outputs)
-
-    def _prepare(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.metadata: dict[str, Any] = {}  # yours, of what JSON can hold: it is saved along
-        self._inputs: list[Signal] = []
-        self._order: list[Signal] = []  # every signal after those it is made from
-
-    @property
-    def built(self) -> bool:
-        return bool(self._order)
-
-    def _wire(self, inputs: list[Signal], output: Signal) -> None:
-        """Put the signals in order and build the layers they go through."""
-        for signal in (*inputs, output):
-            if not isinstance(signal, Signal):
-                raise BadArgument(
-                    f"A model is made from Signals: what keras.Input gives, and layers called "
-                    f"on it. Received: {signal!r}."
-                )
-        order: list[Signal] = []
-        done: set[int] = set()
-        waiting = [output]
-        while waiting:  # depth first; a signal is put in order after all its inputs
-            signal = waiting[-1]
-            missing = [s for s in signal.inputs if id(s) not in done]
-            if id(signal) in done or missing:
-                waiting.extend(missing)
-                if id(signal) in done:
-                    waiting.pop()
-                continue
-            waiting.pop()
-            done.add(id(signal))
-            order.append(signal)
-        starts = [s for s in order if s.layer is None]
-        if {id(s) for s in starts} != {id(s) for s in inputs}:
-            raise BadArgument(
-                f"The output of a model must come from its inputs, from all of them and nothing "
-                f"else. Received: {len(inputs)} inputs; the output comes from {len(starts)}."
-            )
-        layers = list({id(s.layer): s.layer for s in order if s.layer is not None}.values())
-        _number_names(layers)
-        for signal in order:
-            if signal.layer is not None:
-                signal.layer.build(*[s.shape for s in signal.inputs], random=self.random)
-        self.layers, self._inputs, self._order = layers, inputs, order
-
-    @property
-    def input_shape(self) -> tuple[int, ...] | None:
-        """Of one sample; with several inputs, how many numbers they take together."""
-        if not self._inputs:
-            return None
-        if len(self._inputs) == 1:
-            return self._inputs[0].shape
-        return (sum(prod(s.shape) for s in self._inputs),)
-
-    @property
-    def output_shape(self) -> tuple[int, ...] | None:
-        return self._order[-1].shape if self._order else None
-
-    @property
-    def ports(self) -> list[Port] | None:
-        """Each input by the name it was given, else ``input``, or ``input_1`` of several."""
-        several = len(self._inputs) > 1
-        names = [
-            s.name or f"input_{i}" if several else s.name or "input"
-            for i, s in enumerate(self._inputs, 1)
-        ]
-        return [Port(name, prod(s.shape)) for name, s in zip(names, self._inputs)] or None
-
-    def forward(self, sample: Sample) -> Sample:
-        """The outputs for the numbers of one sample; each layer records in its own scope."""
-        found: dict[int, Sample] = {}
-        start = 0
-        for signal in self._inputs:
-            width = prod(signal.shape)
-            found[id(signal)] = sample[start : start + width]
-            start += width
-        for signal in self._order:
-            if signal.layer is not None:
-                with scope(signal.layer.name):
-                    inputs = [found[id(s)] for s in signal.inputs]
-                    found[id(signal)] = signal.layer.forward(*inputs)
-        return found[id(self._order[-1])]
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> ShapedLayer:
-        """A layer by its name, or by its place.
-
-        Raises:
-            NameUnknown: with the nearest known name.
-        """
-        if index is not None:
-            return self.layers[index]
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise unknown_name("layer", name, [layer.name for layer in self.layers])
 
     def summary(
         self, line_length: int | None = None, print_fn: Callable[[str], Any] = print
@@ -147,8 +49,6 @@ class Model(Trainer):
             line_length: how many columns it may take, from 40; 80 if not given.
             print_fn: what gets the text, all of it at once.
         """
-        from .summary import summary
-
         print_fn(summary(self, line_length))
 
     def get_weights(self) -> list[Any]:
@@ -178,26 +78,18 @@ class Model(Trainer):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model into one readable file, whole or not at all; see `saving.save_model`."""
-        from .saving import save_model
-
-        save_model(self, path)
+        saving.save_model(self, path)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone; see `saving.save_weights`."""
-        from .saving import save_weights
-
-        save_weights(self, path)
+        saving.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Take the weights out of a file, all or none; see `saving.load_weights`."""
-        from .saving import load_weights
-
-        load_weights(self, path)
+        saving.load_weights(self, path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What notebooks show: the summary."""
-        from .summary import as_html, summary
-
         text = {"text/plain": summary(self)}
         return {**text, "text/html": as_html(self)} if wants_html(include, exclude) else text
 
@@ -219,8 +111,10 @@ class Sequential(Model):
     [[21.0]]
     """
 
+    branching: ClassVar[bool] = False
+
     def __init__(self, layers: Iterable[Any] = (), name: str = "sequential") -> None:
-        self._prepare(name)
+        Trainer.__init__(self, name)  # not as signals: the layers follow one by one
         self._start: Signal | None = None
         for layer in layers:
             self.add(layer)
@@ -275,21 +169,7 @@ def load_model(
     path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None
 ) -> Model:
     """The model that `Model.save` wrote; see `saving.load_model`."""
-    from .saving import load_model
-
-    return load_model(path, custom_objects)
+    return saving.load_model(path, custom_objects)
 
 
-def _number_names(layers: Iterable[ShapedLayer]) -> None:
-    """Names that differ: a second dense is dense_1. Names that were given stay as they are."""
-    layers = list(layers)
-    given = [layer.given_name for layer in layers if layer.given_name is not None]
-    for name in given:
-        if given.count(name) > 1:
-            raise BadArgument(f"Two layers of a model are named {name!r}. Give one another name.")
-    taken = set(given)
-    for layer in layers:
-        if layer.given_name is None:
-            if layer.name in taken:
-                layer.name = free(snake(type(layer).__name__), taken)
-            taken.add(layer.name)
+saving.MODELS.update(Sequential=Sequential, Model=Model)

@@ -6,6 +6,6 @@ Regularizer('l2', l2=0.5)
 """
 
 from ..nn.regularizers import REGULARIZERS, Regularizer
-from .faces import face
+from .lookup import by_name
 
-__getattr__ = face(__name__, "regularizer", REGULARIZERS, {}, Regularizer)
+__getattr__ = by_name(__name__, "regularizer", REGULARIZERS, {}, Regularizer)

@@ -34,6 +34,7 @@ from ..trees import flatten
 from . import documents
 from . import layers as shelf
 from .documents import HEAD, ByName, Maybe, Numeral, check, is_numeral, need, numeral
+from .wiring import number_names
 
 if TYPE_CHECKING:
     from .models import Model
@@ -44,6 +45,9 @@ LAYERS: dict[str, type[ShapedLayer]] = {
     if isinstance(found, type) and issubclass(found, ShapedLayer) and found is not ShapedLayer
 }
 """Every layer by the name of its class. Add yours, and `load_model` knows it."""
+
+MODELS: dict[str, Any] = {}
+"""Every class of models that can be saved whole, by its name; `models` adds them."""
 
 
 WEIGHTS: dict[str, Any] = {**HEAD, "weights": ByName(list)}
@@ -209,21 +213,17 @@ def _shown(path: Any) -> str:
 def _named(model: Model) -> None:
     """Refuse a model without weights; and if a layer, shared with another model, got the name
     of one of this model there, give it another one."""
-    from .models import _number_names
-
     if not model.built:
         raise SavedModelError(
             f"The model {model.name!r} has no weights yet: nothing told it the shape of a sample. "
             f"Call model.build((n,)), or give its first layer an input_shape."
         )
     if len({layer.name for layer in model.layers}) < len(model.layers):
-        _number_names(model.layers)
+        number_names(model.layers)
 
 
 def _model(model: Model) -> dict[str, Any]:
-    from .models import Model, Sequential
-
-    if type(model) not in (Model, Sequential):
+    if type(model) not in MODELS.values():
         raise SavedModelError(
             f"Only a Sequential or a Model can be saved whole: what a class of yours does is "
             f"code, not data. Received: a {type(model).__name__}."
@@ -242,7 +242,7 @@ def _model(model: Model) -> dict[str, Any]:
         "name": model.name,
         "inputs": [{"name": s.name, "shape": list(s.shape)} for s in model._inputs],
         "layers": [_layer(layer) for layer in model.layers],
-        "wiring": None if isinstance(model, Sequential) else wiring,
+        "wiring": wiring if model.branching else None,
     }
 
 
@@ -345,14 +345,12 @@ def _assembled(
     described: dict[str, Any], weights: dict[str, Any], custom: Mapping[str, Any]
 ) -> Model:
     """The model with its weights, which are there and fit before it is built."""
-    from .models import Model, Sequential
-
-    need(described["class"] in ("Sequential", "Model"), "the model, class",
-          "Sequential or Model", described["class"])  # fmt: skip
+    kind, name = described["class"], described["name"]
+    need(kind in MODELS, "the model, class", " or ".join(MODELS), kind)
     layers = {one["name"]: _layer_from(one, custom) for one in described["layers"]}
     need(len(layers) == len(described["layers"]), "the layers", "a name for each", list(layers))
     inputs = [Input(one["shape"], one["name"]) for one in described["inputs"]]
-    in_a_row, wiring = described["class"] == "Sequential", described["wiring"]
+    in_a_row, wiring = not MODELS[kind].branching, described["wiring"]
     need(in_a_row is (wiring is None), "the wiring", "one for a Model alone", wiring)
     if in_a_row:
         need(len(inputs) == 1 and bool(layers), "the model", "one input and a layer", described)
@@ -360,12 +358,12 @@ def _assembled(
         wiring = {"calls": calls, "output": len(calls)}
     signals = _signals(inputs, wiring["calls"], layers, weights)
     if in_a_row:
-        model: Model = Sequential(name=described["name"])
+        model: Model = MODELS[kind](name=name)
         model.layers, model._start = list(layers.values()), inputs[0]  # type: ignore[attr-defined]
         model._rewire()  # type: ignore[attr-defined]
     else:
         (output,) = _picked(signals, [wiring["output"]])
-        model = Model(inputs, output, described["name"])
+        model = MODELS[kind](inputs, output, name)
     used = {id(layer) for layer in model.layers}
     need(used == set(map(id, layers.values())), "the wiring", "a call of every layer", list(layers))
     for name, layer in layers.items():

@@ -88,10 +88,8 @@ def _title(model: Model) -> str:
 
 def _rows(model: Model) -> list[Row]:
     """The cells of the table, heads first; without columns that would be empty."""
-    from .models import Sequential
-
     heads = ["Layer (type)", "Activation", "Output shape", "Parameters", "Connected to"]
-    branching = model.built and not isinstance(model, Sequential)
+    branching = model.built and model.branching
     names = _input_names(model) if branching else {}
     rows = [
         [f"{names[id(signal)]} (input)", "", str(signal.shape), "", ""]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain, count
 from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
@@ -17,12 +16,11 @@ from ..core.ops import sum as total
 from ..core.table import number
 from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError, check_whole
-from ..nn.layers import Sample, Shape, ShapedLayer
+from ..nn.layers import Sample
 from ..nn.losses import Loss
 from ..nn.losses import loss as named_loss
 from ..nn.metrics import Metric
 from ..nn.metrics import metric as named_metric
-from ..nn.module import Module
 from ..nn.neurons import subscript
 from ..nn.optimizers import Optimizer
 from ..nn.optimizers import optimizer as named_optimizer
@@ -32,7 +30,6 @@ from .compiled import Evaluation, Forward, Programs, Training, custom, fingerpri
 from .data import (
     Batched,
     Pairs,
-    Port,
     Samples,
     Source,
     Stream,
@@ -44,7 +41,7 @@ from .data import (
 )
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
-from .seeding import fresh
+from .wiring import Wired, free
 
 T = TypeVar("T", Forward, Evaluation, Training)
 
@@ -108,12 +105,11 @@ class Run(NamedTuple):
         return Task(len(source.data), source.steps or 0, self.epochs) if source.data else None
 
 
-class Trainer(Module):
+class Trainer(Wired):
     """What `Model` and `Sequential` do with data; see there for making one."""
 
-    def __init__(self) -> None:
-        self.layers: list[ShapedLayer] = []
-        self.random = fresh()  # of the initial weights, and of shuffling
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: dict[str, Metric] = {}  # by the name that the history gives them
@@ -123,21 +119,6 @@ class Trainer(Module):
         self.run_eagerly = False
         self.jit_compile: bool | str = "auto"
         self._programs = Programs()
-
-    @property
-    def input_shape(self) -> Shape | None:
-        """The shape of one sample, None before the model is built."""
-        raise NotImplementedError
-
-    @property
-    def output_shape(self) -> Shape | None:
-        """The shape of the output for one sample, None before the model is built."""
-        raise NotImplementedError
-
-    @property
-    def ports(self) -> Sequence[Port] | None:
-        """What numbers one sample has for each input, None before the model is built."""
-        raise NotImplementedError
 
     @property
     def trainable(self) -> bool:
@@ -150,11 +131,7 @@ class Trainer(Module):
             layer.trainable = trainable
 
     def build(self, input_shape: Any) -> None:
-        """Tell the shape of one sample."""
-        raise NotImplementedError
-
-    def forward(self, sample: Sample) -> Sample:
-        """The outputs for the numbers of one sample."""
+        """Give the shape of one sample, for a model that lacks it."""
         raise NotImplementedError
 
     def count_params(self) -> int:
@@ -872,9 +849,3 @@ def _named_metric(which: Any) -> tuple[str, Metric]:
     """A metric, and the name that the history gives it."""
     made = named_metric(which)
     return (which if isinstance(which, str) else made.name), made
-
-
-def free(name: str, taken: Collection[str]) -> str:
-    """The name, or with the first number that makes it one of its own: ``mae_1``."""
-    numbered = (f"{name}_{i}" for i in count(1))
-    return next(other for other in chain([name], numbered) if other not in taken)

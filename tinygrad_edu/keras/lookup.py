@@ -10,13 +10,13 @@ from ..errors import BadArgument, NameUnknown
 from ..nn.names import look_up
 
 
-def face(
+def by_name(
     module: str, kind: str, table: Mapping[str, Any], aliases: Mapping[str, str], make: Any
 ) -> Callable[[str], Any]:
     """The ``__getattr__`` of a module whose names are the rows of a table, made when called.
 
     >>> from ..nn.losses import ALIASES, LOSSES, Loss
-    >>> find = face("keras.losses", "loss", LOSSES, ALIASES, Loss)
+    >>> find = by_name("keras.losses", "loss", LOSSES, ALIASES, Loss)
     >>> find("Huber")(2.0)
     Loss('huber', delta=2.0)
     """

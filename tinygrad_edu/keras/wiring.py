@@ -1,0 +1,150 @@
+"""How the layers of a model are wired: signals in order, from its inputs to its output."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import chain, count
+from math import prod
+from typing import Any, ClassVar
+
+from ..core.modes import scope
+from ..errors import BadArgument, unknown_name
+from ..nn.layers import Sample, ShapedLayer, Signal, snake
+from ..nn.module import Module
+from .data import Port
+from .seeding import fresh
+
+
+class Wired(Module):
+    """Layers, and the signals that go from one to the other.
+
+    Attributes:
+        layers: in the order in which their outputs are needed.
+        random: the stream of the initial weights, and of shuffling.
+        metadata: data of a user's, of what JSON can hold: it is saved along.
+    """
+
+    branching: ClassVar[bool] = True  # whether a layer's input may be any other's output
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.layers: list[ShapedLayer] = []
+        self.random = fresh()
+        self.metadata: dict[str, Any] = {}
+        self._inputs: list[Signal] = []
+        self._order: list[Signal] = []  # every signal after those it is made from
+
+    @property
+    def built(self) -> bool:
+        return bool(self._order)
+
+    def _wire(self, inputs: list[Signal], output: Signal) -> None:
+        """Put the signals in order and build the layers they go through."""
+        for signal in (*inputs, output):
+            if not isinstance(signal, Signal):
+                raise BadArgument(
+                    f"A model is made from Signals: what keras.Input gives, and layers called "
+                    f"on it. Received: {signal!r}."
+                )
+        order: list[Signal] = []
+        done: set[int] = set()
+        waiting = [output]
+        while waiting:  # depth first; a signal is put in order after all its inputs
+            signal = waiting[-1]
+            missing = [s for s in signal.inputs if id(s) not in done]
+            if id(signal) in done or missing:
+                waiting.extend(missing)
+                if id(signal) in done:
+                    waiting.pop()
+                continue
+            waiting.pop()
+            done.add(id(signal))
+            order.append(signal)
+        starts = [s for s in order if s.layer is None]
+        if {id(s) for s in starts} != {id(s) for s in inputs}:
+            raise BadArgument(
+                f"The output of a model must come from its inputs, from all of them and nothing "
+                f"else. Received: {len(inputs)} inputs; the output comes from {len(starts)}."
+            )
+        layers = list({id(s.layer): s.layer for s in order if s.layer is not None}.values())
+        number_names(layers)
+        for signal in order:
+            if signal.layer is not None:
+                signal.layer.build(*[s.shape for s in signal.inputs], random=self.random)
+        self.layers, self._inputs, self._order = layers, inputs, order
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Of one sample; with several inputs, how many numbers they take together."""
+        if not self._inputs:
+            return None
+        if len(self._inputs) == 1:
+            return self._inputs[0].shape
+        return (sum(prod(s.shape) for s in self._inputs),)
+
+    @property
+    def output_shape(self) -> tuple[int, ...] | None:
+        return self._order[-1].shape if self._order else None
+
+    @property
+    def ports(self) -> list[Port] | None:
+        """Each input by the name it was given, else ``input``, or ``input_1`` of several."""
+        several = len(self._inputs) > 1
+        names = [
+            s.name or f"input_{i}" if several else s.name or "input"
+            for i, s in enumerate(self._inputs, 1)
+        ]
+        return [Port(name, prod(s.shape)) for name, s in zip(names, self._inputs)] or None
+
+    def forward(self, sample: Sample) -> Sample:
+        """The outputs for the numbers of one sample; each layer records in its own scope."""
+        found: dict[int, Sample] = {}
+        start = 0
+        for signal in self._inputs:
+            width = prod(signal.shape)
+            found[id(signal)] = sample[start : start + width]
+            start += width
+        for signal in self._order:
+            if signal.layer is not None:
+                with scope(signal.layer.name):
+                    inputs = [found[id(s)] for s in signal.inputs]
+                    found[id(signal)] = signal.layer.forward(*inputs)
+        return found[id(self._order[-1])]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> ShapedLayer:
+        """A layer by its name, or by its place.
+
+        Raises:
+            NameUnknown: with the nearest known name.
+        """
+        if index is not None:
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise unknown_name("layer", name, [layer.name for layer in self.layers])
+
+
+def free(name: str, taken: Collection[str]) -> str:
+    """The name, or with the first number that makes it one of its own.
+
+    >>> free("mae", []), free("mae", ["mae", "mae_1"])
+    ('mae', 'mae_2')
+    """
+    numbered = (f"{name}_{i}" for i in count(1))
+    return next(other for other in chain([name], numbered) if other not in taken)
+
+
+def number_names(layers: Iterable[ShapedLayer]) -> None:
+    """Names that differ: a second dense is dense_1. Names that were given stay as they are."""
+    layers = list(layers)
+    given = [layer.given_name for layer in layers if layer.given_name is not None]
+    for name in given:
+        if given.count(name) > 1:
+            raise BadArgument(f"Two layers of a model are named {name!r}. Give one another name.")
+    taken = set(given)
+    for layer in layers:
+        if layer.given_name is None:
+            if layer.name in taken:
+                layer.name = free(snake(type(layer).__name__), taken)
+            taken.add(layer.name)
