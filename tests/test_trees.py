@@ -12,6 +12,8 @@ import inspect
 import math
 import time
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -189,13 +191,6 @@ class TestEveryTransformOfEveryContainer:
         same(y, make(*(x * x for x in AT)))
         same(pullback(make(*ALONG)), (make(*(2 * x * v for x, v in zip(AT, ALONG))),))
 
-    def test_jvp_and_hvp(self, kind):
-        make, read = kind
-        f = lambda t: polynomial(*read(t))  # noqa: E731
-        y, dy = tg.jvp(f, (make(*AT),), (make(*ALONG),))
-        assert (y, dy) == (polynomial(*AT), np.dot(slopes(*AT), ALONG))
-        same(tg.hvp(f, (make(*AT),), (make(*ALONG),)), (make(*np.dot(bends(*AT), ALONG).tolist()),))
-
     def test_gradients(self, kind):
         make, read = kind
         values = [Value(x) for x in AT]
@@ -233,6 +228,79 @@ class TestEveryTransformOfEveryContainer:
             return  # lists and arrays hold the samples themselves
         want = zip(*(slopes(*at) for at in points))
         assert [list(part) for part in read(f(stack))] == [list(column) for column in want]
+
+
+# Of each transform: the transformed function of one container, and its result by hand.
+TRANSFORMS = {
+    "grad": (lambda f, make: tg.grad(f), lambda make: make(*slopes(*AT))),
+    "value_and_grad": (
+        lambda f, make: tg.value_and_grad(f),
+        lambda make: (polynomial(*AT), make(*slopes(*AT))),
+    ),
+    "vjp": (
+        lambda f, make: lambda t: tg.vjp(f, t)[1](2.0),
+        lambda make: (make(*np.multiply(2.0, slopes(*AT)).tolist()),),
+    ),
+    "jvp": (
+        lambda f, make: lambda t: tg.jvp(f, (t,), [make(*ALONG)]),
+        lambda make: (polynomial(*AT), float(np.dot(slopes(*AT), ALONG))),
+    ),
+    "hvp": (
+        lambda f, make: lambda t: tg.hvp(f, [t], (make(*ALONG),)),
+        lambda make: (make(*np.dot(bends(*AT), ALONG).tolist()),),
+    ),
+    "jacobian forward": (
+        lambda f, make: tg.jacobian(f, mode="forward"),
+        lambda make: make(*slopes(*AT)),
+    ),
+    "jacobian reverse": (
+        lambda f, make: tg.jacobian(f, mode="reverse"),
+        lambda make: make(*slopes(*AT)),
+    ),
+    "grad of a jitted function": (
+        lambda f, make: tg.grad(tg.jit(f)),
+        lambda make: make(*slopes(*AT)),
+    ),
+}
+# The ways to call it: each takes the function and a container.
+CALLS = {
+    "directly": lambda g, t: g(t),
+    "beside a setting": lambda g, t: tg.jit(lambda n, t: g(t), static_argnums=0)("n", t),
+    "jitted": lambda g, t: tg.jit(g)(t),
+    "jitted, by keyword": lambda g, t: tg.jit(lambda *, t: g(t))(t=t),
+    "a second time": lambda g, t: [h := tg.jit(g), h(t), h(t)][-1],
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_every_transform_of_every_container(kind, transform, call):
+    make, read = kind
+    derivative, by_hand = TRANSFORMS[transform]
+    g = derivative(lambda t: polynomial(*read(t)), make)
+    same(CALLS[call](g, make(*AT)), by_hand(make))
+
+
+@pytest.mark.parametrize("inner", ["grad", "vjp", "jacobian", "jit"])
+def test_a_derivative_inside_of_another_transform(kind, inner):
+    """Σ vᵢ ∂ᵢf(x·at) by x is Σᵢⱼ vᵢ ∂ᵢⱼf atⱼ at x = 1."""
+    make, read = kind
+    f = lambda t: polynomial(*read(t))  # noqa: E731
+    slope = {
+        "grad": tg.grad(f),
+        "vjp": lambda t: tg.vjp(f, t)[1](1.0)[0],
+        "jacobian": tg.jacobian(f, mode="forward"),
+        "jit": tg.jit(tg.grad(f)),
+    }[inner]
+    along = lambda x: sum(  # noqa: E731
+        v * g for v, g in zip(ALONG, read(slope(make(*(x * a for a in AT)))))
+    )
+    want = pytest.approx(float(np.dot(np.dot(bends(*AT), ALONG), AT)), rel=1e-12)
+    assert tg.grad(along)(1.0) == want
+    assert tg.jvp(along, (1.0,), (1.0,))[1] == want
+    assert tg.jit(tg.grad(along))(1.0) == want
+    assert tg.vmap(tg.grad(along))([1.0]) == [want]
+    assert tg.jit(tg.vmap(tg.grad(along)))([1.0, 1.0]) == [want, want]
 
 
 class TestMatrices:
@@ -356,6 +424,103 @@ class TestMatrices:
         by_row = lambda: [tg.grad(lambda v, i=i: row(i, v))(at) for i in range(n)]  # noqa: E731
         assert whole() == by_row()
         assert best(whole) < 2.0 * best(by_row)
+
+
+# ── Random trees, by central differences ──────────────────────────────────────────────────
+
+
+def random_tree(random, depth=0):
+    kinds = ["number", "array"] if depth > 2 else [
+        "number", "array", list, tuple, deque, dict, OrderedDict, defaultdict, "pair"
+    ]  # fmt: skip
+    kind = random.choice(kinds)
+    if kind == "number":
+        return random.choice([random.uniform(-2, 2), 3, np.float32(random.uniform(-1, 1))])
+    if kind == "array":
+        shape = random.choice([(2,), (1, 2), (2, 2), (3,)])
+        return np.array([random.uniform(-2, 2) for _ in range(math.prod(shape))]).reshape(shape)
+    if kind == "pair":
+        return Triple(*(random_tree(random, depth + 1) for _ in "abc"))
+    children = [random_tree(random, depth + 1) for _ in range(random.randint(depth > 0, 3))]
+    if issubclass(kind, dict):
+        made = kind(list) if kind is defaultdict else kind()
+        made.update(zip(random.sample(["a", "b", 1, (2, 3)], len(children)), children))
+        return made
+    return kind(children)
+
+
+def parts(tree):
+    """The children of a tree in an order of this test's own."""
+    if isinstance(tree, dict):
+        return [tree[key] for key in sorted(tree, key=str)]
+    return list(tree) if isinstance(tree, (list, tuple, deque)) else None
+
+
+def at_leaves(tree, like):
+    """The parts of a tree that stand where another has its leaves."""
+    inside = parts(like)
+    if inside is None:
+        return [tree]
+    return [x for part, model in zip(parts(tree), inside) for x in at_leaves(part, model)]
+
+
+def numbers_of(tree):
+    return [x for leaf in at_leaves(tree, tree) for x in np.ravel(np.array(leaf, object))]
+
+
+def in_another_order(tree, random):
+    """A direction of the same structure, as one may write it."""
+    if isinstance(tree, dict):
+        keys = random.sample(list(tree), len(tree))
+        return {key: in_another_order(tree[key], random) for key in keys}
+    if isinstance(tree, (list, tuple, deque)):
+        return random.choice([list, tuple])(in_another_order(x, random) for x in tree)
+    along = [[random.uniform(-1, 1) for _ in range(np.size(tree))]]
+    return np.reshape(along, np.shape(tree)).tolist()
+
+
+def mixed(tree):
+    x = numbers_of(tree)
+    return sum([i * a * a for i, a in enumerate(x, 1)], sum(a * b * b for a, b in pairwise(x)))
+
+
+def differences(x, f):
+    """∂f/∂xᵢ for a cubic f: central differences at two steps, whose error terms cancel."""
+
+    def slope(i, h):
+        up, down = (np.array(x) + h * sign * np.eye(len(x))[i] for sign in (1, -1))
+        return (np.array(f(up)) - np.array(f(down))) / (2 * h)
+
+    return np.array([(4 * slope(i, 0.5) - slope(i, 1.0)) / 3 for i in range(len(x))])
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_random_trees_against_differences(seed):
+    random = Random(seed)
+    tree = random_tree(random)
+    x = [float(a) for a in numbers_of(tree)]
+    along = in_another_order(tree, random)
+    v = [float(a) for a in numbers_of(along)]
+    slope = differences(x, mixed) if x else np.zeros(0)
+    bend = differences(x, lambda y: differences(y, mixed)) if x else np.zeros((0, 0))
+    near = lambda got, want: np.allclose(np.array(got, float), want, atol=1e-8)  # noqa: E731
+    for g in (tg.grad(mixed), tg.jit(tg.grad(mixed)), tg.grad(tg.jit(mixed))):
+        assert near(numbers_of(g(tree)), slope)
+    assert near(tg.jvp(mixed, (tree,), (along,))[1], slope @ np.array(v))
+    (product,) = tg.hvp(mixed, (tree,), (along,))
+    assert near(numbers_of(product), bend @ np.array(v))
+    _, pullback = tg.vjp(lambda t: [t, mixed(t)], tree)
+    (back,) = pullback([along, 2.0])
+    assert near(numbers_of(back), v + 2 * slope)
+    hessian = tg.hessian(mixed)(tree)
+    rows = []
+    for leaf, row in zip(at_leaves(tree, tree), at_leaves(hessian, tree)):
+        blocks = [*zip(at_leaves(tree, tree), at_leaves(row, tree))]
+        for other, block in blocks:
+            assert type(block) is float or block.dtype == np.float64
+            assert np.shape(block) == np.shape(leaf) + np.shape(other)
+        rows.append(np.hstack([np.reshape(b, (np.size(leaf), np.size(o))) for o, b in blocks]))
+    assert near(np.vstack(rows) if rows else np.zeros((0, 0)), bend)
 
 
 class TestDirections:

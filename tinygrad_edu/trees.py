@@ -366,7 +366,10 @@ def matched(tree: Any, model: Any, what: str, of: str) -> list[Any]:
         inside = None if given is None or given.rebuild is None else given.members(x)
         same = row is not None and given is not None and row.members is given.members
         if not same or keys is None or inside is None or keys.keys() != inside.keys():
-            needed = "A number" if keys is None else f"A {type(wanted).__name__} of {[*keys]}"
+            needed = "A number"
+            if keys is not None:
+                named = [*keys] if [*keys] != [*range(len(keys))] else len(keys)
+                needed = f"A {type(wanted).__name__} of {named}"
             raise BadArgument(
                 f"The {what} must have the structure and shape of the {of}. {needed} is needed "
                 f"at {what}{''.join(f'[{key!r}]' for key in place)}. Received: {x!r}."
