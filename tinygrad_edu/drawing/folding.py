@@ -474,15 +474,16 @@ class Boxes:
         for link in view.links:
             users[link.tail].add(place[link.head][:1])
 
-        heads: dict[Path, Card] = {}
-        tails: dict[Path, Card] = {}
+        inside: dict[Path, list[Card]] = defaultdict(list)
         for card in view.cards:
             for depth in range(1, len(card.place) + 1):
-                box, far = card.place[:depth], distance[card.id]
-                if far > distance[heads.setdefault(box, card).id]:
-                    heads[box] = card
-                if far < distance[tails.setdefault(box, card).id]:
-                    tails[box] = card
+                inside[card.place[:depth]].append(card)
+        heads = {
+            box: max(cards, key=lambda card: distance[card.id]) for box, cards in inside.items()
+        }
+        tails = {
+            box: min(cards, key=lambda card: distance[card.id]) for box, cards in inside.items()
+        }
 
         kinds: dict[tuple[Path, int], list[Path]] = defaultdict(list)
         todo = list(reversed(self.children.get((), [])))

@@ -42,7 +42,8 @@ def update(optimizer: Any, w: Value) -> Explanation:
         Title((f"Step {step} of {rule}: ", weight, " from ", numeral(numbers.before), " to ",
                numeral(numbers.after))),
     ]  # fmt: skip
-    lines = _traced(optimizer, w, numbers, weight)
+    terms = _traced(optimizer, w, numbers, weight)
+    lines = None if terms is None else _lines(optimizer, numbers, weight, terms)
     if lines is None:
         blocks.append(Prose(("The rule can't be written as a formula; these are its numbers.",)))
         rows = [
@@ -77,47 +78,51 @@ def update(optimizer: Any, w: Value) -> Explanation:
     return Explanation(blocks, data)
 
 
-def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> list[list[Math]] | None:
-    """The rule's formulas: left side, symbols, numbers, result. None if it can't be traced."""
-    step = optimizer.iterations + 1
-    rate = _symbol("α", numbers.learning_rate)
-    decay = optimizer.settings().get("weight_decay")
-    w_old = Term.named(_new(weight, "decayed") if decay else weight, numbers.decayed)
-    g = _symbol("g", numbers.clipped)
-    t = _symbol("t", float(step))
+def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> dict[str, Term] | None:
+    """What the rule keeps, and "after", as formulas; None if it can't be traced."""
+    settings = optimizer.settings()
+    decayed = _new(weight, "decayed") if settings.get("weight_decay") else weight
+    rate, t = _symbol("α", numbers.learning_rate), _symbol("t", float(optimizer.iterations + 1))
     (memory,) = [m for p, m in zip(optimizer.parameters, optimizer.memory) if p is w]
-    old = {
-        key: Term.named(Math(f"{short(key)}ₜ₋₁", f"{{{tex_name(key)}}}_{{t-1}}"), x)
-        for key, x in memory.items()
-    }
+    old = {key: Term.named(_at(key, "ₜ₋₁", "t-1"), x) for key, x in memory.items()}
     rule = copy(optimizer)
-    for key, x in optimizer.settings().items():
+    for key, x in settings.items():
         if type(x) is float and x != 0.0:  # past the rule's own checks, which want floats
             object.__setattr__(rule, key, _symbol(_GREEK.get(key, key), x))
     try:
-        after, kept = rule.update(w_old, g, rate, t, dict(old))
+        g = _symbol("g", numbers.clipped)
+        after, kept = rule.update(Term.named(decayed, numbers.decayed), g, rate, t, old)
     except Exception:  # a user's rule may do anything that only floats can
         return None
-    new = {**kept, "after": after}
+    terms = {
+        key: term if isinstance(term, Term) else Term.number(term)
+        for key, term in {**kept, "after": after}.items()
+    }
     wanted = {**numbers.memory, "after": numbers.after}
-    for key, term in new.items():
-        if not isinstance(term, Term):
-            new[key] = term = Term.number(term)
-        if not close(term.values[0], wanted[key]):
-            return None  # it looked at numbers in a way that a formula can't show
-    lines = [_gradient(weight, numbers)]
-    names: dict[int, Math] = {}
+    if not all(close(term.values[0], wanted[key]) for key, term in terms.items()):
+        return None  # it looked at numbers in a way that a formula can't show
+    return terms
+
+
+def _lines(optimizer: Any, numbers: Any, weight: Math, terms: dict[str, Term]) -> list[list[Math]]:
+    """The rule's formulas: left side, symbols, numbers, result."""
+    lines, decay = [_gradient(weight, numbers)], optimizer.settings().get("weight_decay")
     if decay:
         before, by = Term.named(weight, numbers.before), _symbol("λ", decay)
-        lines.append(_line(_new(weight, "decayed"), before - before * by * rate, names))
-    for key in kept:
-        term = new[key]
-        symbol = Math(f"{short(key)}ₜ", f"{{{tex_name(key)}}}_{{t}}")
-        lines.append(_line(symbol, term, names))
+        rate = _symbol("α", numbers.learning_rate)
+        lines.append(_line(_new(weight, "decayed"), before - before * by * rate, {}))
+    names: dict[int, Math] = {}  # of what stands in a line of its own
+    for key, term in terms.items():
+        left = _new(weight, "new") if key == "after" else _at(key, "ₜ", "t")
+        lines.append(_line(left, term, names))
         if term.op is not None:
-            names[id(term)] = symbol
-    lines.append(_line(_new(weight, "new"), new["after"], names))
+            names[id(term)] = left
     return lines
+
+
+def _at(key: str, text: str, tex: str) -> Math:
+    """What the rule remembers under a name, at a step."""
+    return Math(f"{short(key)}{text}", f"{{{tex_name(key)}}}_{{{tex}}}")
 
 
 def _symbol(name: str, x: float) -> Term:
