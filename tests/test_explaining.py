@@ -275,7 +275,7 @@ def test_the_post():
     e = tg.explain(loss, b)
     text = str(e)
     assert text.startswith("∂loss/∂b = -5.5\n")
-    assert "b goes into loss along 3 paths, all of one shape." in text
+    assert "b affects loss along 3 paths, all of one shape." in text
     assert "∂loss/∂b = Σᵢ 1/3 · 2·(ŷᵢ − yᵢ) = Σᵢ 2·(w·xᵢ + b − yᵢ)/3" in text
     rows = re.findall(r"sample (\d) +0.333333 +(\S+) +(\S+)\n", text)
     assert [row[0] for row in rows] == ["3", "2", "1"]  # the biggest first
@@ -354,7 +354,7 @@ def test_why_a_path_brings_nothing():
     text = str(tg.explain(tg.relu(x) * 3.0, x))
     assert "Nothing flows through relu(x): its local derivative, step(x), is 0." in text
     text = str(tg.explain(tg.sum([tg.relu(x * i) for i in (-1.0, 1.0, 2.0, -3.0, 4.0)]), x))
-    assert "3 of them bring nothing: they pass a factor 0." in text
+    assert "3 of them contribute nothing: they contain a factor 0." in text
     assert "Nothing flows" not in text
 
 
@@ -998,7 +998,7 @@ def test_updates_that_cannot_be_told():
         tg.explain_update(nn.SGD([Value(1.0)]), w)
     with pytest.raises(BadArgument, match="An optimizer is needed"):
         tg.explain_update("sgd", w)
-    with pytest.raises(BadArgument, match="that of a Value"):
+    with pytest.raises(BadArgument, match="must be a Value"):
         tg.explain_update(nn.SGD([w]), 1.0)
     with pytest.raises(BadArgument, match="no parameters yet"):
         tg.explain_update(nn.SGD(), w)

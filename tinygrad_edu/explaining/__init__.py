@@ -27,31 +27,29 @@ __all__ = ["Explanation", "compare", "explain", "explain_update"]
 
 
 def explain(loss: Value, w: Value | None = None) -> Explanation:
-    """Why a number is what it is: a result, or with ``w`` the gradient of the result by it.
+    """Explain a result or, with ``w``, the gradient of the result with respect to it.
 
-    With ``w`` it tells every path from ``loss`` back to ``w``: the local derivatives along it,
-    as formulas and as numbers, their product, and the sum of the products, which is the
-    adjoint of ``w``:
+    With ``w`` it shows every path from ``loss`` back to ``w``: the local derivatives along it, as
+        formulas and as numbers, their product, and the sum of the products, which is the adjoint of
+        ``w``:
 
         ∂L/∂w = Σ over paths  Π over edges  ∂node/∂argument
 
-    Paths through the same operations, those of the samples of a batch for instance, share one
-    formula and have one table. Of many paths the biggest are told, and how many others there
-    are and what they bring together, exactly counted. With sympy (the extra ``symbols``) the
-    formula is simplified, for display only.
+    Paths through the same operations, such as those of the samples of a batch, share one formula
+    and one table. If there are many paths, the largest are listed, with the exact number and sum of
+    the others. With sympy (the extra ``symbols``) the formula is simplified, for display only.
 
-    Without ``w`` it tells each operation in order. A nan or inf is followed back to where it
-    was born.
+    Without ``w`` it shows each operation in order. A nan or inf is traced back to its origin.
 
     Args:
         loss: a Value, the result.
-        w: a Value that ``loss`` was computed from: a leaf, or any other.
+        w: a Value from which ``loss`` was computed: a leaf, or any other.
 
     Returns:
-        An `Explanation`: print it, or take its ``latex()``, ``markdown()`` or ``data()``.
+        An `Explanation`: print it, or call its ``latex()``, ``markdown()`` or ``data()``.
 
     Raises:
-        GraphError: if one of them is no Value, or ``w`` is not in the graph of ``loss``.
+        GraphError: if one of them is not a Value, or ``w`` is not in the graph of ``loss``.
         StaleGraph: if a leaf was changed after something was computed from it.
 
     >>> import tinygrad_edu as tg
@@ -78,17 +76,17 @@ def explain(loss: Value, w: Value | None = None) -> Explanation:
 
 
 def explain_update(optimizer: Any, w: Value) -> Explanation:
-    """What the next step of an optimiser does to one parameter, in symbols and in numbers.
+    """Explain how the next step of an optimiser changes one parameter, in symbols and in numbers.
 
-    The rule's own ``update`` is traced, so a rule of yours is explained too; one that can't be
-    traced (it calls `math.sqrt`, say) is told in numbers only. Nothing changes.
+    The rule's own ``update`` is traced, so user-defined rules are explained too; a rule that can't
+    be traced (because it calls `math.sqrt`, say) is shown in numbers only. Nothing changes.
 
     Args:
-        optimizer: an `nn.Optimizer` that has its parameters, after ``backward()``.
+        optimizer: an `nn.Optimizer` with parameters, after ``backward()``.
         w: one of the parameters.
 
     Raises:
-        BadArgument: if ``w`` is none of its parameters, or there is no optimiser.
+        BadArgument: if ``w`` is not one of its parameters, or ``optimizer`` is not an optimiser.
 
     >>> from tinygrad_edu import nn
     >>> w = Value(1.0, name="w")
@@ -111,24 +109,24 @@ def explain_update(optimizer: Any, w: Value) -> Explanation:
 
 
 def compare(loss: Value, w: Value, h: float | Sequence[float] | None = None) -> Explanation:
-    """A gradient beside what it predicts: ``w`` nudged by ±h, and ``loss`` computed again.
+    """Compare a gradient with finite differences: nudge ``w`` by ±h, and compute ``loss`` again.
 
-    Forward, backward and central difference stand beside the gradient:
+    The forward, backward and central differences are shown beside the gradient:
 
         (L(w+h) − L(w))/h     (L(w) − L(w−h))/h     (L(w+h) − L(w−h))/2h
 
-    The numbers are computed aside: no Value changes. Operations that have a kink within ±h
-    are named.
+    The numbers are computed separately, so no Value changes. Operations with a kink within ±h are
+    named.
 
     Args:
         loss: a Value, the result.
-        w: a Value that ``loss`` was computed from: a leaf, or any other.
+        w: a Value from which ``loss`` was computed: a leaf, or any other.
         h: the step; if not given, max(1, |w|) × 2⁻¹⁷, rounded down to a power of two, which
-            suits a central difference of most functions. Several steps give a table, in which
-            large ones miss the bend of the curve and small ones drown in rounding.
+            suits the central difference of most functions. Several steps give a table, which shows
+            that large steps miss the bend of the curve and small ones drown in rounding.
 
     Raises:
-        GraphError: if one of them is no Value, or ``w`` is not in the graph of ``loss``.
+        GraphError: if one of them is not a Value, or ``w`` is not in the graph of ``loss``.
         BadArgument: if h is not positive, or too small to change ``w``.
         StaleGraph: if a leaf was changed after something was computed from it.
 
@@ -152,13 +150,11 @@ def _value(loss: Value) -> Value:
 def _position(loss: Value, w: Value) -> int:
     """The id of ``w`` in the snapshot of ``loss``."""
     if not isinstance(w, Value):
-        raise GraphError(
-            f"A gradient is taken by a Value. Received: {w!r} (of type {type(w).__name__})."
-        )
+        raise GraphError(f"w must be a Value. Received: {w!r} (of type {type(w).__name__}).")
     id = ids(loss).get(w)
     if id is not None:
         return id
     raise GraphError(
-        f"The result was not computed from this Value. Received: {w!r}. Was it made anew, or the "
-        f"result computed before? Values are told apart by identity, not by name or number."
+        f"The result was not computed from this Value. Received: {w!r}. Was it created after the "
+        f"result? Values are compared by identity, not by name or number."
     )

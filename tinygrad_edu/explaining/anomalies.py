@@ -1,4 +1,4 @@
-"""Where a nan or an infinity was born, forward in the values or backward in the gradients."""
+"""The origin of a nan or an infinity, in the values or in the gradients."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .document import Block, Prose, Title
 from .formulas import Formulas
 from .notation import Math, numeral
 
-SHOWN: Final = 3  # births that have a sentence each
-KEPT: Final = 100  # births in the data
+SHOWN: Final = 3  # anomalies that have a sentence each
+KEPT: Final = 100  # anomalies in the data
 
 
 class Birth(NamedTuple):
-    """A nan or inf that came of better numbers.
+    """A nan or inf that was computed from numbers that were not.
 
     Attributes:
-        node: where.
-        position: of an argument, if it was born on the way back to it; None in the values.
+        node: the node at which it appeared.
+        position: that of an argument, if it appeared in its gradient; None in the values.
         result: the nan or inf.
-        operands: what it came from: the arguments' values, or local derivative and upstream.
+        operands: the arguments' values, or local derivative and upstream.
     """
 
     node: Node
@@ -45,7 +45,8 @@ class Birth(NamedTuple):
 
 
 def forward(graph: Graph) -> Iterator[Birth]:
-    """Values that are not finite though all operands are, and nan of what is not nan.
+    """Values that are not finite although all operands are, and nan computed from operands without
+    nan.
 
     >>> from tinygrad_edu import Value, log, snapshot
     >>> x = Value(-1.0, name="x")
@@ -61,7 +62,7 @@ def forward(graph: Graph) -> Iterator[Birth]:
 
 
 def backward(graph: Graph) -> Iterator[Birth]:
-    """Edges on which local derivative × upstream is not finite though upstream is.
+    """Edges on which local derivative × upstream is not finite although upstream is.
 
     >>> from tinygrad_edu import Value, snapshot, sqrt
     >>> x = Value(0.0, name="x")
@@ -89,12 +90,12 @@ def births(graph: Graph) -> list[Birth]:
 
 
 def as_data(births: list[Birth]) -> list[dict[str, Any]]:
-    """The first births as dicts, which JSON can hold."""
+    """The first anomalies as dicts, which JSON can store."""
     return [birth.data for birth in births[:KEPT]]
 
 
 def blocks(graph: Graph, births: list[Birth]) -> list[Block]:
-    """The first births in sentences; nothing if all is finite."""
+    """The first anomalies in sentences; nothing if everything is finite."""
     if not births:
         return []
     what, sentence, noun = "it", _in_values, "value"

@@ -1,4 +1,4 @@
-"""A gradient beside what it predicts: nudge a number, and watch the result."""
+"""A gradient compared with finite differences: nudge a number, and watch the result."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def comparison(graph: Graph, target: int, h: Any = None) -> Explanation:
     blocks += _one(loss, name, node, root, best) if one else _several(slope, nudges)
     verdict = f": {_verdict(best.central, slope)}."
     computed = derivative(loss, name), " = ", numeral(slope)
-    blocks.append(Prose(("The gradient that was computed is ", *computed, verdict)))
+    blocks.append(Prose(("The computed gradient is ", *computed, verdict)))
     for id in sorted(kinks)[:3]:
         blocks.append(
-            Prose(("Within h lies a kink, where the slope jumps: that of ",
+            Prose(("There is a kink within h, where the slope jumps: that of ",
                    definition(formulas.shorter(10), graph.nodes[id]),
-                   ". Differences across it are no slope."))
+                   ". Differences across it are not slopes."))
         )  # fmt: skip
     data = {
         "kind": "comparison",
@@ -70,19 +70,19 @@ def _steps(x: float, h: Any) -> list[float]:
         return [ldexp(STEP, max(exponent - 1, 0))]
     given = [h] if is_real(h) else list(h) if isinstance(h, Sequence) else [None]
     if not given or not all(is_real(s) and isfinite(number(s)) and number(s) > 0 for s in given):
-        raise BadArgument(f"h is a positive number, or several. Received: {h!r}.")
+        raise BadArgument(f"h must be a positive number, or several. Received: {h!r}.")
     return [number(step) for step in given]
 
 
 def _nudged(graph: Graph, target: int, h: float) -> tuple[Nudge, set[int]]:
-    """What a step of ±h does, and the operations that leave their smooth piece within it."""
+    """The results of a step of ±h, and the operations that leave their smooth piece within it."""
     x = graph.nodes[target].data
     runs = [_again(graph, target, at) for at in (x - h, x, x + h)]
     below, y, above = (numbers[-1] for numbers in runs)
-    up, down = (x + h) - x, x - (x - h)  # what was really added, after rounding
+    up, down = (x + h) - x, x - (x - h)  # the actual steps, after rounding
     if not (up and down):
         raise BadArgument(
-            f"h is too small to change {x!r}. Received: {h!r}. Leave it out for a good one."
+            f"h is too small to change {x!r}. Received: {h!r}. Leave it out to get a suitable one."
         )
     nudge = Nudge(h, below, above, (above - y) / up, (y - below) / down,
                   (above - below) / (up + down))  # fmt: skip
@@ -95,7 +95,7 @@ def _nudged(graph: Graph, target: int, h: float) -> tuple[Nudge, set[int]]:
 
 
 def _piece(node: Node, numbers: list[float]) -> float | None:
-    """The smooth piece of its operation that a node is on; None for an infinity or nan."""
+    """The smooth piece of its operation on which a node is; None for an infinity or nan."""
     if node.op is None or node.op.kinks is None:
         return None
     try:
@@ -105,7 +105,7 @@ def _piece(node: Node, numbers: list[float]) -> float | None:
 
 
 def _again(graph: Graph, target: int, x: float) -> list[float]:
-    """The numbers of all nodes, had one of them been x. Nothing of the graph changes."""
+    """The numbers of all nodes if one of them were x. The graph doesn't change."""
     numbers = [node.data for node in graph.nodes]
     numbers[target] = x
     moved = {target}

@@ -1,7 +1,7 @@
-"""What an explanation consists of, and how it is written: as text, as LaTeX, as Markdown.
+"""The blocks of an explanation, and their output as plain text, LaTeX and Markdown.
 
 There are three kinds of blocks: sentences, formulas, tables. Sentences and cells are made of
-plain text, which is escaped wherever it goes, and of mathematics.
+strings, which are escaped in every output, and of mathematics.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Piece: TypeAlias = "str | Math"
 
 
 class Title(NamedTuple):
-    """What follows, in a few words."""
+    """A heading."""
 
     pieces: tuple[Piece, ...]
 
@@ -33,7 +33,7 @@ class Prose(NamedTuple):
 class Formula(NamedTuple):
     """Equations below each other, aligned: a left side and what it equals, step by step.
 
-    In ``dense`` ones every equation that fits has one line.
+    If ``dense``, every equation that fits has one line.
     """
 
     lines: tuple[tuple[Math, ...], ...]
@@ -41,7 +41,7 @@ class Formula(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows below a head; ``align`` has an "l" or "r" per column, ``feet`` stand below a rule."""
+    """Rows below a head; ``align`` has an "l" or "r" per column, ``feet`` are rows below a rule."""
 
     align: str
     head: tuple[Piece, ...]
@@ -53,10 +53,10 @@ Block: TypeAlias = "Title | Prose | Formula | Table"
 
 
 class Explanation:
-    """An explanation, in three outputs of one content.
+    """An explanation, with several outputs of the same content.
 
-    ``print(e)`` writes it for a terminal of 80 columns, ``e.latex()`` for a document, ``e.data()``
-    gives it as plain data with numbers in full. Notebooks show it with its formulas set.
+    ``print(e)`` writes it for a terminal of 80 columns, ``e.latex()`` for a document, and
+    ``e.data()`` returns plain data with numbers in full. Notebooks typeset the formulas.
 
     >>> from tinygrad_edu import Value, explain
     >>> w = Value(3.0, name="w")
@@ -70,20 +70,20 @@ class Explanation:
         self._data = data
 
     def data(self) -> dict[str, Any]:
-        """The content as dicts and lists of numbers and texts, which JSON can hold.
+        """The content as dicts and lists of numbers and strings, which JSON can store.
 
         Its "kind" is "gradient", with "adjoint", the number of "paths", their "sum", and
         "groups" of them with their formulas and biggest paths; or "value", with "lines"; or
         "update", with the numbers in their order and "formulas"; or "comparison", with
-        "nudges" and "kinks". The births of nan and inf are "births". Nodes have the ids that
-        `tg.snapshot` gives them.
+        "nudges" and "kinks". The origins of nan and inf are "births". Nodes have the ids of
+        `tg.snapshot`.
         """
         return self._data
 
     def latex(self) -> str:
-        """The content as LaTeX, to be put into a document that uses the package amsmath.
+        """The content as LaTeX, for a document that uses the package amsmath.
 
-        Names in letters that pdfTeX does not know need LuaLaTeX or XeLaTeX.
+        Names with letters that pdfTeX does not support need LuaLaTeX or XeLaTeX.
         """
         return "\n\n".join(_LATEX[type(block)](block) for block in self._blocks) + "\n"
 
@@ -98,9 +98,9 @@ class Explanation:
         return str(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: Markdown, in which MathJax or KaTeX sets the formulas.
+        """For notebooks: Markdown, whose formulas MathJax or KaTeX typesets.
 
-        No text/latex: notebooks that prefer it set formulas only, and no titles and tables.
+        There is no text/latex: notebooks that prefer it would omit titles and tables.
         """
         return {"text/markdown": self.markdown(), "text/plain": str(self)}
 
@@ -163,7 +163,9 @@ def _folded(line: str, indent: str) -> list[str]:
 def _text_of_table(table: Table) -> str:
     grid = [[_plainly([cell]) for cell in row] for row in (table.head, *table.rows, *table.feet)]
     widths = [max(columns(row[i]) for row in grid) for i in range(len(table.align))]
-    while sum(widths) + 2 * len(widths) > WIDTH:  # the widest text gives way, then numbers
+    while (
+        sum(widths) + 2 * len(widths) > WIDTH
+    ):  # the widest strings are shortened first, then numbers
         i = max(
             range(len(widths)), key=lambda i: (table.align[i] == "l" and widths[i] > 12, widths[i])
         )
@@ -215,7 +217,7 @@ def _aligned(formula: Formula) -> str:
 
 
 def _broken(tex: str) -> list[str]:
-    """A long formula in several lines, broken between terms that stand in no brackets."""
+    """A long formula in several lines, broken between terms outside brackets."""
     lines, now, depth = [], "", 0
     for token in re.split(r"(\\left|\\right|\\[{}]|[{}]| (?:[+-]|\\cdot) )", tex):
         if depth == 0 and token in (" + ", " - ", r" \cdot ") and len(now) > TEX_WIDTH:

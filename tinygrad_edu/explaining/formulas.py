@@ -1,8 +1,8 @@
-"""Nodes of a graph as formulas: what a node is called, and how it was computed.
+"""Nodes of a graph as formulas: the name of a node, and how it was computed.
 
-Formulas are read at several places at once: a column holds the ids of corresponding nodes, the
-x of each sample for instance. What is the same node at every place has one symbol, what is not
-bears the index i.
+A formula describes several places at once: a column holds the ids of corresponding nodes, such as
+the x of each sample. A node that is the same at every place has a plain symbol; others have the
+index i.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Column: TypeAlias = tuple[int, ...]
 DEEPEST: Final = 30  # operations inside each other in one formula
 WIDEST: Final = 10  # terms of a sum that are ever written out
 _PRIME: Final = r"\prime"
-_LETTERS: Final = "cdefghklmnpqrstuz"  # for what varies and has no name
+_LETTERS: Final = "cdefghklmnpqrstuz"  # for nodes that vary and have no name
 
 
 class Formulas:
-    """Writes nodes of one graph as terms, with symbols that are never confused.
+    """Writes nodes of one graph as terms, with unique symbols.
 
     Args:
         graph: a snapshot.
-        first: the ids of nodes whose names come before those of others.
-        largest: operations in a formula beyond which a part of it becomes a symbol.
+        first: the ids of nodes that have the first choice of names.
+        largest: the number of operations in a formula beyond which parts of it become symbols.
         apart: ids of nodes that are always symbols, except where they are opened.
 
     >>> from tinygrad_edu import Value, snapshot
@@ -59,14 +59,14 @@ class Formulas:
 
     @property
     def widest(self) -> int:
-        """Terms of a sum that are written out."""
+        """The terms of a sum that are written out."""
         return min(WIDEST, self.largest // 2)
 
     def _nodes(self, column: Column) -> list[Node]:
         return [self.graph.nodes[id] for id in column]
 
     def symbol(self, column: Column) -> Math:
-        """What a column is called: its name, with an index if it varies."""
+        """The symbol of a column: its name, with an index if it varies."""
         column = column[:1] if len(set(column)) == 1 else column
         if column not in self._symbols:
             base, index = self._name(column)
@@ -85,13 +85,15 @@ class Formulas:
             unnamed = "L" if nodes[0] is self.graph.root else f"v{nodes[0].id}"
             return name or unnamed, False
         if name and any(node.name != nodes[0].name for node in nodes):
-            name = pattern(name).replace("#", "").strip()  # x1, x2, x3: the index says which
+            name = (
+                pattern(name).replace("#", "").strip()
+            )  # x1, x2, x3: the index replaces the digits
         letters = (letter for letter in _LETTERS if f"{letter}ᵢ" not in self._taken)
         return name or next(letters, "v"), True
 
     def shorter(self, largest: int) -> Formulas:
         """The same symbols in shorter formulas."""
-        found = copy(self)  # which shares its tables
+        found = copy(self)  # it shares the tables
         found.largest = largest
         return found
 
@@ -108,7 +110,7 @@ class Formulas:
         """A column as a formula: its symbol if it has a name, else how it was computed.
 
         Args:
-            deep: whether nodes with names are taken apart too, down to the leaves.
+            deep: whether nodes with names are expanded too, down to the leaves.
         """
         node = self.graph.nodes[column[0]]
         visible = clean(node.name or "").strip()
@@ -117,7 +119,7 @@ class Formulas:
         if depth >= DEEPEST or len(node.args) > self.widest:
             return self.named(column)
         key = column, deep, self.largest
-        if key not in self._terms:  # shared parts would otherwise be gone through again and again
+        if key not in self._terms:  # otherwise shared parts would be visited again and again
             found = self.opened(column, deep=deep, depth=depth)
             fits = found.size <= self.largest and found.symbol is None
             self._terms[key] = found if fits else self.named(column)

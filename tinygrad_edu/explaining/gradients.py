@@ -1,7 +1,7 @@
-"""One gradient in words: the sum over all paths from the result back to a node.
+"""One gradient explained: the sum over all paths from the result back to a node.
 
-`gradient` first computes what there is to say, a `Finding`; that is then written twice, as
-plain data and as sentences, formulas and tables.
+`gradient` first computes the facts, a `Finding`, which are then written twice: as plain data, and
+as sentences, formulas and tables.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .simplifying import simplified
 from .symbols import LARGEST, Term, product
 
 ROWS: Final = 10  # paths of a shape that have a row each
-READ: Final = 50  # paths of a shape that its formula is read from
+READ: Final = 50  # paths of a shape from which its formula is derived
 STEPS: Final = 14  # edges of a path that have a row each
-LONGEST: Final = 360  # characters of a formula; a longer one explains nothing
+LONGEST: Final = 360  # characters of a formula; a longer one doesn't explain anything
 KEPT: Final = 1000  # edges of a path in the data
 
 
@@ -44,11 +44,11 @@ class Shape(NamedTuple):
     """The paths of one shape, or all paths if their shapes are too many.
 
     Attributes:
-        sums: what all of them bring.
-        paths: the biggest of them.
-        labels: what tells these apart.
-        edges: the biggest one edge by edge.
-        zero: the first edge whose factor is 0, if all paths pass one.
+        sums: the sums over all of them.
+        paths: the largest of them.
+        labels: a distinguishing label for each of these.
+        edges: the largest one, edge by edge.
+        zero: the first edge whose factor is 0, if all paths contain one.
         factors: the local derivatives along these paths, as terms; none if they are too many.
         formulas: the product of the factors, also simplified; none if it is too long.
     """
@@ -68,9 +68,9 @@ class Finding(NamedTuple):
     Attributes:
         graph: the snapshot.
         node: the node.
-        sums: what all paths bring.
-        shapes: those that are told in full, the one that brings most first.
-        others: what the paths of each further shape bring; None if the shapes are too many.
+        sums: the sums over all paths.
+        shapes: those that are shown in full, the largest contribution first.
+        others: the sums over the paths of each further shape; None if there are too many shapes.
         cut: the edges where a gradient that would flow to the node is stopped.
     """
 
@@ -82,7 +82,7 @@ class Finding(NamedTuple):
     cut: list[Step]
 
     def names(self) -> Formulas:
-        """Fresh symbols, of which nothing takes those of the two ends."""
+        """Fresh symbols, in which the two ends have the first choice of names."""
         return Formulas(self.graph, (self.graph.root.id, self.node.id))
 
     def ends(self) -> tuple[Math, Math]:
@@ -92,14 +92,14 @@ class Finding(NamedTuple):
 
 
 def gradient(graph: Graph, target: int) -> Explanation:
-    """The derivative of the root of a graph by the node of that id, explained."""
+    """The explanation of the derivative of a graph's root with respect to the node with that id."""
     finding, births = find(graph, target), anomalies.births(graph)
     data = {**as_data(finding), "births": anomalies.as_data(births)}
     return Explanation([*_blocks(finding), *anomalies.blocks(graph, births)], data)
 
 
 def find(graph: Graph, target: int) -> Finding:
-    """What there is to say of the paths from the root of a graph to the node of that id."""
+    """The facts about the paths from a graph's root to the node with that id."""
     paths = Paths(graph, target)
     finding = Finding(graph, graph.nodes[target], paths.sums, [], [], paths.cut())
     if not paths.sums.number or target == graph.root.id:
@@ -140,7 +140,7 @@ def _shape(paths: Paths, sums: Sums, some: list[Path], names: Formulas) -> Shape
 
 
 def _edges(paths: Paths, path: Path, names: Formulas) -> list[Edge]:
-    """A path edge by edge, additions in a row together: their partials are 1."""
+    """A path edge by edge; consecutive additions are merged, because their partials are 1."""
     names = names.shorter(10)
     runs: list[list[Step]] = []
     for step in path.steps:
@@ -151,7 +151,7 @@ def _edges(paths: Paths, path: Path, names: Formulas) -> list[Edge]:
     half = STEPS // 2
     hidden = runs[half:-half] if len(runs) > STEPS else []
     edges: list[Edge] = []
-    called = False  # whether the last edge spoke of this node by its id
+    called = False  # whether the last edge named this node by its id
     for i, run in enumerate(runs):
         if half <= i < half + len(hidden):
             if i == half:
@@ -191,7 +191,7 @@ def _factors(
 
 
 def _labels(paths: Paths, some: list[Path], count: int) -> list[str]:
-    """What tells the paths of one shape apart: the parts of their scopes that differ."""
+    """Labels for the paths of one shape: the parts of their scopes that differ."""
     numbered = [f"#{k}" for k in range(1, len(some) + 1)]
     if len(some) == 1 or len(some[0].steps) > KEPT:
         return numbered
@@ -216,7 +216,7 @@ def _labels(paths: Paths, some: list[Path], count: int) -> list[str]:
 
 
 def as_data(finding: Finding) -> dict[str, Any]:
-    """A finding as dicts and lists of numbers and strings, which JSON can hold."""
+    """A finding as dicts and lists of numbers and strings, which JSON can store."""
     sums, several = finding.sums, finding.others is not None
     return {
         "kind": "gradient",
@@ -254,7 +254,7 @@ def _data_of(path: Path, label: str = "") -> dict[str, Any]:
 
 
 def identity(node: Node) -> dict[str, Any]:
-    """Which node it is, as data."""
+    """The node, as data."""
     return {"id": node.id, "name": node.name, "scope": node.scope, "value": node.data}
 
 
@@ -266,11 +266,11 @@ def _blocks(finding: Finding) -> Iterator[Block]:
     slope = finding.node.adjoint
     yield Title((equal(derivative(loss, name), numeral(slope)),))
     if finding.graph.root is finding.node:
-        yield Prose((name, " is the result itself: where it changes by 1, it changes by 1."))
+        yield Prose((name, " is the result itself, so the derivative is 1."))
     elif not finding.sums.number:
         yield Prose((loss, " does not depend on ", name, ": the derivative is 0."))
     elif not isfinite(slope):
-        yield Prose(("It is no finite number. Where that began is told below.",))
+        yield Prose(("It is not finite. Its origin is shown below.",))
     elif slope == 0.0:
         yield Prose(("A small change of ", name, " does not change ", loss, ", to first order."))
     else:
@@ -278,13 +278,13 @@ def _blocks(finding: Finding) -> Iterator[Block]:
         yield Prose(("If ", name, " grows by a little, ", loss, moves, numeral(abs(slope)),
                      " times as much."))  # fmt: skip
     if finding.shapes:
-        yield Prose((name, " goes into ", loss, f" along {_ways(finding)}"))
+        yield Prose((name, " affects ", loss, f" along {_ways(finding)}"))
         yield from _biggest(finding.shapes[0]) if finding.others is None else _shapes(finding)
     yield from _stops(finding, name)
 
 
 def _ways(finding: Finding) -> str:
-    """How many paths there are, of how many shapes, and what follows from them."""
+    """The number of paths and of their shapes, and how the gradient follows from them."""
     number = finding.sums.number
     paths = plural(number, "path")
     if finding.others is None:
@@ -292,17 +292,17 @@ def _ways(finding: Finding) -> str:
     if number == 1:
         return f"{paths}. The gradient is the product of the local derivatives on it."
     shapes = len(finding.shapes) + len(finding.others)
-    brings = "What a path brings is the product of the local derivatives on it; the gradient is"
+    rule = "Each contributes the product of its local derivatives; the gradient is"
     if shapes == 1:
-        return f"{paths}, all of one shape. {brings} the sum over the paths."
-    return f"{paths} of {shapes:,} shapes. {brings} the sum."
+        return f"{paths}, all of one shape. {rule} the sum over the paths."
+    return f"{paths} of {shapes:,} shapes. {rule} the sum."
 
 
 def _shapes(finding: Finding) -> Iterator[Block]:
     sums, shapes, others = finding.sums, finding.shapes, finding.others or []
     if 0 < sums.live < sums.number:
         dead = counted(sums.number - sums.live)
-        yield Prose((f"{dead} of them bring nothing: they pass a factor 0.",))
+        yield Prose((f"{dead} of them contribute nothing: they contain a factor 0.",))
     left = derivative(*finding.ends())
     for number, shape in enumerate(shapes, 1):
         yield from _in_full(shape, number, len(shapes) + len(others), left)
@@ -312,7 +312,7 @@ def _shapes(finding: Finding) -> Iterator[Block]:
     if others:
         count = min(MANY, sum(other.number for other in others))
         brought.append(numeral(exact_sum([other.total for other in others])))
-        also = f"{plural(len(others), 'more shape')}, with {plural(count, 'path')}, together bring "
+        also = f"{plural(len(others), 'more shape')}, with {plural(count, 'path')}, contribute "
         yield Prose((also, brought[-1], "."))
     terms = [parenthesised(one) if one.text.startswith("-") else one for one in brought]
     added = Math(" + ".join(one.text for one in terms), " + ".join(one.tex for one in terms))
@@ -324,17 +324,17 @@ def _in_full(shape: Shape, number: int, of: int, left: Math) -> Iterator[Block]:
     sums, several = shape.sums, shape.sums.number > 1
     if of > 1:
         share = plural(sums.number, "path")
-        yield Title((f"Shape {number} of {of}: {share}, bringing ", numeral(sums.total)))
-        left = Math("brings", r"\text{brings}")
+        yield Title((f"Shape {number} of {of}: {share}, contributing ", numeral(sums.total)))
+        left = Math("contribution", r"\text{contribution}")
     where = ""
     if several:
         named = shape.labels[0][0] not in "#123456789"
-        where = f", for {shape.labels[0] if named else 'the biggest path'}"
-    meaning = ", and how fast the left changes with the right" if number == 1 else ""
+        where = f", for {shape.labels[0] if named else 'the largest path'}"
+    meaning = " (how fast “of” changes when “by” does)" if number == 1 else ""
     yield Prose((f"Edge by edge{where}{meaning}:",))
     yield _chain(shape)
     if shape.zero is not None:
-        each = "Each of these paths passes a factor 0. " if several else ""
+        each = "Each of these paths contains a factor 0. " if several else ""
         known = shape.zero.local == Math("0", "0")
         why = () if known else (", ", shape.zero.local, ",")
         yield Prose((f"{each}Nothing flows through ", shape.zero.of, ": its local derivative",
@@ -345,14 +345,14 @@ def _in_full(shape: Shape, number: int, of: int, left: Math) -> Iterator[Block]:
         sides = [*shape.formulas, *(() if several else _numbers(shape))]
         yield Formula(((left, *(side for side, _ in groupby(sides))),))
         if sums.number > len(shape.paths):
-            yield Prose((f"That is the formula of the {len(shape.paths)} biggest; the others go "
-                         "through the same operations.",))  # fmt: skip
+            yield Prose((f"That is the formula of the {len(shape.paths)} largest; the others pass "
+"through the same operations.",))  # fmt: skip
     if several:
         yield _rows(shape)
 
 
 def _numbers(shape: Shape) -> Iterator[Math]:
-    """The formula of a single path with numbers for its symbols, and what comes out."""
+    """The formula of a single path with numbers for its symbols, and the result."""
     if max(factor.size for factor in shape.factors) > 1:
         yield product(shape.factors, numbers=True)
     yield product([Term.number(factor.values[0]) for factor in shape.factors])
@@ -360,14 +360,14 @@ def _numbers(shape: Shape) -> Iterator[Math]:
 
 
 def _chain(shape: Shape) -> Table:
-    """The biggest path edge by edge."""
+    """The largest path, edge by edge."""
     rows = tuple((edge.of, edge.by, edge.local, numeral(edge.number)) for edge in shape.edges)
     foot = ("product", "", "", numeral(shape.paths[0].product))
     return Table("lllr", ("of", "by", "local derivative", "number"), rows, (foot,))
 
 
 def _rows(shape: Shape) -> Table:
-    """A row for each of the biggest paths of a shape, and what the others bring."""
+    """A row for each of the largest paths of a shape, and one for the sum of the others."""
     heads = [product([factor]) for factor in shape.factors]
     cells = [[numeral(x) for x in factor.values[:ROWS]] for factor in shape.factors]
     width = sum(
@@ -381,24 +381,24 @@ def _rows(shape: Shape) -> Table:
         for k, (path, label) in enumerate(zip(shape.paths[:ROWS], shape.labels))
     ]
     feet = _feet(shape.sums, shape.paths[:ROWS], [""] * len(heads))
-    head = ("i", *heads, "product" if heads else "brings")
+    head = ("i", *heads, "product")
     return Table("l" + "r" * (len(heads) + 1), head, tuple(rows), feet)
 
 
 def _biggest(shape: Shape) -> Iterator[Block]:
-    """The biggest of all paths, where shapes are too many."""
-    yield Prose(("The biggest path, edge by edge:",))
+    """The largest of all paths, if there are too many shapes."""
+    yield Prose(("The largest path, edge by edge:",))
     yield _chain(shape)
-    yield Prose(("The paths that bring most:",))
+    yield Prose(("The paths that contribute most:",))
     rows = tuple(
         (str(k), str(len(path.steps)), numeral(path.product))
         for k, path in enumerate(shape.paths, 1)
     )
-    yield Table("lrr", ("", "edges", "brings"), rows, _feet(shape.sums, shape.paths, [""]))
+    yield Table("lrr", ("", "edges", "product"), rows, _feet(shape.sums, shape.paths, [""]))
 
 
 def _feet(sums: Sums, shown: list[Path], blank: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:
-    """What the paths bring that have no row, and all of them together."""
+    """The sum over the paths that have no row, and the sum over all paths."""
     whole: tuple[Piece, ...] = ("sum", *blank, numeral(sums.total))
     left = sums.number if sums.number >= MANY else sums.number - len(shown)
     if not left:
@@ -408,7 +408,7 @@ def _feet(sums: Sums, shown: list[Path], blank: Sequence[Piece]) -> tuple[tuple[
 
 
 def _stops(finding: Finding, name: Math) -> Iterator[Block]:
-    """Where a gradient that would flow to the node is stopped."""
+    """The edges at which a gradient that would flow to the node is stopped."""
     cut, nodes = finding.cut, finding.graph.nodes
     if not cut:
         return
@@ -428,7 +428,7 @@ def _stops(finding: Finding, name: Math) -> Iterator[Block]:
 
 
 def definition(names: Formulas, node: Node, *, called: bool = False) -> Math:
-    """A node and how it was computed: ŷ = w·x + b. Without a name only how, or by its id."""
+    """A node and its formula: ŷ = w·x + b. If it has no name, only the formula, or with its id."""
     formula = names.opened((node.id,)).math()
     return equal(names.symbol((node.id,)), formula) if node.name or called else formula
 

@@ -1,4 +1,4 @@
-"""A result in words: each operation in order, with names and with numbers."""
+"""A result explained: each operation in order, with names and with numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .notation import Math, numeral
 
 LINES: Final = 40  # operations that have a line each
 ROWS: Final = 10  # samples that have a row each
-GIVEN: Final = 12  # leaves that are told at the beginning
+GIVEN: Final = 12  # leaves that are listed at the beginning
 LARGEST: Final = 9  # operations in one line
 
 
@@ -28,7 +28,7 @@ def story(graph: Graph) -> Explanation:
 class _Story:
     """The parts of one explanation.
 
-    What several samples repeat is told once, for the first of them, and as a table for all.
+    Steps that several samples share are shown once, for the first sample, and as a table for all.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -63,7 +63,7 @@ class _Story:
         return Explanation([*blocks, *anomalies.blocks(self.graph, births)], data)
 
     def _given(self) -> list[Block]:
-        """The leaves that are not of one sample."""
+        """The leaves that do not belong to a single sample."""
         used = {arg for node in self.graph.nodes for arg in node.args}
         leaves = [
             node
@@ -114,7 +114,7 @@ class _Story:
         heads = {k: self.formulas.symbol((first[k].id,)) for k in places}
         cells = {k: [numeral(members[s][k].data) for s in scopes[:ROWS]] for k in places}
         wide = max(columns(short(s, 24)) for s in scopes[:ROWS]) + 4
-        while places:  # the first ones are the least interesting
+        while places:  # drop the first ones, which are the least interesting
             width = sum(
                 2 + max(columns(cell.text) for cell in (heads[k], *cells[k])) for k in places
             )
@@ -154,8 +154,8 @@ def top(node: Node) -> str:
 def _with_lines(graph: Graph) -> set[int]:
     """The ids of those operations that have a line of their own.
 
-    They have a name, are used more than once or in another scope, or else the line that uses
-    them would become too long.
+    They have a name, or are used more than once or in another scope, or the line that uses them
+    would otherwise become too long.
     """
     uses = [0] * len(graph.nodes)
     size = [0] * len(graph.nodes)
@@ -186,7 +186,7 @@ def _members(graph: Graph, scopes: list[str]) -> dict[str, list[Node]]:
 
 
 def _alike(graph: Graph) -> dict[str, list[str]]:
-    """Outermost scopes in which the same was computed, by the first of them."""
+    """Outermost scopes with the same computation, by the first of them."""
     inside: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for node in graph.nodes:
         if top(node):

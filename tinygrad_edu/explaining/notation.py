@@ -1,7 +1,7 @@
-"""Names and numbers as an explanation writes them: in a terminal, in LaTeX and in Markdown.
+"""Names and numbers of explanations: in a terminal, in LaTeX and in Markdown.
 
-A name may be any text. What leaves here is safe where it goes: no name ends a formula, opens
-a tag or moves the cursor.
+A name may be any string. The results are safe in their output: no name can end a formula, open a
+tag or move the cursor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def equal(left: Math, right: Math) -> Math:
 
 
 def derivative(y: Math, x: Math) -> Math:
-    """∂y/∂x as it is written.
+    """∂y/∂x.
 
     >>> derivative(Math("L", "L"), Math("w", "w")).text
     '∂L/∂w'
@@ -84,7 +84,7 @@ _WORD: Final = re.compile(r"([A-Za-z]+)_?([0-9₀-₉]*)")
 
 
 def tex_name(name: str) -> str:
-    """A name in TeX's mathematics: letters as such, words upright, digits at the end below.
+    """A name in TeX's mathematics: letters as they are, words upright, final digits as subscripts.
 
     >>> print(tex_name("w₁"), tex_name("ŷ"), tex_name("θ_2"), tex_name("loss"), tex_name("50%"))
     w_{1} \\hat{y} \\theta_{2} \\mathrm{loss} \\mathrm{50\\%}
@@ -122,8 +122,8 @@ def _greek(letter: str) -> str:
     return f"\\{command.capitalize()}" if command in _CAPITALS else ""
 
 
-# Signs that TeX reads, by what writes them in mathematics. The braces keep HTML from seeing a
-# tag or an entity where the formula stands in a page.
+# TeX's special characters, with the commands that print them in mathematics. The braces keep HTML
+# from reading a tag or an entity if the formula is in a page.
 _IN_MATH: Final = {
     "\\": r"\backslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&{}", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\wedge{}", "~": r"\sim{}", " ": r"\ ", "<": "{<}", ">": "{>}",
@@ -152,7 +152,7 @@ _IN_TEX: Final = {
 
 
 def in_tex(text: str) -> str:
-    """Text for a paragraph of LaTeX.
+    """A string for a paragraph of LaTeX.
 
     >>> print(in_tex("50% of {a_b}"))
     50\\% of \\{a\\_b\\}
@@ -173,7 +173,7 @@ def _tex_letter(char: str) -> str:
 
 
 def in_markdown(text: str) -> str:
-    """Text for a paragraph or a table of Markdown.
+    """A string for a paragraph or a table of Markdown.
 
     >>> print(in_markdown("<b> *x* $1"))
     &lt;b&gt; \\*x\\* &#36;1

@@ -1,10 +1,9 @@
-"""All paths from a result back to one node: counted, summed, and the biggest of them found.
+"""All paths from a result back to one node: their number, their sum, and the largest of them.
 
-A path is a chain of edges from the root to the node; what it brings is the product of the
-local derivatives along it, and the node's adjoint is the sum over its paths. There may be
-10¹² of them, so nothing here goes through them one by one: how many lead on from a node, what
-they bring together, and the biggest of them follow from those of its arguments (dynamic
-programming). Everything is read from one snapshot.
+A path is a chain of edges from the root to the node. It contributes the product of the local
+derivatives along it, and the node's adjoint is the sum over its paths. There may be 10¹² of them,
+so they are not visited one by one: the number, the sum and the largest of the paths from a node
+follow from those of its arguments (dynamic programming). Everything is read from one snapshot.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from typing import Any, Final, NamedTuple
 from ..snapshots import Graph
 from ..strings import MANY, pattern
 
-PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are 1, whatever comes
+PASSING: Final = frozenset({"identity", "add", "sum"})  # their partials are always 1
 
 Letter = tuple[int, int]
-Place = tuple[int, int]  # on the way along a shape: how many letters are read, and the node
+Place = tuple[int, int]  # a position along a shape: the number of letters read, and the node
 
 
 class Step(NamedTuple):
@@ -40,13 +39,13 @@ class Path(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What some paths bring together.
+    """The sums over some paths.
 
     Attributes:
-        number: how many there are; `MANY` stands for so many or more.
+        number: how many there are; `MANY` means that many or more.
         total: the sum of their products.
         size: the sum of the magnitudes of their products.
-        live: how many of them pass no factor 0.
+        live: how many of them contain no factor 0.
     """
 
     number: int
@@ -55,7 +54,7 @@ class Sums(NamedTuple):
     live: int
 
     def plus(self, other: Sums, local: float) -> Sums:
-        """With those paths added that go on from others along an edge."""
+        """The sums with the paths added that extend others by an edge."""
         return Sums(
             min(self.number + other.number, MANY),
             self.total + local * other.total,
@@ -69,7 +68,7 @@ ONE: Final = Sums(1, 1.0, 1.0, 1)
 
 
 class Group(NamedTuple):
-    """Paths of one shape, the biggest of them one by one."""
+    """The paths of one shape, with the largest of them listed."""
 
     sums: Sums
     paths: list[Path]
@@ -100,7 +99,7 @@ class Paths:
         self.sums = self._from.get(graph.root.id, NONE)
 
     def _lead(self) -> None:
-        """Find what leads to the target: the edges, and the sums over the paths from there."""
+        """Find the edges that lead to the target, and the sums over the paths from there."""
         for node in self.graph.nodes[self.target + 1 :]:
             steps, sums = [], NONE
             for position, (arg, local) in enumerate(zip(node.args, node.partials)):
@@ -117,8 +116,8 @@ class Paths:
     def cut(self) -> list[Step]:
         """The edges where a gradient that would flow to the target stops, newest first.
 
-        They lie on paths that the derivative does not follow, as through `stop_gradient`.
-        Their local derivative is given as 0.
+        They are on paths that the derivative does not follow, as through `stop_gradient`. Their
+        local derivative is 0.
         """
         nodes = self.graph.nodes
         leading = {self.target}
@@ -139,7 +138,7 @@ class Paths:
 
     @cached_property
     def classes(self) -> list[int]:
-        """For each node a number, the same for expressions that differ only in their leaves:
+        """A number for each node, equal for expressions that differ only in their leaves:
         in their numbers and scopes, and in the digits of their names."""
         numbers: dict[tuple[Any, ...], int] = {}
         classes: list[int] = []
@@ -150,28 +149,28 @@ class Paths:
         return classes
 
     def letter(self, step: Step) -> Letter:
-        """What a step contributes to the shape of its path.
+        """The contribution of a step to the shape of its path.
 
-        It tells the expression it goes through and the place in it, so that paths of one
+        It identifies the expression and the position in it, so that paths of one
         shape have one formula. Additions, whose partials are 1, contribute nothing: the
         samples in ((a + b) + c) are of one shape.
         """
         return self.classes[step.node], step.position
 
     def passing(self, id: int) -> bool:
-        """Whether a node is an addition, or the like."""
+        """Whether a node is an addition or the like."""
         op = self.graph.nodes[id].op
         return op is not None and op.name in PASSING
 
     def groups(self, rows: int, work: int = 100_000) -> list[Group] | None:
-        """The paths by shape, what brings most first; None if the shapes are too many.
+        """The paths by shape, the largest contribution first; None if there are too many shapes.
 
-        All paths of a shape are followed together, as sums at each node they are at. That
-        costs the same for seven samples as for 10¹² paths through equal layers.
+        All paths of a shape are followed together, as sums at each node that they reach, at the
+        same cost for seven samples as for 10¹² paths through equal layers.
 
         Args:
-            rows: how many paths of each group to tell one by one.
-            work: how many edges to look at, beside a few times those of the graph.
+            rows: the number of paths of each shape to list.
+            work: the number of edges to visit, besides a few times those of the graph.
         """
         left = work + 2 * len(self._from)
         root = self.graph.root.id
@@ -182,7 +181,7 @@ class Paths:
             further: dict[Letter, dict[int, Sums]] = {}
             waiting = [-id for id in at]
             waiting.sort()
-            while waiting:  # newest first: all that passes through a node has arrived there
+            while waiting:  # newest first: every path through a node has arrived there
                 id = -heappop(waiting)
                 if id == self.target:
                     found.append((at[id], word))
@@ -204,7 +203,7 @@ class Paths:
         ]
 
     def multiplying(self, path: Path) -> list[Step]:
-        """The steps of a path but for additions: those that its shape consists of."""
+        """The steps of a path without additions, which make up its shape."""
         return [step for step in path.steps if not self.passing(step.node)]
 
     # ── The biggest ───────────────────────────────────────────────────────────────────────
@@ -212,14 +211,14 @@ class Paths:
     def biggest(self, count: int, word: list[Letter] | None = None) -> list[Path]:
         """The paths of largest magnitude, largest first; only those of one shape if given.
 
-        Best-first search. What the best way on from each place brings is known before, so the
-        search never turns into a dead end. A nan counts as larger than anything.
+        Best-first search. The best continuation from each place is computed first, so the search
+        never enters a dead end. A nan counts as larger than any number.
         """
         if not self.sums.number:
             return []
         goal = (len(word or ()), self.target)
         onward = self._onward(word)
-        best = {goal: 1.0}  # the largest magnitude of a path on to the goal, from each place
+        best = {goal: 1.0}  # the largest magnitude of a path to the goal, from each place
         for place in sorted(onward, key=lambda place: (place[1], -place[0])):  # arguments first
             ways = [_magnitude(s.local * best[to]) for s, to in onward[place] if to in best]
             if ways and place != goal:
@@ -227,7 +226,7 @@ class Paths:
         return _search(count, (0, self.graph.root.id), goal, onward, best)
 
     def _onward(self, word: list[Letter] | None) -> dict[Place, list[tuple[Step, Place]]]:
-        """Where paths of a shape pass, or all paths, and the edges between these places."""
+        """The places on paths of a shape, or on all paths, and the edges between them."""
         onward: dict[Place, list[tuple[Step, Place]]] = {}
         todo = [(0, self.graph.root.id)]
         while todo:
@@ -245,7 +244,7 @@ class Paths:
         return onward
 
 
-SHOWN: Final = 5  # groups that are told in full
+SHOWN: Final = 5  # shapes that are shown in full
 
 
 def _magnitude(x: float) -> float:
@@ -268,9 +267,9 @@ def _search(
     onward: dict[Place, list[tuple[Step, Place]]],
     best: dict[Place, float],
 ) -> list[Path]:
-    """The ``count`` best paths from start to goal; ``best`` bounds what is still to come."""
+    """The ``count`` best paths from start to goal; ``best`` bounds the rest of each path."""
     found: list[Path] = []
-    tick = 0  # of equal ones the newest goes on, which is deepest
+    tick = 0  # among equals the newest is continued, which is the deepest
     heap: list[Any] = [(-best[start], tick, start, 1.0, None)]
     while heap and len(found) < count:
         _, _, place, product, trail = heappop(heap)

@@ -1,8 +1,7 @@
 """Formulas simplified by sympy, for display only.
 
-Terms become sympy's expressions node by node, so no text is ever evaluated, and come back the
-same way. What comes back is held against the numbers of what went in; a formula that does not
-give them is not shown.
+Terms are converted to sympy's expressions and back node by node, so no string is ever evaluated.
+The result is checked against the numbers of the original formula; if they differ, it is not shown.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from ..core.table import BUILT_IN, TABLE
 from .notation import Math
 from .symbols import Term, close
 
-LARGEST: Final = 80  # operations of a formula that is worth simplifying, and quick to
+LARGEST: Final = 80  # operations in a formula; a larger one takes too long to simplify
 
 # To sympy, every other row is its function of that name, or one of which it knows nothing.
 _ARITHMETIC: Final[dict[str, Callable[..., Any]]] = {
@@ -35,7 +34,7 @@ _ARITHMETIC: Final[dict[str, Callable[..., Any]]] = {
 
 
 def simplified(term: Term) -> Term | None:
-    """A shorter formula for the same numbers; None if there is none, or no sympy.
+    """A shorter formula for the same numbers; None if there is none or sympy is not installed.
 
     >>> x = Term.named(Math("x", "x"), 3.0)
     >>> simplified(x * 2.0 + x * 3.0).math().text
@@ -51,7 +50,9 @@ def simplified(term: Term) -> Term | None:
     back = _Back(sympy, {symbol: known for known, symbol in symbols.items()}, term)
     try:
         found = back.term(shortest)
-    except NotImplementedError:  # it answered with something that is no row, like a case or zoo
+    except (
+        NotImplementedError
+    ):  # the result contains something that is not a row, such as cases or zoo
         return None
     size = max(map(abs, term.values))
     agrees = all(
@@ -62,7 +63,7 @@ def simplified(term: Term) -> Term | None:
 
 def _to_sympy(term: Term, sympy: Any, symbols: dict[Math, Any]) -> Any:
     if term.symbol is not None:
-        # Numbered by appearance, so that what sympy sorts by name keeps its order.
+        # Numbered by appearance, so that sympy, which sorts by name, keeps the order.
         return symbols.setdefault(term.symbol, sympy.Symbol(f"s{len(symbols):03}", real=True))
     if term.op is None:
         x = term.values[0]
@@ -79,7 +80,7 @@ def _to_sympy(term: Term, sympy: Any, symbols: dict[Math, Any]) -> Any:
 
 
 class _Back:
-    """The way from sympy's expressions back to Terms."""
+    """The conversion from sympy's expressions back to Terms."""
 
     def __init__(self, sympy: Any, symbols: dict[Any, Math], like: Term) -> None:
         self.sympy = sympy
@@ -122,7 +123,7 @@ class _Back:
         return total
 
     def _quotient(self, e: Any) -> Term:
-        """A product, as a fraction if some of its factors stand below the line."""
+        """A product, as a fraction if some of its factors are in the denominator."""
         number, rest = e.as_coeff_Mul(rational=True)
         above, below = self.sympy.fraction(rest)
         top = self._product(abs(number.p), above)
@@ -148,5 +149,5 @@ def parts(term: Term) -> list[Term]:
 
 
 def _symbols_of(term: Term) -> list[tuple[Math, tuple[float, ...]]]:
-    """Every symbol in a term, with what it stands for."""
+    """Every symbol in a term, with its meaning."""
     return [(each.symbol, each.values) for each in parts(term) if each.symbol is not None]

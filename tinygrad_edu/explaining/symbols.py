@@ -1,10 +1,9 @@
-"""Terms: numbers that know their formula. Rows of the table applied to them give formulas.
+"""Terms: numbers with their formula. Rows of the table applied to Terms give formulas.
 
-A Term is one more number type with an `interpret` method. A row's partials, traced with Terms,
-are its derivative as a formula; printed, it is text for a terminal or LaTeX from the rows' own
-templates. A Term also carries its numbers, one for each of several corresponding places (the
-samples of a batch), so that branches are taken as the numbers take them, and a formula can be
-held against the numbers that it stands for.
+A Term is a number type with an `interpret` method. A row's partials, traced with Terms, are its
+derivative as a formula, which is printed for a terminal or as LaTeX by the rows' own templates. A
+Term also has its numbers, one for each of several corresponding places (the samples of a batch), so
+that they decide branches, and a formula can be checked against the numbers that it represents.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ..core.table import Op, number
 from .notation import Math, numeral, tex_name
 from .rendering import BRACKETS, Leaves, latex, on_line, rendered
 
-LARGEST: Final = 200  # operations in one formula; what is larger is shown as dots
+LARGEST: Final = 200  # operations in one formula; a larger one is shown as dots
 DOTS: Final = Math("⋯", r"\cdots")
 
 _Operator = Callable[["Term", Any], "Term"]
@@ -32,7 +31,7 @@ def _operator(op: Op) -> tuple[_Operator, _Operator]:
 
 
 def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Term, Any], bool]:
-    """A comparison of the numbers, which must come out the same at every place."""
+    """A comparison of the numbers, which must give the same result at every place."""
 
     def answer(x: Term, y: Any) -> bool:
         others = y.values if isinstance(y, Term) else (y,) * len(x.values)
@@ -49,10 +48,10 @@ class Term:
 
     Attributes:
         op: the row that it applies, None for a symbol or a number.
-        args: what the row is applied to.
-        symbol: how a symbol is written, None for a number.
-        values: its numbers, one for each place that the formula holds at.
-        size: how many operations it has, every repetition counted.
+        args: the arguments of the row.
+        symbol: the spelling of a symbol, None for a number.
+        values: its numbers, one for each place that the formula describes.
+        size: the number of operations, with repetitions.
 
     >>> x = Term.named(Math("x", "x"), 3.0)
     >>> y = ops.exp(2.0 * x) + 1.0 * x
@@ -85,7 +84,7 @@ class Term:
 
     @classmethod
     def named(cls, symbol: Math, *values: float) -> Term:
-        """A symbol that stands for these numbers."""
+        """A symbol for these numbers."""
         return cls(None, (), values, symbol)
 
     @classmethod
@@ -95,12 +94,12 @@ class Term:
 
     @property
     def known(self) -> float | None:
-        """The number, of a plain one."""
+        """The number of a term that is a plain number."""
         return self.values[0] if self.op is None and self.symbol is None else None
 
     @staticmethod
     def interpret(op: Op, args: Sequence[Any]) -> Term:
-        """What a row makes of Terms: a formula, without 1·x, x + 0 and their like."""
+        """A row applied to Terms: a formula, without 1·x, x + 0 and the like."""
         places = max(len(arg.values) for arg in args if isinstance(arg, Term))
         terms = tuple(
             arg if isinstance(arg, Term) else Term.number(number(arg), places) for arg in args
@@ -110,10 +109,10 @@ class Term:
         return Term(op, terms, values) if simpler is None else simpler
 
     def math(self, among: Mapping[int, Math] | None = None, *, numbers: bool = False) -> Math:
-        """The formula as it is written.
+        """The printed formula.
 
         Args:
-            among: how to write some of the terms, by their `id`: those that have names.
+            among: the spelling of terms that have names, by their `id`.
             numbers: whether symbols are replaced by their first number.
         """
         return _held(self, 0, among or {}, numbers)
@@ -130,7 +129,7 @@ class Term:
     def __abs__(self) -> Term:
         return ops.abs(self)
 
-    # A user's rule may ask which of two numbers is larger.
+    # A user-defined rule may compare two numbers.
     __lt__ = _comparison(operator.lt)
     __le__ = _comparison(operator.le)
     __gt__ = _comparison(operator.gt)
@@ -210,7 +209,7 @@ def _held(term: Term, needs: int, among: Mapping[int, Math], numbers: bool) -> M
 
 
 def product(factors: Sequence[Term], *, numbers: bool = False) -> Math:
-    """Factors side by side, as they follow on a path.
+    """Factors side by side, in the order of a path.
 
     >>> product([Term.number(-2.0), Term.named(Math("x", "x"), 3.0)]).text
     '(-2) · x'
@@ -226,11 +225,11 @@ def partial(op: Op, i: int, out: Term, args: Sequence[Term], locals: Sequence[fl
 
     Args:
         op: the row.
-        i: by which argument.
+        i: the position of the argument.
         out: its result, as a term.
         args: its arguments.
-        locals: the partial as numbers, one for each place. A formula that does not give them
-            (a user's rule may look at numbers on its own) is not shown: a symbol stands there.
+        locals: the partial as numbers, one for each place. If the formula gives other numbers (a
+            user-defined rule may depend on numbers), a symbol is shown instead.
 
     >>> x = Term.named(Math("x", "x"), 3.0)
     >>> partial(ops.square, 0, ops.square(x), [x], [6.0]).math().text
@@ -244,7 +243,7 @@ def partial(op: Op, i: int, out: Term, args: Sequence[Term], locals: Sequence[fl
                 traced = Term.number(number(traced), len(locals))
             if all(map(close, traced.values, locals)):
                 return traced
-        except (TypeError, AttributeError):  # the rule is for floats only
+        except (TypeError, AttributeError):  # the rule only accepts floats
             pass
     if len(set(locals)) == 1:
         return Term.number(locals[0], len(locals))
@@ -257,7 +256,7 @@ def partial(op: Op, i: int, out: Term, args: Sequence[Term], locals: Sequence[fl
 
 
 def close(x: float, y: float, tolerance: float = 1e-9) -> bool:
-    """Whether two numbers agree, as far as two ways of computing them can.
+    """Whether two numbers agree, up to the rounding of two ways of computing them.
 
     >>> close(1.0, 1.0 + 1e-12), close(float("nan"), float("nan")), close(1.0, 1.1)
     (True, True, False)

@@ -1,7 +1,6 @@
-"""One step of an optimiser in words: the rule as a formula, with symbols and with numbers.
+"""One step of an optimiser explained: the rule as a formula, with symbols and with numbers.
 
-Nothing here knows the rules: an optimiser's own `update` is run on Terms, so a rule of a user's
-is explained like any other.
+An optimiser's own `update` is run on Terms, so a user-defined rule is explained like any other.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from .notation import Math, derivative, equal, numeral, tex_name
 from .simplifying import parts
 from .symbols import Term, close
 
-# How the settings of rules are written in papers.
+# The symbols of settings in papers.
 _GREEK: Final = {
     "momentum": "μ", "beta_1": "β₁", "beta_2": "β₂", "beta": "β", "epsilon": "ε", "rho": "ρ",
     "weight_decay": "λ", "l1_regularization_strength": "l₁", "l2_regularization_strength": "l₂",
@@ -27,9 +26,9 @@ _GREEK: Final = {
 
 
 def update(optimizer: Any, w: Value) -> Explanation:
-    """What the next step of an optimiser does to one parameter, explained."""
+    """The explanation of an optimiser's next step for one parameter."""
     if not isinstance(w, Value):
-        raise BadArgument(f"An update is that of a Value. Received: {w!r}.")
+        raise BadArgument(f"w must be a Value. Received: {w!r}.")
     if not hasattr(optimizer, "update_of"):
         raise BadArgument(
             f"An optimizer is needed, such as nn.SGD(parameters). Received: {optimizer!r}."
@@ -87,12 +86,12 @@ def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> dict[str, T
     old = {key: Term.named(_at(key, "ₜ₋₁", "t-1"), x) for key, x in memory.items()}
     rule = copy(optimizer)
     for key, x in settings.items():
-        if type(x) is float and x != 0.0:  # past the rule's own checks, which want floats
+        if type(x) is float and x != 0.0:  # bypasses the rule's own checks, which require floats
             object.__setattr__(rule, key, _symbol(_GREEK.get(key, key), x))
     try:
         g = _symbol("g", numbers.clipped)
         after, kept = rule.update(Term.named(decayed, numbers.decayed), g, rate, t, old)
-    except Exception:  # a user's rule may do anything that only floats can
+    except Exception:  # a user-defined rule may only work with floats
         return None
     terms = {
         key: term if isinstance(term, Term) else Term.number(term)
@@ -100,7 +99,7 @@ def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> dict[str, T
     }
     wanted = {**numbers.memory, "after": numbers.after}
     if not all(close(term.values[0], wanted[key]) for key, term in terms.items()):
-        return None  # it looked at numbers in a way that a formula can't show
+        return None  # it used numbers in a way that a formula can't show
     return terms
 
 
