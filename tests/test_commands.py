@@ -574,7 +574,7 @@ def test_a_row_of_another_width_does_not_hide_the_delimiter():
         (["train", "houses.csv", "--missing", "ignore"], 2, "invalid choice"),
         (["train", "houses.csv", "--features", "price"], 1, "'price' is the target"),
         (["train", "houses.csv", "--target", "prize"], 1, "Did you mean 'price'?"),
-        (["train", "no.csv"], 1, "no.csv can't be read: No such file"),
+        (["train", "no.csv"], 1, "'no.csv' can't be read: No such file"),
         (["train", "."], 1, "can't be read"),
         (["train", "houses.csv", "--model", "no/m.json"], 1, "does not exist"),
         (["train", "houses.csv", "--validation-split", "0.99"], 1, "another fraction"),
@@ -597,7 +597,7 @@ def test_predictions_are_written_whole_or_not_at_all(run, monkeypatch):
     Path("p.csv").write_text("older")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
     code, _, wrong = run("predict", "m.json", "houses.csv", "--output", "p.csv")
-    assert (code, "p.csv can't be written: full" in wrong) == (1, True)
+    assert (code, "'p.csv' can't be written: full" in wrong) == (1, True)
     assert Path("p.csv").read_text() == "older"
     assert here() == ["houses.csv", "m.json", "p.csv"]
 

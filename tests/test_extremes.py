@@ -217,9 +217,9 @@ def test_a_graph_is_shown_whatever_its_numbers(a, b, tmp_path):
     assert tg.draw(loss).source
     for explanation in (tg.explain(loss, w), tg.explain(loss), tg.compare(loss, w)):
         assert str(explanation)
-        assert explanation.latex
-        assert explanation.markdown
-        assert explanation.data
+        assert explanation.latex()
+        assert explanation.markdown()
+        assert explanation.data()
     optimizer = nn.SGD([w], 0.1)
     loss.backward()
     str(tg.explain_update(optimizer, w))

@@ -206,7 +206,7 @@ def test_pictures_that_cannot_be() -> None:
         plot_model(model, None, show_shape=True)
     with pytest.raises(BadArgument, match=r"\.png"):
         plot_model(model, "model.docx")
-    with pytest.raises(DrawingError, match="no such folder"):
+    with pytest.raises(DrawingError, match="Make its folder first"):
         plot_model(model, "no/such/folder.dot")
 
 

@@ -48,7 +48,7 @@ CORE = (
 )
 PURE = ("errors", "blocks", "trees", "core", "fast", "matrices", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
-NEIGHBOURS = {("fast", "snapshots")}
+NEIGHBOURS = {("fast", "snapshots"), ("errors", "strings")}
 
 
 def room(path: Path) -> str:

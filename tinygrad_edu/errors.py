@@ -1,17 +1,27 @@
 """Every error of tinygrad_edu: what happened, what was received, what to do.
 
-The bottom floor: it imports nothing of the package, so every room can raise these.
+The bottom floor: it imports only `strings`, so every room can raise these.
 Each class is also the built-in error a caller would expect, so ``except TypeError`` works.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
+
+from .strings import legible
+
+LONGEST: Final = 1800  # characters of a message
 
 
 class TinygradError(Exception):
     """The parent of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message as a terminal may show it, with the middle left out if it is very long."""
+        text = legible(super().__str__())
+        half = LONGEST // 2
+        return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 class NotANumber(TinygradError, TypeError):
@@ -59,6 +69,14 @@ class SavedModelError(TinygradError, ValueError):
     """A model could not be saved as data, or a file is not a valid saved model."""
 
 
+class FileError(TinygradError, OSError):
+    """A file could not be read or written; ``reason`` says why, and what to do."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class GradientMismatch(TinygradError, AssertionError):
     """`check_grads` found two derivatives that disagree."""
 
@@ -101,6 +119,6 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> NameUnknown:
     import difflib  # only for an error: the import takes a few milliseconds
 
     known = sorted(known)
-    near = difflib.get_close_matches(str(name), known, n=1)
+    near = difflib.get_close_matches(str(name)[:200], known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return NameUnknown(f"Unknown {kind}. Received: {name!r}.{hint} Known: {', '.join(known)}.")

@@ -8,9 +8,12 @@ from unicodedata import combining, east_asian_width
 
 MANY: Final = 10**1000  # counts stop here: nobody reads more digits, and they need memory
 
-# Characters that terminals, XML and formulas can't show. Line ends and tabs become blanks.
+# Characters that terminals, XML and formulas can't show: controls, lone surrogates, and what is
+# invisible or turns the direction of writing. Line ends and tabs become blanks.
 _UNFIT: Final = {
     **dict.fromkeys([*range(32), *range(127, 160), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]),
+    **dict.fromkeys([0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF, *range(0xFFF9, 0xFFFC)]),
+    **dict.fromkeys([*range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xE0000, 0xE0080)]),
     **dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " "),
 }
 SUBSCRIPTS: Final = "₀₁₂₃₄₅₆₇₈₉"
@@ -19,12 +22,23 @@ _ABOVE: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def clean(text: str) -> str:
-    """A string without control characters and lone surrogates.
+    """A string without control characters, lone surrogates and invisible characters, in one line.
 
-    >>> clean("a\\x00b\\ud800\\nc")
-    'ab c'
+    >>> clean("a\\x00b\\ud800\\nc\\u202ed")
+    'ab cd'
     """
     return text.translate(_UNFIT)
+
+
+def legible(text: str) -> str:
+    """A text of several lines without anything that a terminal would obey: each line cleaned.
+
+    Everything that is printed, and every error, goes through here.
+
+    >>> legible("one\\x1b[2J\\ntwo")
+    'one[2J\\ntwo'
+    """
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def short(text: str, width: int = 24) -> str:

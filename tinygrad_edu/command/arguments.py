@@ -222,7 +222,8 @@ def names(text: str) -> list[str]:
     >>> names('flats,"size, in m²"')
     ['flats', 'size, in m²']
     """
-    columns = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    fields = next(csv.reader(text.splitlines(), skipinitialspace=True), [])
+    columns = [name.strip() for name in fields]
     if not columns or not all(columns) or len(set(columns)) < len(columns):
         raise ArgumentTypeError(f"different names such as a,b are needed. Received: {text!r}.")
     return columns

@@ -23,7 +23,7 @@ from ..core.ops import sum as total
 from ..core.value import Value
 from ..errors import TinygradError
 from ..matrices import hessian
-from ..strings import as_subscript
+from ..strings import as_subscript, legible
 from .arguments import add_commands
 from .commands import run
 
@@ -206,8 +206,15 @@ def demo(
     show("Open it in a browser; it needs no network. Move w, b and α, and watch.")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages, which quote foreign text, are safe to print."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(legible(message), file)
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="tinygrad-edu",
         description="Train one neuron on the post's seven houses, and draw its graph.\n"
         "Or, with a command, work on your own table.",

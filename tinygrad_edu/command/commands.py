@@ -24,7 +24,7 @@ from ..core.value import Value
 from ..errors import BadArgument, TinygradError
 from ..nn.neurons import subscript
 from ..nn.optimizers import OPTIMIZERS
-from ..strings import plural
+from ..strings import legible, plural
 from . import tables
 
 if TYPE_CHECKING:  # keras is imported by the command that needs it
@@ -506,7 +506,7 @@ def predict(options: Options, say: Say) -> Answer:
     elif not options.json:
         if isinstance(sys.stdout, io.TextIOWrapper):  # as in a file: UTF-8, and every character
             sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="")
-        sys.stdout.write(text)
+        sys.stdout.write(legible(text) if sys.stdout.isatty() else text)
     return {
         "table": str(options.table), "rows": len(data.rows), "features": features,
         "predictions": more, "output": options.output and str(options.output),
@@ -575,7 +575,7 @@ def run(options: Options) -> None:
 
     def say(text: str) -> None:
         if not (options.quiet or options.json):
-            print(text, file=stream, flush=True)
+            print(legible(text), file=stream, flush=True)
 
     answer = options.command(options, say)
     if options.json:

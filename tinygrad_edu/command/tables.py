@@ -17,7 +17,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from ..errors import BadArgument, NotANumber, TinygradError, check_name
-from ..files import write_whole
+from ..files import read_whole, write_whole
 from ..strings import plural
 
 MISSING = ("", "na", "n/a", "nan", "null")
@@ -190,12 +190,10 @@ def read(path: str | Path, delimiter: str | None = None, decimal: str = ".") -> 
         decimal: the sign before the fraction of a number.
 
     Raises:
-        BadArgument: if it can't be read or is not such a table; the message names the line.
+        FileError: if it can't be read.
+        BadArgument: if it is not such a table; the message names the line.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise BadArgument(f"{path} can't be read: {error.strerror or error}.") from error
+    content = read_whole(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -290,9 +288,6 @@ def write(path: str | Path, text: str) -> None:
     """Write a text file completely or not at all, with these line ends on every system.
 
     Raises:
-        BadArgument: if it can't be written.
+        FileError: if it can't be written.
     """
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise BadArgument(f"{path} can't be written: {error.strerror or error}.") from error
+    write_whole(path, text.encode())

@@ -8,7 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ..errors import BadArgument, DrawingError, GraphError, check_name, check_whole, unknown_name
+from ..errors import (
+    BadArgument,
+    DrawingError,
+    FileError,
+    GraphError,
+    check_name,
+    check_whole,
+    unknown_name,
+)
 from ..files import write_whole
 from ..snapshots import Graph, ids, snapshot
 from ..strings import plural
@@ -268,9 +276,6 @@ def as_picture(svg: Callable[[], str], text: str) -> dict[str, str]:
 def write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)
-    except OSError as error:
-        what = "There is no such folder" if not path.parent.is_dir() else "It can't be written"
-        raise DrawingError(
-            f"The picture was not saved to {str(path)!r}. {what}: {error.strerror or error}. "
-            f"Make the folder first, or choose another place."
-        ) from error
+    except FileError as error:
+        text = f"The picture was not saved to {str(path)!r}. {error.reason}"
+        raise DrawingError(text) from error

@@ -78,7 +78,7 @@ def explore(
         GraphError: if x is neither a Value nor a compiled model.
         BadArgument: if a model is passed without data, or the training does not match its weights.
         DrawingError: if there is no layout engine to draw the graph.
-        OSError: if the file can't be written; an existing file is then unchanged.
+        FileError: if the file can't be written; an existing file is then unchanged.
 
     >>> import tempfile
     >>> w = Value(0.5, name="w", role="parameter")

@@ -32,10 +32,11 @@ from typing import Any, TypeAlias
 
 from ..core.table import is_real, number
 from ..errors import Anomaly, BadArgument, NotANumber, TinygradError, check_name, check_whole
-from ..files import write_whole
+from ..files import file_errors, read_whole, write_whole
 from ..nn.metrics import ALIASES, METRICS
 from ..nn.settings import Limit
 from ..notebooks import ends, table, wants_html
+from ..strings import clean, legible
 
 __all__ = [
     "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
@@ -248,7 +249,7 @@ class History(Callback):
             return "History of no epoch yet: fit(...) fills it."
         n = len(self.epoch)
         ways = [
-            f"{name} {_short(values[0])}" + (f" → {_short(values[-1])}" if n > 1 else "")
+            f"{clean(name)} {_short(values[0])}" + (f" → {_short(values[-1])}" if n > 1 else "")
             for name, values in self.history.items()
         ]
         return (
@@ -330,6 +331,7 @@ def _short(x: Any, width: int = 11, zeros: bool = False) -> str:
 
 def _say(text: str) -> None:
     """Print a line, above a live bar if there is one."""
+    text = legible(text)
     if sys.modules.get("tqdm"):
         sys.modules["tqdm"].tqdm.write(text)
         sys.stdout.flush()
@@ -362,7 +364,7 @@ class _Monitoring(Callback):
             self._warned = True
             warnings.warn(
                 f"{type(self).__name__} watches {self.monitor!r}, which is not among the numbers "
-                f"of this epoch, so it does nothing. Available: {', '.join(logs or {})}."
+                f"of this epoch, so it does nothing. Available: {legible(', '.join(logs or {}))}."
                 + (" Pass validation_data to fit." if self.monitor.startswith("val_") else ""),
                 UserWarning,
                 stacklevel=2,
@@ -615,7 +617,8 @@ class ModelCheckpoint(_Monitoring):
                 f"filepath can't be filled in: {error!r}. Received: {self.filepath!r}. "
                 f"It can hold {', '.join(f'{{{name}}}' for name in fields)}."
             ) from error
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with file_errors(path, "written"):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:
             best = f", {self.monitor} is {_short(current)}" if current is not None else ""
@@ -731,6 +734,9 @@ class CSVLogger(Callback):
         separator: between columns.
         append: whether to go on in a file that is there already.
 
+    Raises:
+        FileError: while training, if the file can't be written.
+
     >>> CSVLogger("losses.csv").separator
     ','
     """
@@ -749,18 +755,21 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write a line."""
-        row = {"epoch": epoch, **(logs or {})}
+        row = {"epoch": epoch, **{clean(name): x for name, x in (logs or {}).items()}}
         new = [name for name in row if name not in self._columns]
         if new:
             old = self._read()
             self._columns += new
             self._rewrite(old)
-        with self.path.open("a", newline="", encoding="utf-8") as file:
+        with (
+            file_errors(self.path, "written"),
+            self.path.open("a", newline="", encoding="utf-8") as file,
+        ):
             self._writer(file).writerow(row)
 
     def _read(self) -> list[dict[str, str]]:
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, restval="NA", delimiter=self.separator))
+        text = io.StringIO(read_whole(self.path).decode("utf-8", "replace"), newline="")
+        return list(csv.DictReader(text, restval="NA", delimiter=self.separator))
 
     def _rewrite(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """All of the file anew, put into its place as a whole."""
@@ -861,7 +870,7 @@ class Progress(Callback):
 
     def _move_bar(self, unit: str, logs: Logs) -> None:
         numbers = ", ".join(f"{name}={_short(x)}" for name, x in (logs or {}).items())
-        self._bar.set_postfix_str(numbers, refresh=False)
+        self._bar.set_postfix_str(legible(numbers), refresh=False)
         self._bar.update(unit == self._bar.unit)
 
 

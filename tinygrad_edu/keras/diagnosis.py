@@ -13,6 +13,7 @@ from math import frexp, fsum, hypot, inf, isfinite, ldexp, nan, sqrt
 from typing import NamedTuple
 
 from ..errors import BadArgument
+from ..strings import legible
 
 MOST_WEIGHTS = 200
 ROUND = 1.5  # a condition number below which no direction is slow
@@ -95,7 +96,8 @@ class Diagnosis(NamedTuple):
                 f"deviation, each weighs as much as the bias: for a linear model the bowl becomes "
                 f"round, and all weights learn at one speed."
             )
-        return "\n\n".join(textwrap.fill(paragraph, 78) for paragraph in paragraphs)
+        text = "\n\n".join(textwrap.fill(paragraph, 78) for paragraph in paragraphs)
+        return legible(text)
 
     def _size(self, i: int) -> float:
         return hypot(self.means[i], self.deviations[i])

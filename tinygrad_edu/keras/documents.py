@@ -12,12 +12,11 @@ import json
 import os
 from hashlib import sha256
 from math import isfinite
-from pathlib import Path
 from reprlib import repr as brief
 from typing import Any, NamedTuple
 
 from ..errors import SavedModelError
-from ..files import write_whole
+from ..files import read_whole, write_whole
 
 FORMAT, VERSION = "tinygrad_edu model", 1
 HEAD: dict[str, Any] = {"format": str, "version": int, "checksum": str}
@@ -51,7 +50,7 @@ def write(path: str | os.PathLike[str], parts: dict[str, Any], schema: dict[str,
 
     Raises:
         SavedModelError: if the parts are not of the schema's kinds.
-        OSError: if the file can't be written; an older one is then as it was.
+        FileError: if the file can't be written; an older one is then as it was.
     """
     head = {"format": FORMAT, "version": VERSION}
     whole = {**head, "checksum": checksum({**head, **parts}), **parts}
@@ -68,12 +67,12 @@ def read(path: str | os.PathLike[str], *schemas: dict[str, Any]) -> dict[str, An
 
     Raises:
         SavedModelError: if it is anything else, with what it is instead.
-        OSError: if it can't be read.
+        FileError: if it can't be read.
     """
-    content = Path(path).read_bytes()
+    content = read_whole(path)
     try:
-        parts = json.loads(content.decode(), parse_int=_whole)  # nan has no checksum
-        found = checksum(parts) if isinstance(parts, dict) else None
+        parts = json.loads(content.decode(), parse_int=_whole, object_pairs_hook=_unique)
+        found = checksum(parts) if isinstance(parts, dict) else None  # nan has no checksum
     except RecursionError:
         raise SavedModelError("It is nested too deeply to be a model.") from None
     except ValueError as error:
@@ -110,6 +109,15 @@ def checksum(parts: dict[str, Any]) -> str:
     rest = {name: part for name, part in parts.items() if name != "checksum"}
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    for name, part in pairs:
+        if name in parts:  # readers differ in which of the two they take
+            raise ValueError(f"the key {brief(name)} comes twice")
+        parts[name] = part
+    return parts
 
 
 def _whole(digits: str) -> int:

@@ -22,7 +22,7 @@ from reprlib import repr as brief
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.value import Value
-from ..errors import BadArgument, SavedModelError, TinygradError, unknown_name
+from ..errors import BadArgument, FileError, SavedModelError, TinygradError, unknown_name
 from ..nn.layers import Input, Shape, ShapedLayer, Signal, sizes
 from ..nn.losses import Loss
 from ..nn.metrics import Metric, R2Score
@@ -193,8 +193,8 @@ def _told(what: str, path: Any, advice: str = "") -> Iterator[None]:
         yield
     except Exception as error:
         ours = isinstance(error, SavedModelError)
-        if isinstance(error, OSError):
-            reason = f"{error.strerror or error}. Is the path right?"
+        if isinstance(error, FileError):
+            reason = error.reason
         elif isinstance(error, TinygradError):
             reason = f"{error}{advice}"
         else:
