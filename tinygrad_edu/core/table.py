@@ -140,9 +140,9 @@ class Op:
     def compute(self, *args: float) -> float:
         """The value at plain floats, with IEEE results where Python would raise.
 
-            >>> from .ops import div, log
+        >>> from .ops import div, log
         >>> div.compute(1.0, 0.0), log.compute(-1.0)
-            (inf, nan)
+        (inf, nan)
         """
         try:
             return self.value(*args)  # type: ignore[no-any-return]
@@ -152,9 +152,9 @@ class Op:
     def partial(self, i: int, out: Any, *args: Any) -> Any:
         """∂out/∂args[i], a float for floats and a graph for Values; never raises on floats.
 
-            >>> from .ops import mul
+        >>> from .ops import mul
         >>> mul.partial(0, 6.0, 2.0, 3.0)
-            3.0
+        3.0
         """
         if self.arity is None:
             return _asked(lambda out, *args: self.partials(i, out, *args), out, args)
