@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tinygrad_edu.compiler import native
 from tinygrad_edu.compiler.code import Code
 from tinygrad_edu.compiler.vectors import VECTORS
-from tinygrad_edu.core.ieee import power
+from tinygrad_edu.ieee import power
 
 BOUND = 2.0
 

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu import Explanation, Value, nn
+from tinygrad_edu import Explanation, Value, nn, op
 from tinygrad_edu.core import ops
-from tinygrad_edu.core.table import BUILT_IN, Op, op
+from tinygrad_edu.core.table import BUILT_IN, Op
 from tinygrad_edu.errors import BadArgument, GraphError, StaleGraph
 from tinygrad_edu.explaining import simplifying
 from tinygrad_edu.explaining.document import _broken

@@ -16,14 +16,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import fast
+from . import aliases, fast
 from .anomalies import detect_anomaly
 from .core import exports
 from .core.calculus import grad, gradients, hvp, jvp, value_and_grad, vjp
 from .core.exports import *
 from .core.modes import no_grad, scope
-from .core.table import TABLE, Op, op
+from .core.table import TABLE, Op
 from .core.value import Value, backward, replay, zero_grad
+from .defining import op
 from .matrices import hessian, jacobian
 from .snapshots import Graph, snapshot
 from .trees import ravel, register_container
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 fast.install()
+aliases.install()
 
 
 def _shown(self: Value, include: Any = None, exclude: Any = None) -> dict[str, str]:

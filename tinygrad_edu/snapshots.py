@@ -5,15 +5,33 @@ Pictures, explanations and the exploring page read nothing else, so their number
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from .core.graph import local_numbers, tape, uncollected
+from .core.graph import local_numbers, tape
 from .core.table import Op
 from .core.value import Value
 from .errors import GraphError
 
 __all__ = ["Graph", "Node", "ids", "snapshot"]
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Within, Python does not look for garbage in cycles; also a decorator.
+
+    For work that makes many objects and no cycles: the collector would walk all of them, and
+    the whole graph, again and again to find nothing.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Node(NamedTuple):

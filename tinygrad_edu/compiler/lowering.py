@@ -21,10 +21,11 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ..core.calculus import reverse
-from ..core.graph import uncollected, wanted
+from ..core.graph import wanted
 from ..core.table import Op, number
 from ..core.value import Number, Value
 from ..errors import NotTraceable
+from ..snapshots import uncollected
 from .code import PRIMITIVES, Code
 from .templates import Template, partials_template, row_template
 from .transforms import only

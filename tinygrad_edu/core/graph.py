@@ -6,9 +6,7 @@ topological order: sorting by serial number is all the sorting a graph ever need
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -17,23 +15,7 @@ from ..errors import StaleGraph
 if TYPE_CHECKING:
     from .value import Value
 
-_by_serial = attrgetter("_serial")
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Within, Python does not look for garbage in cycles; also a decorator.
-
-    For work that makes many objects and no cycles: the collector would walk all of them, and
-    the whole graph, again and again to find nothing.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+by_serial = attrgetter("_serial")
 
 
 def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
@@ -65,7 +47,7 @@ def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
                 if arg not in seen:
                     seen.add(arg)
                     waiting.append(arg)
-    nodes.sort(key=_by_serial)
+    nodes.sort(key=by_serial)
     return nodes
 
 
@@ -85,7 +67,7 @@ def reachable(start: Value, neighbours: Callable[[Value], Iterable[Value]]) -> l
             if other not in seen:
                 seen.add(other)
                 nodes.append(other)
-    nodes.sort(key=_by_serial)
+    nodes.sort(key=by_serial)
     return nodes
 
 
@@ -131,20 +113,3 @@ def depends_on(nodes: Sequence[Value], leaves: Sequence[Value]) -> set[Value]:
                 reached.add(node)
                 break
     return reached
-
-
-def rebuild(root: Value, record: Callable[[Value, tuple[Any, ...]], Value]) -> Value:
-    """The expression of ``root`` made again from the same leaves; ``record`` makes each node."""
-    made: dict[Value, Value] = {}
-    order, seen = [root], {root}
-    for node in order:
-        for arg in node.args:
-            if type(arg) is not float and arg not in seen:
-                seen.add(arg)
-                order.append(arg)
-    interior = [node for node in order if node.op is not None]
-    interior.sort(key=_by_serial)  # leaves may be younger than their consumers here
-    for node in interior:
-        args = tuple(arg if type(arg) is float else made.get(arg, arg) for arg in node.args)
-        made[node] = record(node, args)
-    return made.get(root, root)

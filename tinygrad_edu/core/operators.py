@@ -152,28 +152,7 @@ class Operators:
     __bool__ = _refused("bool")
     __trunc__ = _refused("trunc")
 
-    # What notebooks written for micrograd ask of a node; see also `Value._backward`.
-    _prev = property(lambda self: {arg for arg in self.args if isinstance(arg, Operators)})
-    _op = property(lambda self: "" if self.op is None else self.op.symbol)
-
 
 for _op in TABLE.values():
     if _op.name in BUILT_IN and is_method(_op):
         setattr(Operators, _op.name, method(_op))
-
-
-def _fmod(self: Any, other: Any) -> Any:
-    """NumPy's remainder, which has the sign of the first number."""
-    size = ops.abs(other)
-    return ops.where(ops.less(self, 0.0), -ops.mod(-self, size), ops.mod(self, size))
-
-
-# What NumPy calls on Values in its arrays: np.arcsin(v) is v.arcsin().
-_NUMPY: dict[str, Any] = {
-    "arccos": ops.acos, "arccosh": ops.acosh, "arcsin": ops.asin, "arcsinh": ops.asinh,
-    "arctan": ops.atan, "arctan2": ops.atan2, "arctanh": ops.atanh, "conjugate": ops.identity,
-    "fabs": ops.abs, "hypot": ops.hypot, "rint": ops.round,
-}  # fmt: skip
-for _name, _op in _NUMPY.items():
-    setattr(Operators, _name, method(_op))
-Operators.fmod = _fmod

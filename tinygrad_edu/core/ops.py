@@ -23,14 +23,14 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from .ieee import divide, inf, nan, power
+from ..ieee import divide, inf, nan, power
 from .spelling import ATOM, NAME, POWER, PRODUCT, SUM, Notation, spelled
-from .table import BUILT_IN, TABLE, Op, op
+from .table import BUILT_IN, TABLE, Op
 
 
 def _built_in(name: str, value: Any, partials: Any, **rest: Any) -> Op:
     """A row of this file: its value is a primitive (it has ``lower``) or made of rows."""
-    row: Op = op(name, value, partials, opaque=False, **rest)
+    TABLE[name] = row = Op(name, value, partials, opaque=False, **rest)
     return row
 
 

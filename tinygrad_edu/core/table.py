@@ -9,15 +9,14 @@ through the same partials and give graphs, so derivatives of derivatives come fr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from types import BuiltinFunctionType, FunctionType
 from typing import Any, Protocol, TypeVar, overload
 
-from ..errors import BadArgument, NotANumber
+from ..errors import NotANumber
+from ..ieee import Ieee, never_raising
 from ..trees import is_interpreted, is_real, number
-from .ieee import Ieee, never_raising
 from .spelling import Notation, Spelling
 
-__all__ = ["BUILT_IN", "TABLE", "Op", "is_interpreted", "is_real", "number", "op"]
+__all__ = ["BUILT_IN", "TABLE", "Op", "is_interpreted", "is_real", "number"]
 
 Partial = Callable[..., Any]
 
@@ -65,7 +64,8 @@ class Op:
         at_edge: IEEE answer when ``value`` raised, where it is not plain arithmetic.
         more: the n-ary row that stands for this one with another number of arguments.
         opaque: that ``value`` computes on floats only, so nothing but Python can run it.
-        parameters: names of the arguments, with ``defaults`` for the last ones.
+        parameters: names of the arguments, with ``defaults`` for the last ones; read from
+            ``value`` if no ``signature`` gives both.
     """
 
     __slots__ = (
@@ -92,13 +92,14 @@ class Op:
         at_edge: Callable[..., float] | None = None,
         together: Callable[..., Sequence[Any]] | None = None,
         more: Op | None = None,
+        signature: tuple[tuple[str, ...], tuple[float, ...]] | None = None,
         opaque: bool = True,
     ) -> None:
         self.name, self.value = name, value
         self.partials: Any = partials if callable(partials) else tuple(partials)
         self.arity = None if callable(partials) else len(partials)
         self.blocked = not callable(partials) and None in partials
-        self.parameters, self.defaults = _signature(value, self.arity or 0)
+        self.parameters, self.defaults = signature or _signature(value, self.arity or 0)
         self.symbol, self.text = name if symbol is None else symbol, text
         slots = "#," if self.arity is None else ", ".join(f"#{i + 1}" for i in range(self.arity))
         latex = name.replace("_", r"\_")
@@ -233,104 +234,16 @@ TABLE: dict[str, Op] = {}
 """Every row by name, the built-in ones first."""
 
 BUILT_IN: set[str] = set()
-"""The names of the rows of this file, which none of a user's may replace."""
+"""The names of the rows of `ops`, which no user-defined row may replace."""
 
 
 def _row(name: str) -> Op:
     return TABLE[name]
 
 
-def op(
-    name: str,
-    value: Callable[..., Any] | None = None,
-    partials: Sequence[Partial | None] | Partial = (),
-    **fields: Any,
-) -> Any:
-    """Add a row to the table and return it; without ``value``, a decorator that does so.
-
-    The attributes of `Op` say what each field means. The row works everywhere at once: on
-    numbers and Values, in higher derivatives, pictures, explanations and checks. A
-    user-defined row may be replaced (a notebook cell is run twice); a built-in one may not.
-
-    Raises:
-        BadArgument: if the name is taken by a built-in row or is no identifier, or if the
-            number of partials is not the number of arguments.
-        NotANumber: from a derivative, if a partial gives anything but one real number.
-
-    >>> cube = op("cube", lambda x: x * x * x, [lambda out, x: 3.0 * x * x], tex="{#1}^3")
-    >>> cube(2.0)
-    8.0
-
-    >>> from .ops import sin
-    >>> @op("versine", partials=[lambda out, x: sin(x)])
-    ... def versine(x):
-    ...     return 1.0 - math.cos(x)
-    >>> versine
-    <op versine(x)>
-    """
-    if value is None:
-        return lambda f: op(name, f, partials, **fields)
-    if not isinstance(name, str) or not name.isidentifier():
-        raise BadArgument(f"A row's name must be an identifier. Received: {name!r}.")
-    if name in BUILT_IN:
-        raise BadArgument(f"The row {name!r} is built in. Choose another name for yours.")
-    if not callable(partials):
-        fits = len(_signature(value, len(partials))[0]) == len(partials)
-        if not fits or not all(p is None or callable(p) for p in partials):
-            raise BadArgument(
-                f"A row needs one partial derivative per argument. Received for {name!r}: "
-                f"{len(partials)} partials and the arguments "
-                f"({', '.join(_signature(value, len(partials))[0])})."
-            )
-    if BUILT_IN:  # those rows are tested; a user's may give anything
-        partials = (
-            _checked(name, partials)
-            if callable(partials)
-            else [rule and _checked(name, rule) for rule in partials]
-        )
-        if fields.get("together"):
-            fields["together"] = _checked_together(name, fields["together"])
-    TABLE[name] = row = Op(name, value, partials, **fields)
-    return row
-
-
-def _slope(name: str, slope: Any, args: tuple[Any, ...]) -> Any:
-    """What a user-defined partial gave: a float for floats, or what was made of Values."""
-    if type(slope) is float or (is_interpreted(slope) and any(map(is_interpreted, args))):
-        return slope
-    if not is_real(slope) or getattr(slope, "shape", None):
-        raise NotANumber(
-            f"A partial derivative of the row {name!r} must be one real number, made of its "
-            f"arguments by + - * / and other rows. "
-            f"Received: {slope!r} (of type {type(slope).__name__})."
-        )
-    return number(slope)
-
-
-def _checked(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args: _slope(name, rule(*args), args)
-
-
-def _checked_together(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args: [_slope(name, slope, args) for slope in rule(*args)]
-
-
 def _signature(value: Callable[..., Any], count: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Names and defaults of the arguments; names are made up where there are none to read."""
-    names = ("x", "y", "z", *(f"x{i}" for i in range(3, count)))[:count]
-    if not count or isinstance(value, BuiltinFunctionType):
-        return names, ()
-    if isinstance(value, FunctionType) and not hasattr(value, "__wrapped__"):
-        code = value.__code__
-        if not code.co_flags & 0x04:  # inspect.CO_VARARGS
-            return code.co_varnames[: code.co_argcount], value.__defaults__ or ()
-    from inspect import Parameter, signature  # late: importing it takes milliseconds
-
-    try:
-        parameters = signature(value).parameters.values()
-    except (TypeError, ValueError):  # some written in C have none
-        return names, ()
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    defaults = tuple(p.default for p in positional if p.default is not Parameter.empty)
-    more = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    return (*(p.name for p in positional), *(names[len(positional) :] if more else ())), defaults
+    """Names and defaults of the arguments. C functions have no code to read them from."""
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return ("x", "y", "z")[:count], ()
+    return code.co_varnames[: code.co_argcount], getattr(value, "__defaults__", None) or ()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from ..blocks import MODE
 from ..errors import BadArgument, GraphError, NotANumber, unknown_name
 from . import ops
-from .graph import datum, local_numbers, rebuild, tape
+from .graph import by_serial, datum, local_numbers, tape
 from .modes import refuse_while_tracing
 from .operators import Operators
 from .table import Op, number
@@ -203,10 +203,6 @@ class Value(Operators):
         """
         backward([self], [seed])
 
-    def _backward(self) -> None:
-        """Micrograd's name for one step of the sweep: from this node to its arguments."""
-        sweep([self])
-
     def zero_grad(self) -> None:
         """Set this Value's ``grad`` to 0."""
         self._grad = 0.0
@@ -353,10 +349,17 @@ def replay(root: Value) -> Value:
     16.0
     """
 
-    def record(old: Value, args: tuple[Any, ...]) -> Value:
+    order, seen = [root], {root}
+    for node in order:
+        for arg in node.args:
+            if type(arg) is not float and arg not in seen:
+                seen.add(arg)
+                order.append(arg)
+    made: dict[Any, Value] = {}
+    # Leaves may be younger than their consumers here, so only the others are sorted.
+    for old in sorted((node for node in order if node.op is not None), key=by_serial):
         assert old.op is not None
-        new = Value.interpret(old.op, args)
-        new._name, new._role, new.scope = old._name, old._role, old.scope
-        return new
-
-    return rebuild(root, record)
+        args = [arg if type(arg) is float else made.get(arg, arg) for arg in old.args]
+        made[old] = copy = Value.interpret(old.op, args)
+        copy._name, copy._role, copy.scope = old._name, old._role, old.scope
+    return made.get(root, root)

@@ -15,12 +15,12 @@ from functools import reduce
 from math import inf, isfinite, nan
 from typing import Any, NamedTuple, TypeAlias
 
-from ..core.ieee import Ieee
 from ..core.ops import abs, clip, equal, less, maximum, sign, sqrt, square, where
 from ..core.ops import sum as total
 from ..core.table import is_real, number
 from ..core.value import Value
 from ..errors import BadArgument, NotANumber, check_name, check_whole
+from ..ieee import Ieee
 from ..trees import flatten
 from .schedules import schedule_from_config
 from .settings import (

@@ -13,9 +13,9 @@ from itertools import pairwise
 from math import cos, isfinite, log, pi
 from typing import Any
 
-from ..core.ieee import power
 from ..core.table import number
 from ..errors import BadArgument
+from ..ieee import power
 from .settings import Flag, FromOne, NotNegative, Positive, Settings, from_config
 
 __all__ = [
