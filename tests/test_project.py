@@ -47,7 +47,7 @@ CORE = (
 )
 PURE = ("errors", "blocks", "ieee", "trees", "core", "fast", "matrices", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
-NEIGHBOURS = {("fast", "snapshots"), ("errors", "strings")}
+NEIGHBOURS = {("fast", "snapshots"), ("errors", "strings"), ("files", "errors")}
 
 
 def room(path: Path) -> str:
