@@ -19,7 +19,7 @@ from test_edges import EDGES, power, quotient
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
-from tinygrad_edu.compiler import Code, flatten, python
+from tinygrad_edu.compiler import Code, flatten, python, scheduler
 from tinygrad_edu.compiler.code import PRIMITIVES
 from tinygrad_edu.compiler.lowering import Lowering
 from tinygrad_edu.compiler.templates import KEPT, partials_template
@@ -48,7 +48,7 @@ def present(name: str) -> bool:
     return True
 
 
-EXECUTORS = [name for name in ("python", "machine", "native") if present(name)]
+EXECUTORS = [name for name in scheduler.EXECUTORS if present(name)]
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
 
 

@@ -1,6 +1,6 @@
-"""A new primitive is one edit of the package: it is added to a copy, and everything knows it.
+"""The diffs of docs/architecture.md are applied to copies of the package, and used there.
 
-docs/architecture.md shows the same edit as a diff.
+A new primitive is one edit of the package: everything knows it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ import pytest
 from tests.generate import GENERATED, PACKAGE
 
 ROOT = PACKAGE.parent
-DIFF = re.search(
-    r"```diff\n(--- a/tinygrad_edu/core/ops\.py.*?)```",
-    (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"),
-    re.S,
-)
+DOCS = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROW, *OTHERS = re.findall(r"^```diff\n(.*?)^```$", DOCS, re.S | re.M)
 
 USE = """
 import sys
@@ -53,18 +50,53 @@ tg.explore(y, sys.argv[1])
 """
 
 
+USE_OF_OTHERS = """
+import sys
+import tinygrad_edu as tg
+from tinygrad_edu import Value, keras
+from tinygrad_edu.explaining.lisp import lisp
+from tinygrad_edu.explaining.notation import Math
+from tinygrad_edu.explaining.symbols import Term
+
+model = keras.Sequential([keras.layers.Rescaling(0.5, 1.0, input_shape=[1]), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit([2.0, 4.0], [1.0, 2.0], epochs=2, verbose=0)
+model.save(sys.argv[1])
+again = keras.models.load_model(sys.argv[1])
+assert list(again.predict([3.0])) == list(model.predict([3.0]))
+loss = model.loss_graph([2.0], [1.0])
+assert tg.tree(loss) and tg.draw(loss).source and str(tg.explain(loss, model.parameters()[0]))
+
+assert tg.jit(tg.grad(lambda x: x * tg.sin(x)), executor="plain")(0.0) == 0.0
+x, y = (Term.named(Math(name, name), 3.0) for name in "xy")
+assert lisp(tg.tanh(x * 2.0) + y) == "(add (tanh (mul x 2.0)) y)"
+"""
+
+
+def copied(copy: Path, *diffs: str) -> Path:
+    """A copy of the package, its docs and its tests, with these edits."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("tinygrad_edu", "tests", "docs"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, copy)
+    for diff in diffs:
+        subprocess.run(["patch", "-p1"], cwd=copy, input=diff, text=True, check=True)
+    return copy
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
-    """A copy of the package and its tests, with the edit and the generated files."""
-    copy = tmp_path_factory.mktemp("copy")
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PACKAGE, copy / "tinygrad_edu", ignore=ignore)
-    shutil.copytree(ROOT / "tests", copy / "tests", ignore=ignore)
-    shutil.copy(ROOT / "pyproject.toml", copy)
-    assert DIFF is not None, "docs/architecture.md shows how a row is added"
-    subprocess.run(["patch", "-p1"], cwd=copy, input=DIFF[1], text=True, check=True)
+    """A copy with the new row and the generated files."""
+    copy = copied(tmp_path_factory.mktemp("copy"), ROW)
     run(copy, "-m", "tests.generate")
     return copy
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory) -> Path:
+    """A copy with the new layer, executor, renderer and page."""
+    return copied(tmp_path_factory.mktemp("other"), *OTHERS)
 
 
 def run(copy: Path, *args: str) -> str:
@@ -94,4 +126,15 @@ def test_everything_knows_the_new_row(copy: Path, tmp_path: Path):
 def test_it_goes_through_the_tests_of_every_row(copy: Path):
     tests = ["tests/test_table.py", "tests/test_edges.py", "tests/test_compiler.py"]
     printed = run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "rsqrt", *tests)
+    assert re.search(r"(\d+) passed", printed), printed
+
+
+def test_a_layer_an_executor_and_a_renderer_are_used(other: Path, tmp_path: Path):
+    run(other, "-c", USE_OF_OTHERS, str(tmp_path / "model.json"))
+
+
+def test_an_executor_and_a_page_go_through_their_tests(other: Path):
+    tests = ["tests/test_compiler.py", "tests/test_docs.py"]
+    chosen = "(plain and not edges) or rescaling"
+    printed = run(other, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *tests)
     assert re.search(r"(\d+) passed", printed), printed
