@@ -8,14 +8,16 @@ function here, and every search for Values elsewhere in this package, goes throu
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from math import inf, prod
 from operator import index
 from typing import Any, NamedTuple
 
 from .errors import BadArgument, NotANumber
 
-Rebuild = Callable[[Sequence[Any]], Any]
+Rebuild = Callable[[Iterable[Any]], Any]
+Build = Callable[[Iterator[Any]], Any]  # it takes as many as it needs
 
 
 # ── Numbers ───────────────────────────────────────────────────────────────────────────────
@@ -251,46 +253,11 @@ def holds_values(tree: Any) -> bool:
 # ── Taken apart and put together ──────────────────────────────────────────────────────────
 
 
-def leaves(tree: Any) -> tuple[list[Any], Rebuild]:
-    """The numbers, Values and arrays of a tree in order, and what puts others in their places.
-
-    Raises:
-        NotANumber: if something in the tree is none of these, or can't be rebuilt.
-    """
-    row = container(tree)
-    if row is None and (_is_number(tree) or is_array(tree)):
-        return [tree], _only
-    if row is None or row.rebuild is None:
-        raise NotANumber(
-            f"Numbers, Values, arrays, or lists, tuples, dicts, dataclasses and other containers "
-            f"of them are needed. Received: {tree!r} (of type {type(tree).__name__})."
-        )
-    inside = row.members(tree)
-    inner = [
-        ([child], _only) if type(child) is float else leaves(child) for child in inside.values()
-    ]
-    build: Rebuild = lambda parts: _rebuilt(tree, row, dict(zip(inside, parts)))  # noqa: E731
-    if type(tree) is list or type(tree) is tuple:
-        build = type(tree)  # the same, faster
-    if all(rebuild is _only for _, rebuild in inner):  # a list of numbers, say
-        return [leaf for (leaf,), _ in inner], build
-
-    def rebuild(new: Sequence[Any]) -> Any:
-        parts, start = [], 0
-        for part, rebuild_part in inner:
-            parts.append(rebuild_part(new[start : start + len(part)]))
-            start += len(part)
-        return build(parts)
-
-    return [leaf for part, _ in inner for leaf in part], rebuild
-
-
-def _only(new: Sequence[Any]) -> Any:
-    return new[0]
-
-
 def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     """The numbers and Values of a tree in order, and what puts others in their places.
+
+    Raises:
+        NotANumber: if something in the tree is neither, or a container can't be rebuilt.
 
     >>> numbers, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
     >>> numbers
@@ -298,41 +265,53 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     >>> rebuild([10.0, 20.0, 30.0])
     {'w': [10.0, 20.0], 'b': 30.0}
     """
+    numbers, build = _parts(tree, _opened)
+    return numbers, lambda new: build(iter(new))
+
+
+def leaves(tree: Any) -> tuple[list[Any], Rebuild]:
+    """The same with arrays left whole."""
+    found, build = _parts(tree, lambda array: ([array], next))
+    return found, lambda new: build(iter(new))
+
+
+def _parts(
+    tree: Any, of_array: Callable[[Any], tuple[list[Any], Build]]
+) -> tuple[list[Any], Build]:
     if type(tree) is float or is_interpreted(tree):
-        return [tree], _only
-    found, like_tree = leaves(tree)
-    if not any(hasattr(kind, "reshape") for kind in set(map(type, found))):
-        return found, like_tree
-    shapes = [leaf.shape if is_array(leaf) else None for leaf in found]
+        return [tree], next
+    row = container(tree)
+    if row is None and _is_number(tree):
+        return [tree], next
+    if row is None and is_array(tree):
+        return of_array(tree)
+    if row is None or row.rebuild is None:
+        raise NotANumber(
+            f"Numbers, Values, arrays, or lists, tuples, dicts, dataclasses and other containers "
+            f"of them are needed. Received: {tree!r} (of type {type(tree).__name__})."
+        )
+    inside = row.members(tree)
+    parts = [_parts(child, of_array) for child in inside.values()]
+    numbers = [x for part, _ in parts for x in part]
+    if type(tree) is list or type(tree) is tuple:  # the same as below, faster
+        return numbers, lambda new: type(tree)([build(new) for _, build in parts])
+    return numbers, lambda new: _rebuilt(
+        tree, row, {key: build(new) for key, (_, build) in zip(inside, parts)}
+    )
 
-    def rebuild(numbers: Sequence[Any]) -> Any:
-        parts, start = [], 0
-        for shape in shapes:
-            size = 1 if shape is None else prod(shape)
-            parts.append(_block(numbers[start : start + size], shape))
-            start += size
-        return like_tree(parts)
 
-    numbers: list[Any] = []
-    for leaf, shape in zip(found, shapes):
-        numbers += [leaf] if shape is None else _items(leaf)
-    return numbers, rebuild
-
-
-def _items(array: Any) -> list[Any]:
+def _opened(array: Any) -> tuple[list[Any], Build]:
     """What an array holds, in order."""
-    items: list[Any] = array.reshape(-1).tolist()
+    items = array.reshape(-1).tolist()
     times = getattr(getattr(array, "dtype", None), "kind", "f") in "mM"  # tolist may give ints
     for x in items:
         if times or not (type(x) is float or _is_number(x)):
             raise NotANumber(f"Numbers are needed. Received: {x!r}, in {array!r}.")
-    return items
+    shape = tuple(array.shape)
+    return items, lambda new: _block(list(islice(new, len(items))), shape)
 
 
-def _block(numbers: Sequence[Any], shape: tuple[int, ...] | None) -> Any:
-    """Numbers as an array; without a shape, the only one."""
-    if shape is None:
-        return numbers[0]
+def _block(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
     import numpy
 
     made = numpy.array(numbers)  # whose items may be arrays too, one number for each sample
@@ -391,19 +370,21 @@ def spread(rows: Sequence[Sequence[Any]], outputs: Any, inputs: Any) -> Any:
     xs, like_inputs = leaves(inputs)
     if not any(map(is_array, [*ys, *xs])):
         return like_outputs([like_inputs(row) for row in rows])
-    made, top = [], 0
+    remaining = iter(rows)
+    made = []
     for y in ys:
-        parts, start = [], 0
-        height = prod(y.shape) if is_array(y) else 1
+        mine = [iter(row) for row in islice(remaining, _size(y))]
+        parts = []
         for x in xs:
-            width = prod(x.shape) if is_array(x) else 1
-            block = [n for row in rows[top : top + height] for n in row[start : start + width]]
-            shapes = [leaf.shape for leaf in (y, x) if is_array(leaf)]
-            parts.append(_block(block, sum(shapes, ()) if shapes else None))
-            start += width
+            block = [n for row in mine for n in islice(row, _size(x))]
+            shapes = [tuple(leaf.shape) for leaf in (y, x) if is_array(leaf)]
+            parts.append(_block(block, sum(shapes, ())) if shapes else block[0])
         made.append(like_inputs(parts))
-        top += height
     return like_outputs(made)
+
+
+def _size(leaf: Any) -> int:
+    return prod(leaf.shape) if is_array(leaf) else 1
 
 
 def as_array(tree: Any) -> Any:
