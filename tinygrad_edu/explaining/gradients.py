@@ -381,7 +381,7 @@ def _rows(shape: Shape) -> Table:
         for k, (path, label) in enumerate(zip(shape.paths[:ROWS], shape.labels))
     ]
     feet = _feet(shape.sums, shape.paths[:ROWS], [""] * len(heads))
-    head = ("i", *heads, "product")
+    head: tuple[Piece, ...] = ("i", *heads, "product")
     return Table("l" + "r" * (len(heads) + 1), head, tuple(rows), feet)
 
 
