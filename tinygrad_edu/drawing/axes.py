@@ -48,8 +48,10 @@ def svg(ax: Axes) -> str:
     # Its style sheet would apply to the whole page; said on the element, it is inherited.
     start, end = text.index("<defs>\n  <style"), text.index("</style>\n </defs>\n")
     text = text[:start] + text[end + len("</style>\n </defs>\n") :]
-    told = escape(", ".join(filter(None, [ax.get_title("left"), ax.get_ylabel(), ax.get_xlabel()])))
-    own = f' role="img" aria-label="{told}" stroke-linejoin="round" stroke-linecap="butt"'
+    label = escape(
+        ", ".join(filter(None, [ax.get_title("left"), ax.get_ylabel(), ax.get_xlabel()]))
+    )
+    own = f' role="img" aria-label="{label}" stroke-linejoin="round" stroke-linecap="butt"'
     return f'<svg{own} style="max-width:100%;height:auto"{text[text.index("<svg") + 4 :]}'
 
 

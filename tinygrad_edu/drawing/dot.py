@@ -72,16 +72,16 @@ class Style(NamedTuple):
 
 def slots(card: Card, show: frozenset[str]) -> list[Slot]:
     """The numbers of a card, in the order in which they are written."""
-    found = []
+    slots = []
     for node in card.outputs[:OUTPUTS]:
         if "data" in show:
-            found.append(Slot(f"v{node.id}-data", "data", (node.id,)))
+            slots.append(Slot(f"v{node.id}-data", "data", (node.id,)))
         if "grad" in show and card.kind != "constant":
-            found.append(Slot(f"v{node.id}-chip", "grad", (node.id,)))
+            slots.append(Slot(f"v{node.id}-chip", "grad", (node.id,)))
     if "grad" in show and card.folded and card.parameters:
         ids = tuple(node.id for node in card.parameters)
-        found.append(Slot(f"{card.id}-chip", "grad", ids))
-    return found
+        slots.append(Slot(f"{card.id}-chip", "grad", ids))
+    return slots
 
 
 def label(view: View, link: Link, graph: Graph, digits: Digits) -> str:
@@ -320,14 +320,14 @@ class _Writer:
         name = tint(flow, self.style)
         colour, width = stroke(name)
         values: dict[str, object] = {"id": link.id}
-        told = self.passed(link, flow)
+        tooltip = self.passed(link, flow)
         text = label(view, link, view.graph, self.style.digits)
         if text and "local" in self.style.show:
             values |= {"label": self.above(text, self.style.rooms.get(link.id)),
-                       "labeltooltip": told}  # fmt: skip
+                       "labeltooltip": tooltip}  # fmt: skip
         if flow is None:
             values["style"] = "dashed"
-        values |= {"tooltip": told, "color": theme[colour], "penwidth": width}
+        values |= {"tooltip": tooltip, "color": theme[colour], "penwidth": width}
         values["class"] = f"{name}{self.pale(link.id)}"
         if link.tail in self.shared or link.quiet:
             values["minlen"] = 2  # where many lines fan out

@@ -121,15 +121,15 @@ class Film:
         moments: set[tuple[int, int]] = set()
         for element in _changing(root, set(changes[0])):
             own = {one.get("id") for one in element.iter()}
-            told = [{id: set for id, set in each.items() if id in own} for each in changes]
-            alike = [list(run) for _, run in groupby(range(len(told)), told.__getitem__)]
+            steps = [{id: set for id, set in each.items() if id in own} for each in changes]
+            alike = [list(run) for _, run in groupby(range(len(steps)), steps.__getitem__)]
             if len(alike) == 1:
-                _apply(element, told[0])
+                _apply(element, steps[0])
                 continue
             copies = []
             for run in alike:
                 copy = deepcopy(element)
-                _apply(copy, told[run[0]])
+                _apply(copy, steps[run[0]])
                 for one in copy.iter():
                     if "id" in one.attrib:
                         one.set("id", f"{one.attrib['id']}-{run[0]}")
@@ -209,14 +209,14 @@ class Film:
 
 def _changing(root: Element, ids: set[str]) -> list[Element]:
     """The outermost elements that something changes in: chips, edges, texts."""
-    found, todo = [], [root]
+    changing, todo = [], [root]
     while todo:
         element = todo.pop()
         if element.get("id") in ids:
-            found.append(element)
+            changing.append(element)
         else:
             todo += reversed(element)
-    return found
+    return changing
 
 
 def _apply(root: Element, changes: dict[str, dict[str, str]]) -> None:

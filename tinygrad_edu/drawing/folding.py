@@ -126,11 +126,11 @@ def reached(graph: Graph) -> set[int]:
     >>> reached(snapshot(stop_gradient(x * x) * 2.0))
     {2, 3, 4}
     """
-    found = {graph.root.id}
+    ids = {graph.root.id}
     for node in reversed(graph.nodes):
-        if node.id in found and node.op is not None:
-            found.update(arg for i, arg in enumerate(node.args) if node.op.flows_to(i))
-    return found
+        if node.id in ids and node.op is not None:
+            ids.update(arg for i, arg in enumerate(node.args) if node.op.flows_to(i))
+    return ids
 
 
 def path(node: Node) -> Path:
@@ -161,8 +161,8 @@ def check_unfold(graph: Graph, unfold: Iterable[str]) -> None:
     for wanted in unfold:
         if not any(fnmatchcase(name, wanted) for name in names):
             kinds = {pattern(name).replace("#", "*") for name in names if alike[pattern(name)] > 1}
-            known = kinds | {name for name in names if alike[pattern(name)] == 1}
-            raise unknown_name("scope to unfold", wanted, {short(name, 40) for name in known})
+            listed = kinds | {name for name in names if alike[pattern(name)] == 1}
+            raise unknown_name("scope to unfold", wanted, {short(name, 40) for name in listed})
 
 
 def view(graph: Graph, limit: int, *, depth: int | None = None, unfold: Sequence[str] = ()) -> View:
@@ -191,8 +191,8 @@ class _Folding:
     def __init__(self, graph: Graph, unfold: Sequence[str]) -> None:
         self.graph = graph
         self.unfold = unfold
-        known: dict[str | None, Path] = {}  # scopes are few, nodes are many
-        self.places = [known.setdefault(n.scope, path(n)) for n in graph.nodes]
+        place_of: dict[str | None, Path] = {}  # scopes are few, nodes are many
+        self.places = [place_of.setdefault(n.scope, path(n)) for n in graph.nodes]
         self.key: list[Key] = [node.id for node in graph.nodes]
         if not self.opened(("Σ",)):
             self.sums()
@@ -285,13 +285,13 @@ class _Folding:
         for arg, _, node in self.graph.edges():
             args[self.key[node.id]][self.key[arg.id]] = None  # a set in order
         root = self.key[-1]
-        found, distance = [root], {root: 0}
-        for one in found:  # which grows while it is read
+        keys, distance = [root], {root: 0}
+        for one in keys:  # which grows while it is read
             if depth is None or distance[one] < depth:
-                next = [arg for arg in args[one] if arg not in distance][: limit - len(found)]
+                next = [arg for arg in args[one] if arg not in distance][: limit - len(keys)]
                 distance |= dict.fromkeys(next, distance[one] + 1)
-                found += next
-        return set(found)
+                keys += next
+        return set(keys)
 
     def keep(self, keys: set[Key]) -> None:
         """All other cards become one, which says how much is not drawn."""
@@ -498,8 +498,8 @@ class Boxes:
             shared = [leaf for leaf in leaves if len(users[leaf.id].intersection(alike)) > 1]
             nested = any(len(box) > 1 or box in self.children for box in alike)
             if len(alike) > 1:
-                held = [tails[box] for box in alike] if nested else []
-                rows.append(Row([heads[box] for box in alike], held, shared))
+                ends = [tails[box] for box in alike] if nested else []
+                rows.append(Row([heads[box] for box in alike], ends, shared))
         return rows
 
 
@@ -519,7 +519,7 @@ def _chains(cards: Sequence[Card], distance: dict[str, int]) -> list[list[Card]]
         elif card.kind == "folded":
             alike[pattern(card.title), distance[card.id]][card.title] = card
     return [
-        [found[name] for name in (in_order(found) if sign else found)]
-        for (sign, _), found in alike.items()
-        if len(found) > 1
+        [chain[name] for name in (in_order(chain) if sign else chain)]
+        for (sign, _), chain in alike.items()
+        if len(chain) > 1
     ]

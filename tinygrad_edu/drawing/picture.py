@@ -109,22 +109,22 @@ def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
     """The nodes of a graph that are meant by Values or by names."""
     wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     by_value = {} if isinstance(x, Graph) else ids(x)
-    found: list[int] = []
+    chosen: list[int] = []
     for one in wanted:
         if isinstance(one, str):
             named = [node.id for node in graph.nodes if node.name == one]
             if not named:
                 names = {node.name for node in graph.nodes if node.name}
                 raise unknown_name("name of a node", one, names)
-            found += named
+            chosen += named
         elif hasattr(one, "_serial") and one in by_value:
-            found.append(by_value[one])
+            chosen.append(by_value[one])
         else:
             raise GraphError(
                 f"What is highlighted is one of the Values that the drawn one was made from, or "
                 f"a name of some; in a snapshot, a name. Received: {one!r}."
             )
-    return tuple(found)
+    return tuple(chosen)
 
 
 def _texts(option: str, given: Any) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ class Drawing:
         if form not in _FORMS:
             raise BadArgument(
                 f"The end of the file's name says what to write: "
-                f"{', '.join(f'.{known}' for known in _FORMS)}. Received: {str(path)!r}."
+                f"{', '.join(f'.{ending}' for ending in _FORMS)}. Received: {str(path)!r}."
             )
         write(path, _FORMS[form](self))
         return path

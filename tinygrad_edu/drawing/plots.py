@@ -135,27 +135,27 @@ class _Run(NamedTuple):
 
 def _runs(history: Any) -> dict[str, _Run]:
     """The trainings by name; a single one has none."""
-    found = getattr(history, "history", history)
+    losses = getattr(history, "history", history)
     first = next(iter(getattr(history, "epoch", [])), 0) + 1
-    if not isinstance(found, Mapping):
-        return {"": _Run(1, {"loss": _losses(found)})}
-    if not found or (found is not history and "loss" not in found):
+    if not isinstance(losses, Mapping):
+        return {"": _Run(1, {"loss": _losses(losses)})}
+    if not losses or (losses is not history and "loss" not in losses):
         raise BadArgument(f"There is no loss to show. Received: {history!r}.")
-    if "loss" not in found or isinstance(found["loss"], Mapping):
-        return {literal(str(name)): _runs(run)[""] for name, run in found.items()}
-    kept = {name: _losses(found[name]) for name in ("loss", "val_loss") if name in found}
+    if "loss" not in losses or isinstance(losses["loss"], Mapping):
+        return {literal(str(name)): _runs(run)[""] for name, run in losses.items()}
+    kept = {name: _losses(losses[name]) for name in ("loss", "val_loss") if name in losses}
     if len(kept.get("val_loss", kept["loss"])) != len(kept["loss"]):
         del kept["val_loss"]
     return {"": _Run(first, kept)}
 
 
-def _losses(found: Any) -> list[float]:
-    if isinstance(found, (str, Mapping)) or not hasattr(found, "__iter__"):
+def _losses(losses: Any) -> list[float]:
+    if isinstance(losses, (str, Mapping)) or not hasattr(losses, "__iter__"):
         raise NotANumber(
             f"The losses of a plot are what fit returned, a list with one for each epoch, or a "
-            f"dict of these by name. Received: {found!r}."
+            f"dict of these by name. Received: {losses!r}."
         )
-    numbers = list(map(plain, found))
+    numbers = list(map(plain, losses))
     if not numbers:
         raise BadArgument("There is no loss to show. Received: an empty list.")
     return [y if isfinite(y) else nan for y in numbers]  # which leaves a gap
@@ -304,8 +304,8 @@ def _recorded(model: Any, x: Any, y: Any) -> Value:
             f"A bowl is made of a keras model with x and y, or of a recorded loss. "
             f"Received: {model!r}."
         )
-    found: Value = model.loss_graph(x, y)
-    return found
+    loss: Value = model.loss_graph(x, y)
+    return loss
 
 
 def _two(model: Any, loss: Value, parameters: Sequence[Value] | None) -> tuple[Value, Value]:
@@ -356,11 +356,11 @@ def _newton(loss: Value, chosen: tuple[Value, Value]) -> Point | None:
     steepness = aa * bb - ab * ab
     if not (aa > 0.0 and steepness > 1e-12 * aa * bb):
         return None
-    found = (
+    minimum = (
         chosen[0].data - (bb * ga - ab * gb) / steepness,
         chosen[1].data - (aa * gb - ab * ga) / steepness,
     )
-    return found if isfinite(found[0]) and isfinite(found[1]) else None
+    return minimum if isfinite(minimum[0]) and isfinite(minimum[1]) else None
 
 
 def _moved(loss: Value, leaves: Sequence[Value]) -> list[Value]:
@@ -381,18 +381,18 @@ def _over(nodes: Sequence[Value], lanes: Mapping[Value, Sequence[float]]) -> lis
     >>> _over([square, square + 1.0], {x: [0.0, 1.0, 2.0]})
     [1.0, 2.0, 5.0]
     """
-    found = dict(lanes)
+    lane_of = dict(lanes)
     for node in nodes:
         assert node.op is not None
         columns = [
-            repeat(arg) if type(arg) is float else found.get(arg) or repeat(arg.data)
+            repeat(arg) if type(arg) is float else lane_of.get(arg) or repeat(arg.data)
             for arg in node.args
         ]
         try:
-            found[node] = list(map(node.op.value, *columns))
+            lane_of[node] = list(map(node.op.value, *columns))
         except (ArithmeticError, ValueError):
-            found[node] = list(map(node.op.compute, *columns))
-    return list(found[nodes[-1]])
+            lane_of[node] = list(map(node.op.compute, *columns))
+    return list(lane_of[nodes[-1]])
 
 
 def _contours(
@@ -417,10 +417,10 @@ def _contours(
         columns, rows, masked, [low, *rings, top], colors=[sea(k) for k in range(_RINGS)], zorder=0
     )
     lines = ax.contour(columns, rows, masked, rings, colors=look["idle"], linewidths=0.7, zorder=1)
-    told = ax.clabel(
+    labels = ax.clabel(
         lines, rings[1::2], fmt=partial(written, digits=2), fontsize=7.5, colors=look["muted"]
     )
-    for text in told:
+    for text in labels:
         text.set_fontfamily(FONT)
 
 
@@ -432,11 +432,11 @@ def _walk(ax: Axes, look: Theme, places: list[Point], across: Point, up: Point) 
     ax.plot(*places[-1], "o", color=look["positive"], zorder=4)
     width, height = across[1] - across[0], up[1] - up[0]
     last = len(places) - 1
-    told: list[Point] = []
+    labelled: list[Point] = []
     for epoch in [0, last, *(10**k for k in range(9) if 10**k < last)]:
         x, y = places[epoch]
-        if all(abs(x - a) > 0.12 * width or abs(y - b) > 0.06 * height for a, b in told):
-            told.append((x, y))
+        if all(abs(x - a) > 0.12 * width or abs(y - b) > 0.06 * height for a, b in labelled):
+            labelled.append((x, y))
             then = places[min(epoch + 1, last)]
             rising = (then[0] - x) * (then[1] - y) > 0.0  # then there is room below the path
             said = "start" if epoch == 0 else f"epoch {written(epoch)}"
@@ -527,24 +527,24 @@ def _classes(
     if outputs > 1 and all(len(row) == outputs for row in rows):
         return [row.index(max(row)) for row in rows], list(map(str, range(outputs))), 0.5
     flat = [row[0] for row in rows if len(row) == 1]
-    known = sorted(set(flat))
-    if outputs == 1 and len(flat) == count and len(known) <= 2:
-        between = sum(known) / 2 if len(known) == 2 else 0.5  # the labels, not the outputs
+    classes = sorted(set(flat))
+    if outputs == 1 and len(flat) == count and len(classes) <= 2:
+        between = sum(classes) / 2 if len(classes) == 2 else 0.5  # the labels, not the outputs
         labels = [int(x > between) for x in flat]
-        return labels, _named(known, between), between if threshold is None else threshold
-    if outputs > 1 and len(flat) == count and all(0 <= x < outputs and x % 1 == 0 for x in known):
+        return labels, _named(classes, between), between if threshold is None else threshold
+    if outputs > 1 and len(flat) == count and all(0 <= x < outputs and x % 1 == 0 for x in classes):
         return [int(x) for x in flat], list(map(str, range(outputs))), 0.5
     wanted = "one of two numbers" if outputs == 1 else f"one of 0 to {outputs - 1}, or one-hot rows"
     raise BadArgument(
         f"The model has {plural(outputs, 'output')}, so the class of a sample is {wanted}. "
-        f"Received: {', '.join(map(written, known[:6])) or 'rows of numbers'}"
-        f"{', …' if len(known) > 6 else ''}."
+        f"Received: {', '.join(map(written, classes[:6])) or 'rows of numbers'}"
+        f"{', …' if len(classes) > 6 else ''}."
     )
 
 
-def _named(known: list[float], between: float) -> list[str]:
+def _named(classes: list[float], between: float) -> list[str]:
     """What is below, and what above."""
-    sides = [[x for x in known if (x > between) == above] for above in (False, True)]
+    sides = [[x for x in classes if (x > between) == above] for above in (False, True)]
     return [", ".join(map(written, side)) for side in sides]
 
 
@@ -721,7 +721,7 @@ def _ends(row: Op, low: float, high: float) -> list[float]:
 
 def _changes(label: Callable[[float], float], low: float, high: float) -> list[float]:
     """Where a label of the pieces changes, by halving; of the floats there the roundest."""
-    found = []
+    changes = []
     for a, b in pairwise(steps(low, high, 802)):  # so many that few whole numbers are hit
         first = label(a)
         if label(b) == first:
@@ -729,8 +729,8 @@ def _changes(label: Callable[[float], float], low: float, high: float) -> list[f
         while a < (middle := 0.5 * (a + b)) < b:
             a, b = (middle, b) if label(middle) == first else (a, middle)
         near = (a, b, nextafter(a, -inf), nextafter(b, inf))
-        found.append(min(near, key=lambda x: len(repr(x))))
-    return found
+        changes.append(min(near, key=lambda x: len(repr(x))))
+    return changes
 
 
 def _torn(xs: Sequence[float], ys: Sequence[float], jump: float) -> tuple[list[float], list[float]]:
@@ -766,13 +766,13 @@ def _rows(data: Any, width: int | None, what: str) -> list[list[float]]:
 def _answers(model: Any, points: list[list[float]], inputs: int = 2) -> Any:
     """What the model answers at each point: the one number of a line, else a list."""
     if hasattr(model, "predict"):
-        found = [flatten(answer)[0] for answer in model.predict(points)]
+        answers = [flatten(answer)[0] for answer in model.predict(points)]
     elif callable(model):
         with no_grad():
-            found = [flatten(model(p[0] if inputs == 1 else p))[0] for p in points]
+            answers = [flatten(model(p[0] if inputs == 1 else p))[0] for p in points]
     else:
         raise BadArgument(f"A model has a predict, or is a function. Received: {model!r}.")
-    rows = [list(map(plain, answer)) for answer in found]
+    rows = [list(map(plain, answer)) for answer in answers]
     if inputs == 2:
         return rows
     if any(len(row) != 1 for row in rows):

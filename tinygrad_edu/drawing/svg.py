@@ -87,19 +87,19 @@ def _unwrapped(root: Element, titles: bool) -> None:
     """Take the links off that Graphviz wraps around what has a tooltip, and its own titles."""
     for parent in list(root.iter()):
         children: list[Element] = []
-        told = ""
+        tooltip = ""
         for child in parent:
             if child.tag == f"{_SVG}g" and len(child) == 1 and child[0].tag == f"{_SVG}a":
-                told = child[0].get(_TOLD, told)
+                tooltip = child[0].get(_TOLD, tooltip)
                 children += child[0]
             elif child.tag != f"{_SVG}title":
                 children.append(child)
         parent[:] = children
         parent.text = parent.text if parent.tag == f"{_SVG}text" else None
         parent.tail = "\n" if parent is not root else None
-        if told and titles:
+        if tooltip and titles:
             title = Element(f"{_SVG}title")
-            title.text, title.tail = told, "\n"
+            title.text, title.tail = tooltip, "\n"
             parent.insert(0, title)
 
 

@@ -335,8 +335,8 @@ def _in_full(shape: Shape, number: int, of: int, left: Math) -> Iterator[Block]:
     yield _chain(shape)
     if shape.zero is not None:
         each = "Each of these paths contains a factor 0. " if several else ""
-        known = shape.zero.local == Math("0", "0")
-        why = () if known else (", ", shape.zero.local, ",")
+        constant = shape.zero.local == Math("0", "0")
+        why = () if constant else (", ", shape.zero.local, ",")
         yield Prose((f"{each}Nothing flows through ", shape.zero.of, ": its local derivative",
                      *why, " is 0."))  # fmt: skip
     if several:

@@ -159,7 +159,7 @@ def _with_lines(graph: Graph) -> set[int]:
     """
     uses = [0] * len(graph.nodes)
     size = [0] * len(graph.nodes)
-    found = {graph.root.id} if graph.root.op is not None else set()
+    ids = {graph.root.id} if graph.root.op is not None else set()
     for node in graph.nodes:
         if node.op is None:
             continue
@@ -168,21 +168,21 @@ def _with_lines(graph: Graph) -> set[int]:
             uses[arg] += 1
             inner = graph.nodes[arg]
             if inner.op is not None and (uses[arg] > 1 or inner.scope != node.scope):
-                found.add(arg)
+                ids.add(arg)
         if node.name or size[node.id] > LARGEST or len(node.args) > WIDEST:
-            found.add(node.id)
-        if node.id in found:
+            ids.add(node.id)
+        if node.id in ids:
             size[node.id] = 0
-    return found
+    return ids
 
 
 def _members(graph: Graph, scopes: list[str]) -> dict[str, list[Node]]:
     """The nodes within each outermost scope."""
-    found: dict[str, list[Node]] = {scope: [] for scope in scopes}
+    members: dict[str, list[Node]] = {scope: [] for scope in scopes}
     for node in graph.nodes:
-        if top(node) in found:
-            found[top(node)].append(node)
-    return found
+        if top(node) in members:
+            members[top(node)].append(node)
+    return members
 
 
 def _alike(graph: Graph) -> dict[str, list[str]]:

@@ -90,15 +90,13 @@ def tex_name(name: str) -> str:
     w_{1} \\hat{y} \\theta_{2} \\mathrm{loss} \\mathrm{50\\%}
     """
     name = clean(name)
-    found = _LETTER.fullmatch(normalize("NFD", name))
-    if found:
-        letter, accent, digits = found.groups()
+    if match := _LETTER.fullmatch(normalize("NFD", name)):
+        letter, accent, digits = match.groups()
         base = letter if letter.isascii() else _greek(letter)
         if base and (not accent or accent in _ACCENTS):
             return (f"{_ACCENTS[accent]}{{{base}}}" if accent else base) + _below(digits)
-    found = _WORD.fullmatch(name)
-    if found:
-        return rf"\mathrm{{{found[1]}}}" + _below(found[2])
+    if match := _WORD.fullmatch(name):
+        return rf"\mathrm{{{match[1]}}}" + _below(match[2])
     return rf"\mathrm{{{_upright(name)}}}"
 
 

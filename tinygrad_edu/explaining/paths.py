@@ -124,15 +124,15 @@ class Paths:
         for node in nodes[self.target + 1 :]:
             if leading.intersection(node.args):
                 leading.add(node.id)
-        reached, found = {self.graph.root.id}, []
+        reached, cut = {self.graph.root.id}, []
         for node in reversed(nodes[self.target + 1 :]):
             if node.id in reached:
                 for position, arg in enumerate(node.args):
                     if node.partials[position] is not None:
                         reached.add(arg)
                     elif arg in leading:
-                        found.append(Step(node.id, position, arg, 0.0))
-        return found
+                        cut.append(Step(node.id, position, arg, 0.0))
+        return cut
 
     # ── Shapes ────────────────────────────────────────────────────────────────────────────
 
@@ -175,7 +175,7 @@ class Paths:
         left = work + 2 * len(self._from)
         root = self.graph.root.id
         todo: list[tuple[Any, dict[int, Sums]]] = [(None, {root: ONE})]
-        found: list[tuple[Sums, Any]] = []
+        shapes: list[tuple[Sums, Any]] = []
         while todo:
             word, at = todo.pop()
             further: dict[Letter, dict[int, Sums]] = {}
@@ -184,7 +184,7 @@ class Paths:
             while waiting:  # newest first: every path through a node has arrived there
                 id = -heappop(waiting)
                 if id == self.target:
-                    found.append((at[id], word))
+                    shapes.append((at[id], word))
                     continue
                 passing = self.passing(id)
                 for step in self.steps(id):
@@ -196,10 +196,10 @@ class Paths:
                 if left < 0:
                     return None
             todo += [((word, letter), there) for letter, there in further.items()]
-        found.sort(key=lambda pair: (-_magnitude(pair[0].total), -_magnitude(pair[0].size)))
+        shapes.sort(key=lambda pair: (-_magnitude(pair[0].total), -_magnitude(pair[0].size)))
         return [
             Group(sums, self.biggest(rows, _spelled(word)) if i < SHOWN else [])
-            for i, (sums, word) in enumerate(found)
+            for i, (sums, word) in enumerate(shapes)
         ]
 
     def multiplying(self, path: Path) -> list[Step]:
@@ -268,10 +268,10 @@ def _search(
     best: dict[Place, float],
 ) -> list[Path]:
     """The ``count`` best paths from start to goal; ``best`` bounds the rest of each path."""
-    found: list[Path] = []
+    paths: list[Path] = []
     tick = 0  # among equals the newest is continued, which is the deepest
     heap: list[Any] = [(-best[start], tick, start, 1.0, None)]
-    while heap and len(found) < count:
+    while heap and len(paths) < count:
         _, _, place, product, trail = heappop(heap)
         while place != goal:
             ways = [(step, to) for step, to in onward[place] if to in best]
@@ -284,5 +284,5 @@ def _search(
             ((step, place),) = ways
             product, trail = product * step.local, (trail, step)
         else:
-            found.append(Path(product, tuple(_spelled(trail))))  # type: ignore[arg-type]
-    return found
+            paths.append(Path(product, tuple(_spelled(trail))))  # type: ignore[arg-type]
+    return paths

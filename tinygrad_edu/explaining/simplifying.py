@@ -47,18 +47,16 @@ def simplified(term: Term) -> Term | None:
     symbols: dict[Math, Any] = {}
     there = _to_sympy(term, sympy, symbols)
     shortest = min((sympy.factor_terms(there), there), key=sympy.count_ops)
-    back = _Back(sympy, {symbol: known for known, symbol in symbols.items()}, term)
+    back = _Back(sympy, {symbol: name for name, symbol in symbols.items()}, term)
     try:
-        found = back.term(shortest)
-    except (
-        NotImplementedError
-    ):  # the result contains something that is not a row, such as cases or zoo
+        shorter = back.term(shortest)
+    except NotImplementedError:  # of something that is not a row, such as cases or zoo
         return None
     size = max(map(abs, term.values))
     agrees = all(
-        close(x, y) or abs(x - y) <= 1e-9 * size for x, y in zip(found.values, term.values)
+        close(x, y) or abs(x - y) <= 1e-9 * size for x, y in zip(shorter.values, term.values)
     )
-    return found if agrees and found.math() != term.math() else None
+    return shorter if agrees and shorter.math() != term.math() else None
 
 
 def _to_sympy(term: Term, sympy: Any, symbols: dict[Math, Any]) -> Any:
@@ -128,8 +126,8 @@ class _Back:
         above, below = self.sympy.fraction(rest)
         top = self._product(abs(number.p), above)
         bottom = self._product(number.q, below)
-        found = top / bottom  # Terms leave out a denominator of 1
-        return -found if number < 0 else found
+        quotient = top / bottom  # Terms leave out a denominator of 1
+        return -quotient if number < 0 else quotient
 
     def _product(self, number: Any, e: Any) -> Term:
         total = Term.number(int(number), self.places)
@@ -140,12 +138,12 @@ class _Back:
 
 def parts(term: Term) -> list[Term]:
     """Every term inside a term, each once."""
-    found, todo = {id(term): term}, [term]
+    terms, todo = {id(term): term}, [term]
     while todo:
-        new = {id(arg): arg for arg in todo.pop().args if id(arg) not in found}
-        found |= new
+        new = {id(arg): arg for arg in todo.pop().args if id(arg) not in terms}
+        terms |= new
         todo += new.values()
-    return list(found.values())
+    return list(terms.values())
 
 
 def _symbols_of(term: Term) -> list[tuple[Math, tuple[float, ...]]]:

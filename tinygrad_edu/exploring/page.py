@@ -89,8 +89,8 @@ def explore(
     >>> page
     <Page of 6 values: open loss.html in a browser>
     """
-    loss, found, rate = _subject(x, data)
-    moved = found if parameters is None else list(parameters)
+    loss, default, rate = _subject(x, data)
+    moved = default if parameters is None else list(parameters)
     graph = snapshot(loss)
     if len(graph.nodes) > MOST_NODES:
         raise BadArgument(
@@ -98,11 +98,15 @@ def explore(
             f"{len(graph.nodes):,}. Explore the loss of fewer samples."
         )
     id_of = ids(loss)
-    known = [id_of.get(value) for value in moved]
+    moved_ids = [id_of.get(value) for value in moved]
     rate = rate if learning_rate is None else _rate(learning_rate)
     heading = clean(title or f"{named(graph.root) or 'Result'}: every gradient, step by step")
     content = document(
-        graph, heading, [id for id in known if id is not None], _epochs(training, known), rate
+        graph,
+        heading,
+        [id for id in moved_ids if id is not None],
+        _epochs(training, moved_ids),
+        rate,
     )
     path = Path(path)
     write_whole(path, content.encode())
@@ -144,8 +148,8 @@ def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], 
         if data is not None:
             raise BadArgument("A Value already contains its data. Received: data as well.")
         leaves = [value for value in tape(x, through_stops=False) if value.op is None]
-        told = [leaf for leaf in leaves if leaf.role == "parameter"]
-        return x, told or [leaf for leaf in leaves if leaf.role is None], 0.01
+        parameters = [leaf for leaf in leaves if leaf.role == "parameter"]
+        return x, parameters or [leaf for leaf in leaves if leaf.role is None], 0.01
     if not hasattr(x, "loss_graph"):
         raise GraphError(
             f"Only a loss or a compiled model can be explored. Received: {x!r} (of type "
@@ -166,19 +170,19 @@ def _rate(x: Any) -> float:
     return rate
 
 
-def _epochs(training: Any, known: Sequence[int | None]) -> list[list[float]]:
+def _epochs(training: Any, ids: Sequence[int | None]) -> list[list[float]]:
     """The weights of every epoch, of the parameters in the graph."""
     epochs = training.epochs if isinstance(training, WeightHistory) else training
-    found = []
+    rows = []
     for epoch in () if epochs is None else epochs:
         row = list(epoch)
-        if len(row) != len(known) or not all(map(is_real, row)):
+        if len(row) != len(ids) or not all(map(is_real, row)):
             raise BadArgument(
-                f"Each epoch of a training must have one number for each of the {len(known)} "
+                f"Each epoch of a training must have one number for each of the {len(ids)} "
                 f"parameters. Received: {plural(len(row), 'number')}."
             )
-        found.append([number(x) for x, id in zip(row, known) if id is not None])
-    return found
+        rows.append([number(x) for x, id in zip(row, ids) if id is not None])
+    return rows
 
 
 # ── The page as text ──────────────────────────────────────────────────────────────────────
@@ -237,7 +241,7 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
     called = labels(graph)
     patterns: dict[Any, int] = {}
     scopes: dict[str, int] = {}
-    found: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "op": [None if n.op is None else javascript.key(n.op, len(n.args)) for n in graph.nodes],
         "args": [n.args for n in graph.nodes],
         "flows": [
@@ -259,14 +263,14 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
             for n in graph.nodes
         ],
     }
-    found["scopes"] = list(scopes)
-    found["formulas"] = [_formulas(*pattern) for pattern in patterns]
+    columns["scopes"] = list(scopes)
+    columns["formulas"] = [_formulas(*pattern) for pattern in patterns]
     if not live:  # the page can't compute: it shows the recorded numbers
-        found["partials"] = [
+        columns["partials"] = [
             [None if local is None else spelled(local) for local in n.partials] for n in graph.nodes
         ]
-        found["adjoint"] = [spelled(n.adjoint) for n in graph.nodes]
-    return found
+        columns["adjoint"] = [spelled(n.adjoint) for n in graph.nodes]
+    return columns
 
 
 def names(graph: Graph) -> list[str]:
@@ -368,14 +372,14 @@ def samples(graph: Graph) -> list[dict[str, Any]]:
 
     For each: the ids of its inputs, targets and outputs, with which the targets are compared.
     """
-    found: dict[str, dict[str, Any]] = {}
+    samples: dict[str, dict[str, Any]] = {}
     for node in graph.nodes:
         if node.role == "target" and boxes(node):
             scope = boxes(node)[0]
-            found.setdefault(scope, {"scope": scope, "x": [], "y": [], "out": []})
+            samples.setdefault(scope, {"scope": scope, "x": [], "y": [], "out": []})
     for node in graph.nodes:
         place = boxes(node)
-        sample = found.get(place[0]) if place else None
+        sample = samples.get(place[0]) if place else None
         if sample is None:
             continue
         if node.role in ("input", "target"):
@@ -384,7 +388,7 @@ def samples(graph: Graph) -> list[dict[str, Any]]:
         if compared:
             others = [arg for arg in node.args if arg not in compared]
             sample["out"] += [arg for arg in others if arg not in sample["out"]]
-    return list(found.values())
+    return list(samples.values())
 
 
 def spelled(x: float) -> float | str:
@@ -394,10 +398,10 @@ def spelled(x: float) -> float | str:
 
 def packed(numbers: Iterable[float]) -> str:
     """Doubles as base64, little-endian: 11 characters each, to the last bit."""
-    found = array("d", numbers)
+    doubles = array("d", numbers)
     if sys.byteorder == "big":
-        found.byteswap()
-    return base64.b64encode(found.tobytes()).decode()
+        doubles.byteswap()
+    return base64.b64encode(doubles.tobytes()).decode()
 
 
 def embedded(data: Any) -> str:

@@ -29,7 +29,7 @@ class Scene(NamedTuple):
 
 def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
     """The pictures of a graph: of each sample if there are several, and of the whole."""
-    found: list[Scene] = []
+    scenes: list[Scene] = []
     limit = CARDS
     while span(whole := view(graph, limit)) > SPAN and limit > 30:
         limit //= 2
@@ -37,17 +37,17 @@ def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
         all_open = view(graph, len(graph.nodes))
         for scope in scopes[:SAMPLES]:
             alone = opened(all_open, scope, set(scopes) - {scope})
-            together = sum(len(scene.cards) for scene in found) + len(alone.cards)
+            together = sum(len(scene.cards) for scene in scenes) + len(alone.cards)
             if len(alone.cards) <= OPENED and together <= TOGETHER:
                 others = plural(len(scopes) - 1, "other sample")
                 note = f"This picture shows {scope}; {others} are one card."
-                found.append(_scene(graph, alone, scope, note, len(found)))
+                scenes.append(_scene(graph, alone, scope, note, len(scenes)))
     folded = [card for card in whole.cards if card.folded]
     count = sum(len(card.nodes) for card in folded)
     note = f"{plural(count, 'value')} of {len(graph.nodes):,} are folded into " if folded else ""
     note += f"{plural(len(folded), 'card')}." if folded else ""
-    label = "all of it" if found else "the graph"
-    return [*found, _scene(graph, whole, label, note, len(found))]
+    label = "all of it" if scenes else "the graph"
+    return [*scenes, _scene(graph, whole, label, note, len(scenes))]
 
 
 def _scene(graph: Graph, seen: View, label: str, note: str, number: int) -> Scene:
@@ -117,14 +117,14 @@ def opened(seen: View, scope: str, others: set[str]) -> View:
         if id not in (tail, head):
             links[(link.id,)] = link
             continue
-        known = links.get((tail, head))
-        edges = [*(known.edges if known else ()), *link.edges]
+        merged = links.get((tail, head))
+        edges = [*(merged.edges if merged else ()), *link.edges]
         links[tail, head] = Link(f"{tail}-{head}", tail, head, edges, True)
     cards = list({card.id: card for card in card_of.values()}.values())
     return seen._replace(cards=cards, links=list(links.values()))
 
 
-def described(found: Sequence[Scene]) -> list[dict[str, Any]]:
+def described(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     """The page's data about its pictures, as JSON can store it."""
     return [
         {
@@ -135,5 +135,5 @@ def described(found: Sequence[Scene]) -> list[dict[str, Any]]:
             "links": scene.stage.links,
             "cards": [[card.id, [node.id for node in card.nodes]] for card in scene.cards],
         }
-        for scene in found
+        for scene in scenes
     ]

@@ -114,8 +114,8 @@ def check_grads(
         try:
             check.at(flat, xs, order)
         except _Disagreement as wrong:
-            told, advice = _told(wrong, f, like_points), _advice(wrong, run(flat, xs), seed)
-            raise GradientMismatch(f"{told}\n{advice}") from None
+            mismatch, advice = _told(wrong, f, like_points), _advice(wrong, run(flat, xs), seed)
+            raise GradientMismatch(f"{mismatch}\n{advice}") from None
     report = check.report()
     if report.undecided:
         warnings.warn(f"check_grads could not decide everything. {report!r}", stacklevel=2)
@@ -200,8 +200,8 @@ class _Check:
         """
         for least in (1.0, 0.0):
             v = _scaled(signs, xs, least)
-            found = slopes(f, xs, v)
-            if not any(slope.undecided() for slope in found):
+            by_values = slopes(f, xs, v)
+            if not any(slope.undecided() for slope in by_values):
                 break
         arrived = flow(here, v)
         sizes = [arrived.get(y, NOTHING).size for y in here.outputs]
@@ -209,15 +209,15 @@ class _Check:
 
         def view(outputs: list[int], weights: list[float]) -> _View:
             size = sum(abs(w) * sizes[j] for w, j in zip(weights, outputs))
-            slope = _weighted(weights, [found[j] for j in outputs])
+            slope = _weighted(weights, [by_values[j] for j in outputs])
             return _View(f, xs, v, how, outputs, weights, slope, rounding * size)
 
-        everyone = range(len(found))
+        everyone = range(len(by_values))
         if "fwd" in self.modes:
             for j, got in zip(everyone, jvp(f, (xs,), (v,))[1]):
                 self._compare(view([j], [1.0]), got)
         if "rev" in self.modes:  # with weights, outputs of any size count equally
-            plain = [j for j in everyone if not (found[j].kinks or found[j].undecided())]
+            plain = [j for j in everyone if not (by_values[j].kinks or by_values[j].undecided())]
             if plain:
                 self._reverse(view(plain, [self._dyadic() * _power(sizes[j]) for j in plain]))
             for j in everyone:
@@ -253,8 +253,8 @@ class _Check:
             elif bracketed or not (kinks or (why and not isfinite(got))):
                 raise _Disagreement(view, got, expected, modes=False)
             elif kinks:  # of two, each slope may be fair, and their sum be anything
-                told = "; ".join(dict.fromkeys(map(str, kinks)))
-                why = f"not smooth ({told}), and the slope is {slope}"
+                names = "; ".join(dict.fromkeys(map(str, kinks)))
+                why = f"not smooth ({names}), and the slope is {slope}"
         if why:
             order = " after ".join((str(view.order), *reversed(view.how)))
             message = f"order {order}, slope {got!r}: {why}"

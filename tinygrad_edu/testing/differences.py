@@ -53,8 +53,8 @@ class Kink(NamedTuple):
 
     def __str__(self) -> str:
         shown = ", ".join(f"{name}={x!r}" for name, x in self.operands)
-        told = f"{self.op}({shown})" if self.operands else self.label
-        return f"{told}, not inside its domain" if self.outside else told
+        text = f"{self.op}({shown})" if self.operands else self.label
+        return f"{text}, not inside its domain" if self.outside else text
 
 
 class Slope(NamedTuple):
@@ -321,7 +321,7 @@ def _limits(
 
 def _kinks(at: Run, arrived: dict[Any, Flow], sides: Sequence[list[Any]]) -> tuple[Kink, ...]:
     """The operations on kinks or out of their domains, if the direction arrives there."""
-    here, found = at.pieces, []
+    here, kinks = at.pieces, []
     if any([piece[0] for piece in side] != [piece[0] for piece in here] for side in sides):
         return (Kink("branch", "another branch of the program, taken nearby", ()),)
     for i, ((op, node), piece) in enumerate(zip(at.made, here)):
@@ -332,5 +332,5 @@ def _kinks(at: Run, arrived: dict[Any, Flow], sides: Sequence[list[Any]]) -> tup
                 (getattr(arg, "name", None) or name, datum(arg))
                 for name, arg in zip(names, node.args)
             )
-            found.append(Kink(op.name, node.name or op.symbol, operands, outside=not piece[2]))
-    return tuple(found)
+            kinks.append(Kink(op.name, node.name or op.symbol, operands, outside=not piece[2]))
+    return tuple(kinks)
