@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import os
+import signal
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -389,6 +391,32 @@ def test_backward_from_threads_is_exact(threads):
     for worker in workers:
         worker.join()
     assert {leaf.grad for leaf in leaves} == {2.0 * 20 * threads}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_process_forked_during_a_sweep_can_sweep():
+    leaves = [Value(1.0) for _ in range(3000)]
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            tg.sum([leaf * 2.0 for leaf in leaves]).backward()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                signal.alarm(20)  # a child that waits for ever is killed
+                x = Value(3.0)
+                (x * x).backward()
+                os._exit(0 if x.grad == 6.0 else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        worker.join()
 
 
 def test_detect_anomaly_keeps_nothing_of_what_is_gone():

@@ -26,7 +26,7 @@ PACKAGE = ROOT / "tinygrad_edu"
 # The floor of each room; docs/architecture.md says what lives there. The files of the core have
 # floors of their own, in the order in which they are read.
 FLOORS = {
-    "errors": 0, "files": 0, "notebooks": 0, "strings": 0, "blocks": 0, "ieee": 0,
+    "errors": 0, "files": 0, "notebooks": 0, "strings": 0, "blocks": 0, "ieee": 0, "locks": 0,
     "trees": 1,
     "core": 2,
     "aliases": 3, "anomalies": 3, "defining": 3, "fast": 3, "matrices": 3, "snapshots": 3,

@@ -18,7 +18,7 @@ from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
 
 from ..errors import MissingExtra
-from .locks import lock
+from ..locks import lock
 
 LANES = 8
 """Samples that are computed at once, on every machine: LLVM splits a row of eight numbers

@@ -22,9 +22,9 @@ from time import perf_counter
 from typing import Any, Final
 
 from ..errors import MissingExtra, check_name
+from ..locks import Locked, lock
 from .arrays import arrays
 from .code import Code
-from .locks import Locked, lock
 
 __all__ = ["EXECUTORS", "Runner"]
 

@@ -20,9 +20,9 @@ from ..core.calculus import is_symbolic, lifted
 from ..core.table import number
 from ..core.value import Value
 from ..errors import BadArgument, NotANumber, NotTraceable, TracingError, unknown_name
+from ..locks import Locked
 from ..trees import Rebuild, container, flatten, is_array, is_several, like, members, several
 from .arrays import arrays
-from .locks import Locked
 from .lowering import Lowering
 from .program import Program
 from .traced import Mixed, Trace

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import count
-from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from ..blocks import MODE
 from ..errors import BadArgument, GraphError, NotANumber, unknown_name
+from ..locks import lock
 from . import ops
 from .graph import by_serial, datum, local_numbers, tape
 from .modes import refuse_while_tracing
@@ -295,8 +295,9 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
             leaf._grad = grad + leaf._grad if leaf._role is not CONSTANT else grad
 
 
-# One sweep at a time: those of two threads would write their adjoints over each other's.
-_SWEEPING = RLock()
+# One sweep at a time: those of two threads would write their adjoints over each other's. A fork
+# waits for it, too.
+_SWEEPING = lock()
 
 
 def sweep(nodes: list[Value]) -> None:

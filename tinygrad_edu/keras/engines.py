@@ -23,8 +23,8 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from ..compiler import Code, python
-from ..compiler.locks import lock
 from ..compiler.scheduler import EXECUTORS
+from ..locks import lock
 
 Rows = Sequence[Sequence[float]]
 Batches = Sequence[Sequence[int]]
