@@ -7,11 +7,11 @@ and no sweep meets the infinite slope of another output, which times 0 would be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .core.calculus import Run, between, like, of, pull, push, run_on_values, slopes_of
-from .core.graph import flowing, reachable
+from .core.calculus import Run, between, like, pull, push, run_on_values, slopes_of
+from .core.graph import by_serial, flowing
 from .core.value import Number, Value
 from .errors import check_name
 from .trees import spread
@@ -77,34 +77,42 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
 
 def _rows(outputs: Sequence[Number], xs: Sequence[Value], record: bool) -> list[list[Number]]:
     """The slopes of each output by all xs: a reverse sweep per output."""
-    live = set(between(xs, outputs))
-    zeros: list[Number] = [0.0] * len(xs)
-    rows = []
-    for y in outputs:
-        if isinstance(y, Value) and y in live:
-            nodes = reachable(y, lambda node: _arguments(node, live))
-            rows.append(pull({y: 1.0}, xs, record, nodes))
-        else:
-            rows.append(zeros)
-    return rows
+    _, live = between(xs, outputs)
+    arguments = lambda node: [x for x in flowing(node) if type(x) is not float and x in live]  # noqa: E731
+    return [
+        pull({y: 1.0}, xs, record, (_reachable(y, arguments), live))
+        if isinstance(y, Value) and y in live
+        else [0.0] * len(xs)
+        for y in outputs
+    ]
 
 
 def _columns(outputs: Sequence[Number], xs: Sequence[Value], record: bool) -> list[list[Number]]:
     """The slopes of all outputs by each x: a forward sweep per x."""
-    nodes = between(xs, outputs)
-    live = set(nodes)
-    consumers: dict[Value, list[Value]] = {}
+    nodes, live = between(xs, outputs)
+    consumers: dict[Any, list[Value]] = {}
     for node in nodes:
-        for arg in _arguments(node, live):
-            consumers.setdefault(arg, []).append(node)
-    sweeps = [
-        push(reachable(x, lambda node: consumers.get(node, ())), {x: 1.0}, record) for x in xs
-    ]
-    return [of(outputs, tangents) for tangents in sweeps]
+        for arg in flowing(node) if node in live else ():
+            if type(arg) is not float:
+                consumers.setdefault(arg, []).append(node)
+    columns = []
+    for x in xs:
+        part = _reachable(x, lambda node: consumers.get(node, ())), live
+        tangents = push(part, {x: 1.0}, record)
+        columns.append([tangents.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs])
+    return columns
 
 
-def _arguments(node: Value, live: Container[Value]) -> list[Value]:
-    return [arg for arg in flowing(node) if type(arg) is not float and arg in live]
+def _reachable(start: Value, neighbours: Callable[[Value], Iterable[Value]]) -> list[Value]:
+    """A node, its neighbours, those of the neighbours, and so on, oldest first."""
+    nodes, seen = [start], {start}
+    for node in nodes:  # which grows while it is read
+        for other in neighbours(node):
+            if other not in seen:
+                seen.add(other)
+                nodes.append(other)
+    nodes.sort(key=by_serial)
+    return nodes
 
 
 def _matrix(run: Run, rows: Sequence[Sequence[Number]], outputs: Any) -> Any:

@@ -90,6 +90,26 @@ def several(x: Any) -> list[Any]:
     ]
 
 
+def positions(argnums: Any, count: int) -> list[int]:
+    """The positions among ``count`` arguments that argnums means, one or several.
+
+    Raises:
+        BadArgument: if there is no such argument, or one is named twice.
+
+    >>> positions((0, -1), 3)
+    [0, -1]
+    """
+    chosen = several(argnums)
+    if not all(type(i) is int and -count <= i < count for i in chosen) or (
+        len({i % count for i in chosen}) < len(chosen)
+    ):
+        raise BadArgument(
+            f"argnums are the positions of the arguments to differentiate by, each once. "
+            f"Received: {argnums!r} for {count} arguments."
+        )
+    return chosen
+
+
 # ── The table of containers ───────────────────────────────────────────────────────────────
 
 

@@ -15,17 +15,20 @@ None of these functions writes ``.grad``.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ..blocks import MODE, entering
 from ..errors import BadArgument, NotANumber
-from ..trees import Rebuild, flatten, holds_values, is_several, matched, several
+from ..trees import Rebuild, flatten, holds_values, is_several, matched, positions
 from . import ops
 from .graph import depends_on, local_numbers, tape, wanted
 from .value import Number, Value, recorded
 
 __all__ = ["grad", "gradients", "hvp", "jvp", "value_and_grad", "vjp"]
 
+
+Part: TypeAlias = "tuple[Sequence[Value], set[Value]]"
+"""Nodes of a graph, oldest first, and those of them that matter."""
 
 # ── The two sweeps ────────────────────────────────────────────────────────────────────────
 
@@ -36,7 +39,7 @@ def reverse(
     partials: Callable[[Value, set[Value]], Sequence[Any]],
     times: Callable[[Any, Any], Any],
     add: Callable[[list[Any]], Any],
-    nodes: Sequence[Value] | None = None,
+    part: Part | None = None,
 ) -> list[Any]:
     """Reverse mode: the adjoints of ``xs``, given those of the roots, as any kind of number.
 
@@ -46,13 +49,9 @@ def reverse(
             which the xs flow into; None for the others.
         times, add: how these numbers are multiplied, and summed where a node is reached over
             several edges: by one Σ, as in a picture of the chain rule.
-        nodes: those `between` the xs and the roots, where they are known.
+        part: the nodes `between` the xs and the roots, where they are known.
     """
-    if nodes is None:
-        nodes = tape(*seeds, through_stops=False)
-        live = _live(nodes, xs)
-    else:
-        live = set(nodes)
+    nodes, live = between(xs, seeds) if part is None else part
     arriving: dict[Value, list[Any]] = {root: [seed] for root, seed in seeds.items()}
     adjoint: dict[Value, Any] = {}
     for node in reversed(nodes):
@@ -67,23 +66,19 @@ def reverse(
 
 
 def pull(
-    seeds: Mapping[Value, Number],
-    xs: Sequence[Value],
-    record: bool,
-    nodes: Sequence[Value] | None = None,
+    seeds: Mapping[Value, Number], xs: Sequence[Value], record: bool, part: Part | None = None
 ) -> list[Number]:
     """The adjoints of ``xs`` as floats, or with ``record`` as Values made by the same partials."""
     partials = lambda node, live: _locals(node, live, record)  # noqa: E731
-    return reverse(seeds, xs, partials, _times, ops.sum, nodes)
+    return reverse(seeds, xs, partials, _times, ops.sum, part)
 
 
-def push(
-    nodes: Sequence[Value], tangents: Mapping[Value, Number], record: bool
-) -> dict[Value, Number]:
-    """Forward mode: the tangents of nodes, oldest first, given those of some."""
-    tangent = dict(tangents)
+def push(part: Part, tangents: Mapping[Value, Number], record: bool) -> dict[Any, Number]:
+    """Forward mode: the tangents of all nodes of a part of a graph, given those of some."""
+    tangent: dict[Any, Number] = dict(tangents)
+    nodes, live = part
     for node in nodes:
-        if node in tangents:
+        if node in tangents or node not in live:
             continue
         terms = [
             _times(tangent[arg], local)
@@ -95,23 +90,17 @@ def push(
     return tangent
 
 
-def between(xs: Sequence[Value], roots: Iterable[Number]) -> list[Value]:
-    """The nodes that the xs flow into and the roots were made from, oldest first."""
-    nodes = tape(*[root for root in roots if isinstance(root, Value)], through_stops=False)
-    live = _live(nodes, xs)
-    return [node for node in nodes if node in live]
-
-
-def _live(nodes: Sequence[Value], xs: Sequence[Value]) -> set[Value]:
-    """Those of the nodes that the xs flow into.
+def between(xs: Sequence[Value], roots: Iterable[Number]) -> Part:
+    """What the roots were made from, oldest first, and which of these the xs flow into.
 
     A trace may refuse some: it knows those older than itself by their numbers only.
     """
+    nodes = tape(*[root for root in roots if isinstance(root, Value)], through_stops=False)
     live = depends_on(nodes, xs)
     trace = MODE.get().trace or next((x.trace for x in live if x.trace is not None), None)
     if trace is not None:
         trace.check(live)
-    return live
+    return nodes, live
 
 
 def _locals(node: Value, live: Container[Value], record: bool) -> list[Any]:
@@ -152,6 +141,18 @@ class Run(NamedTuple):
             return x if isinstance(x, Value) else lifted(x)
         return x.data if isinstance(x, Value) else x
 
+    def input(self, numbers: Sequence[Number]) -> Any:
+        """Numbers in the structure of the input, as the caller wants them."""
+        return self.like_input([self.give(x) for x in numbers])
+
+    def output(self, numbers: Sequence[Number]) -> Any:
+        """Numbers in the structure of the output, as the caller wants them."""
+        return self.like_output([self.give(x) for x in numbers])
+
+    def wanting(self, given: Sequence[Number]) -> Run:
+        """The same, where Values are wanted if some are given."""
+        return self._replace(record=self.record or any(isinstance(x, Value) for x in given))
+
     def scalar(self, transform: str) -> Any:
         """The one number that came out."""
         if len(self.outputs) == 1 and self.like_output(self.outputs) is self.outputs[0]:
@@ -178,14 +179,7 @@ def run_on_values(
 ) -> Run:
     if not callable(f):
         raise NotANumber(f"A function is needed. Received: {f!r}.")
-    chosen, tupled = several(argnums), is_several(argnums)
-    if not all(type(i) is int and -len(args) <= i < len(args) for i in chosen) or (
-        len({i % len(args) for i in chosen}) < len(chosen)
-    ):
-        raise BadArgument(
-            f"argnums are the positions of the arguments to differentiate by, each once. "
-            f"Received: {argnums!r} for {len(args)} arguments."
-        )
+    chosen, tupled = positions(argnums, len(args)), is_several(argnums)
     by = tuple(args[i] for i in chosen) if tupled else args[chosen[0]]
     numbers, like_input = flatten(by)
     with entering(recording=True, nested=True):
@@ -291,7 +285,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         run = run_on_values(f, args, named, argnums)
         y = run.scalar("grad")
         slopes = pull(run.seeded([1.0]), run.variables, run.record)
-        return run.give(y), run.like_input([run.give(g) for g in slopes])
+        return run.give(y), run.input(slopes)
 
     return like(f, value_and_grad_of_f)
 
@@ -338,14 +332,12 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         cotangents = matched(cotangent, run.like_output(run.outputs), "cotangent", "result")
-        record = run.record or any(isinstance(c, Value) for c in cotangents)
-        swept = pull(run.seeded(cotangents), run.variables, record)
-        result: tuple[Any, ...] = run.like_input(
-            [run._replace(record=record).give(g) for g in swept]
-        )
+        wanting = run.wanting(cotangents)
+        swept = pull(run.seeded(cotangents), run.variables, wanting.record)
+        result: tuple[Any, ...] = wanting.input(swept)
         return result
 
-    return run.like_output([run.give(y) for y in run.outputs]), pullback
+    return run.output(run.outputs), pullback
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -369,21 +361,14 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     run = run_on_values(f, tuple(primals), {}, range(len(primals)))
     directions = matched(tangents, tuple(primals), "tangents", "primals")
-    run = run._replace(record=run.record or any(isinstance(d, Value) for d in directions))
-    swept = _tangents(run, run.outputs, directions)
-    return (
-        run.like_output([run.give(y) for y in run.outputs]),
-        run.like_output([run.give(dy) for dy in swept]),
-    )
+    run = run.wanting(directions)
+    return run.output(run.outputs), run.output(_along(run, run.outputs, directions))
 
 
-def _tangents(run: Run, outputs: Sequence[Number], directions: Sequence[Number]) -> list[Number]:
-    nodes = between(run.variables, outputs)
-    return of(outputs, push(nodes, dict(zip(run.variables, directions)), run.record))
-
-
-def of(outputs: Sequence[Number], tangents: Mapping[Value, Number]) -> list[Number]:
+def _along(run: Run, outputs: Sequence[Number], directions: Sequence[Number]) -> list[Number]:
     """The tangent of each output; a plain number that f returned has tangent 0."""
+    part = between(run.variables, outputs)
+    tangents = push(part, dict(zip(run.variables, directions)), run.record)
     return [tangents.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
 
 
@@ -409,7 +394,6 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], v: Sequence[Any]) -> tupl
     """
     run = run_on_values(f, tuple(primals), {}, range(len(primals)))
     directions = matched(v, tuple(primals), "vector", "primals")
-    run = run._replace(record=run.record or any(isinstance(d, Value) for d in directions))
-    swept = _tangents(run, slopes_of(run), directions)
-    result: tuple[Any, ...] = run.like_input([run.give(x) for x in swept])
+    run = run.wanting(directions)
+    result: tuple[Any, ...] = run.input(_along(run, slopes_of(run), directions))
     return result

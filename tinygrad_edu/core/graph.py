@@ -6,7 +6,7 @@ topological order: sorting by serial number is all the sorting a graph ever need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -57,18 +57,6 @@ def flowing(node: Value) -> Sequence[Any]:
     if op is None or not op.blocked:
         return node.args
     return [arg for arg, partial in zip(node.args, op.partials) if partial is not None]
-
-
-def reachable(start: Value, neighbours: Callable[[Value], Iterable[Value]]) -> list[Value]:
-    """A node, its neighbours, those of the neighbours, and so on, oldest first."""
-    nodes, seen = [start], {start}
-    for node in nodes:  # which grows while it is read
-        for other in neighbours(node):
-            if other not in seen:
-                seen.add(other)
-                nodes.append(other)
-    nodes.sort(key=by_serial)
-    return nodes
 
 
 def stale(leaf: Value, consumer: Value) -> StaleGraph:
