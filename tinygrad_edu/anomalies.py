@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import isfinite, isnan
 from typing import Any
 
@@ -34,14 +35,24 @@ def record(op: Op, args: tuple[Any, ...], data: float) -> Value:
     return new
 
 
+def born(result: float, operands: Collection[float]) -> bool:
+    """Whether a result is nan and no operand is, or not finite though all operands are.
+
+    >>> from math import inf, nan
+    >>> born(nan, [1.0]), born(inf, [1.0]), born(nan, [nan]), born(inf, [inf]), born(nan, [inf])
+    (True, True, False, False, True)
+    """
+    if isnan(result):
+        return not any(map(isnan, operands))
+    return not isfinite(result) and all(map(isfinite, operands))
+
+
 def check(node: Value) -> None:
     """Raise if a node is nan and no operand is, or not finite though all operands are."""
     assert node.op is not None
     numbers = [datum(arg) for arg in node.args]
-    nan_born = isnan(node._data) and not any(map(isnan, numbers))
-    inf_born = not isfinite(node._data) and all(map(isfinite, numbers))
-    if nan_born or inf_born:
-        kind = "finite operands" if inf_born else "operands that are not nan"
+    if born(node._data, numbers):
+        kind = "finite operands" if all(map(isfinite, numbers)) else "operands that are not nan"
         raise Anomaly(f"{node.op.name} gave {node._data!r} from {kind}.{_origin(node)}")
 
 

@@ -1,7 +1,7 @@
 """A recorded graph as words: each gradient as the sum over its paths, in numbers and LaTeX.
 
     snapshot (graph.py) -> all paths to a node (paths) -> the chain rule in words (gradients)
-                        -> the operations in order (narrative), a nudge (comparing), nan (anomalies)
+                        -> the operations in order (narrative), a nudge (comparing), nan (nonfinite)
     the table, traced   -> formulas (symbols, formulas), simplified by sympy (simplifying)
                         -> sentences, formulas, tables (document): text, LaTeX, Markdown, data
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from ..snapshots import Graph, Node
 from ..strings import MANY, columns, counted, plural, short
-from . import anomalies
+from . import nonfinite
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import Formulas
 from .notation import Math, derivative, equal, numeral, parenthesised  # fmt: skip
@@ -93,9 +93,9 @@ class Finding(NamedTuple):
 
 def gradient(graph: Graph, target: int) -> Explanation:
     """The explanation of the derivative of a graph's root with respect to the node with that id."""
-    finding, births = find(graph, target), anomalies.births(graph)
-    data = {**as_data(finding), "births": anomalies.as_data(births)}
-    return Explanation([*_blocks(finding), *anomalies.blocks(graph, births)], data)
+    finding, births = find(graph, target), nonfinite.births(graph)
+    data = {**as_data(finding), "births": nonfinite.as_data(births)}
+    return Explanation([*_blocks(finding), *nonfinite.blocks(graph, births)], data)
 
 
 def find(graph: Graph, target: int) -> Finding:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..snapshots import Graph, Node
 from ..strings import columns, pattern, plural, short
-from . import anomalies
+from . import nonfinite
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import WIDEST, Formulas
 from .gradients import KEPT, identity
@@ -52,15 +52,15 @@ class _Story:
             blocks += [*self._lines(self.told[:half]), more, *self._lines(self.told[-half:])]
         else:
             blocks += self._lines(self.told)
-        births = anomalies.births(self.graph)
+        births = nonfinite.births(self.graph)
         data = {
             "kind": "value",
             "of": identity(root),
             "operations": sum(node.op is not None for node in self.graph.nodes),
             "lines": [self._data_of(id) for id in self.told[:KEPT]],
-            "births": anomalies.as_data(births),
+            "births": nonfinite.as_data(births),
         }
-        return Explanation([*blocks, *anomalies.blocks(self.graph, births)], data)
+        return Explanation([*blocks, *nonfinite.blocks(self.graph, births)], data)
 
     def _given(self) -> list[Block]:
         """The leaves that do not belong to a single sample."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite, isnan
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
+from ..anomalies import born
 from ..snapshots import Graph, Node
 from ..strings import plural, short
 from .document import Block, Prose, Title
@@ -57,7 +58,7 @@ def forward(graph: Graph) -> Iterator[Birth]:
         if isfinite(node.data):
             continue
         operands = tuple(graph.nodes[arg].data for arg in node.args)
-        if _born(node.data, operands):
+        if born(node.data, operands):
             yield Birth(node, None, node.data, operands)
 
 
@@ -74,14 +75,8 @@ def backward(graph: Graph) -> Iterator[Birth]:
             if local is None or isfinite(graph.nodes[arg].adjoint):
                 continue
             product = local * node.adjoint
-            if _born(product, (node.adjoint,)):
+            if born(product, (node.adjoint,)):
                 yield Birth(node, position, product, (local, node.adjoint))
-
-
-def _born(result: float, operands: tuple[float, ...]) -> bool:
-    if isnan(result):
-        return not any(map(isnan, operands))
-    return not isfinite(result) and all(map(isfinite, operands))
 
 
 def births(graph: Graph) -> list[Birth]:
