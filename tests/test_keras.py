@@ -607,3 +607,45 @@ def test_a_sequential_learns_its_shape_from_data_and_grows():
     assert model.output_shape == (1,)
     assert model.pop().units == 1
     assert model.output_shape == (2,)
+
+
+def test_layers_added_one_by_one_are_those_added_at_once(tmp_path):
+    dense, dropout = keras.layers.Dense, keras.layers.Dropout
+
+    def layers():
+        return [
+            dense(2, input_shape=[3]), dropout(0.1), dense(2), dense(1, name="dense_1"), dense(4),
+            dropout(0.2), dense(2, name="last"), dense(1),
+        ]  # fmt: skip
+
+    keras.set_random_seed(1)
+    at_once = keras.Sequential(layers())
+    keras.set_random_seed(1)
+    later = keras.Sequential()
+    for layer in layers():
+        later.add(layer)
+    names = [layer.name for layer in later.layers]
+    assert names == [layer.name for layer in at_once.layers]
+    assert len(set(names)) == len(names)
+    assert [p.data for p in later.parameters()] == [p.data for p in at_once.parameters()]
+    assert later.predict([[1.0, 2.0, 3.0]]) == at_once.predict([[1.0, 2.0, 3.0]])
+    later.save(tmp_path / "m.json")
+    loaded = keras.models.load_model(tmp_path / "m.json")
+    for model in (later, loaded):
+        with pytest.raises(BadArgument, match="already"):
+            model.add(model.layers[2])
+        with pytest.raises(BadArgument, match="named 'last'"):
+            model.add(dense(1, name="last"))
+        model.add(dense(1))
+        assert len({layer.name for layer in model.layers}) == 9
+        assert model.pop().output_shape == (1,)
+        assert [layer.name for layer in model.layers] == names
+
+
+def test_a_layer_that_cannot_be_added_changes_nothing():
+    model = keras.Sequential([keras.layers.Dense(2, input_shape=[3], name="first")])
+    for wrong in (keras.layers.Dense(1, name="first"), keras.layers.Add()):
+        with pytest.raises(BadArgument):
+            model.add(wrong)
+        assert [layer.name for layer in model.layers] == ["first"]
+        assert model.predict([[0.0, 0.0, 0.0]]) == [[0.0, 0.0]]

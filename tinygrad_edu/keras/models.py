@@ -12,6 +12,7 @@ from ..notebooks import wants_html
 from . import saving
 from .summary import as_html, summary
 from .training import Trainer
+from .wiring import number_names
 
 
 class Model(Trainer):
@@ -131,38 +132,51 @@ class Sequential(Model):
                 f"A Sequential is made of layers, such as keras.layers.Dense(1). "
                 f"Received: {layer!r}."
             )
-        if any(layer is other for other in self.layers):
+        if id(layer) in self._members:
             raise BadArgument(f"Layer {layer.name!r} is in this model already.")
-        self.layers.append(layer)
-        if self._start is None and len(self.layers) == 1 and layer.given_shape is not None:
-            self._start = Input(layer.given_shape)
-        self._rewire()
+        start = self._start
+        if start is None and not self.layers and layer.given_shape is not None:
+            start = Input(layer.given_shape)
+        if start is None:
+            self.layers.append(layer)  # the shape of the input is not known yet
+        elif self.built and layer.given_name not in self._taken:  # only the end is new
+            signal = layer(self._order[-1])
+            number_names([layer], self._taken)
+            layer.build(self._order[-1].shape, random=self.random)
+            self.layers.append(layer)
+            self._order.append(signal)
+        else:
+            self._rewire([*self.layers, layer], start)
+        self._members.add(id(layer))
 
     def pop(self) -> ShapedLayer:
         """Take the last layer away, and return it."""
         if not self.layers:
             raise BadArgument("There is no layer to take away.")
-        layer = self.layers.pop()
-        self._rewire()
+        layer = self.layers[-1]
+        self._rewire(self.layers[:-1], self._start)
+        self._members.discard(id(layer))
         return layer
 
     def build(self, input_shape: Sequence[int] | int) -> None:
         """Tell the shape of one sample, for a model whose first layer does not."""
-        if self._start is None:
-            self._start = Input(input_shape)
-        elif self._start.shape != Input(input_shape).shape:
+        start = self._start or Input(input_shape)
+        if start.shape != Input(input_shape).shape:
             raise BadArgument(
-                f"This model takes samples of shape {self._start.shape}. Received: {input_shape!r}."
+                f"This model takes samples of shape {start.shape}. Received: {input_shape!r}."
             )
-        self._rewire()
+        self._rewire(self.layers, start)
 
-    def _rewire(self) -> None:
-        self._order = []
-        if self._start is not None and self.layers:
-            signal = self._start
-            for layer in self.layers:
+    def _rewire(self, layers: list[ShapedLayer], start: Signal | None) -> None:
+        """Take these layers, behind this input; nothing changes where they do not fit."""
+        if start is not None and layers:
+            signal = start
+            for layer in layers:
                 signal = layer(signal)
-            self._wire([self._start], signal)
+            self._wire([start], signal)
+        else:
+            self.layers, self._order = layers, []
+        self._start = start
 
 
 def load_model(

@@ -219,7 +219,7 @@ def _named(model: Model) -> None:
             f"Call model.build((n,)), or give its first layer an input_shape."
         )
     if len({layer.name for layer in model.layers}) < len(model.layers):
-        number_names(model.layers)
+        model._taken = number_names(model.layers, {})
 
 
 def _model(model: Model) -> dict[str, Any]:
@@ -359,8 +359,7 @@ def _assembled(
     signals = _signals(inputs, wiring["calls"], layers, weights)
     if in_a_row:
         model: Model = MODELS[kind](name=name)
-        model.layers, model._start = list(layers.values()), inputs[0]  # type: ignore[attr-defined]
-        model._rewire()  # type: ignore[attr-defined]
+        model._rewire(list(layers.values()), inputs[0])  # type: ignore[attr-defined]
     else:
         (output,) = _picked(signals, [wiring["output"]])
         model = MODELS[kind](inputs, output, name)
@@ -368,6 +367,7 @@ def _assembled(
     need(used == set(map(id, layers.values())), "the wiring", "a call of every layer", list(layers))
     for name, layer in layers.items():
         layer.name = name
+    model._taken = dict.fromkeys(layers, 1)
     _fill(layers, weights)
     return model
 
@@ -382,7 +382,8 @@ def _signals(
     signals = list(inputs)
     for call in calls:
         name = call["layer"]
-        need(name in layers, "the wiring", f"one of {', '.join(layers)}", name)
+        if name not in layers:
+            need(False, "the wiring", f"one of {', '.join(layers)}", name)
         layer, coming = layers[name], _picked(signals, call["inputs"])
         one = layer.inputs_wanted == 1
         need(bool(coming) and (len(coming) == 1 or not one), "the wiring",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from itertools import chain, count
 from math import prod
 from typing import Any, ClassVar
@@ -33,6 +33,8 @@ class Wired(Module):
         self.metadata: dict[str, Any] = {}
         self._inputs: list[Signal] = []
         self._order: list[Signal] = []  # every signal after those it is made from
+        self._taken: dict[str, int] = {}  # see `number_names`
+        self._members: set[int] = set()  # the ids of the layers
 
     @property
     def built(self) -> bool:
@@ -67,11 +69,12 @@ class Wired(Module):
                 f"else. Received: {len(inputs)} inputs; the output comes from {len(starts)}."
             )
         layers = list({id(s.layer): s.layer for s in order if s.layer is not None}.values())
-        number_names(layers)
+        self._taken = number_names(layers, {})
         for signal in order:
             if signal.layer is not None:
                 signal.layer.build(*[s.shape for s in signal.inputs], random=self.random)
         self.layers, self._inputs, self._order = layers, inputs, order
+        self._members = set(map(id, layers))
 
     @property
     def input_shape(self) -> tuple[int, ...] | None:
@@ -135,16 +138,28 @@ def free(name: str, taken: Collection[str]) -> str:
     return next(other for other in chain([name], numbered) if other not in taken)
 
 
-def number_names(layers: Iterable[ShapedLayer]) -> None:
-    """Names that differ: a second dense is dense_1. Names that were given stay as they are."""
-    layers = list(layers)
-    given = [layer.given_name for layer in layers if layer.given_name is not None]
-    for name in given:
-        if given.count(name) > 1:
-            raise BadArgument(f"Two layers of a model are named {name!r}. Give one another name.")
-    taken = set(given)
+def number_names(layers: Sequence[ShapedLayer], taken: dict[str, int]) -> dict[str, int]:
+    """Names that differ: a second dense is dense_1. Names that were given stay as they are.
+
+    Args:
+        layers: to be named.
+        taken: the names that others have, each with the first number that may be free behind it;
+            the new ones are put in.
+    """
+    for layer in layers:
+        if layer.given_name is not None:
+            if layer.given_name in taken:
+                raise BadArgument(
+                    f"Two layers of a model are named {layer.given_name!r}. Give one another name."
+                )
+            taken[layer.given_name] = 1
     for layer in layers:
         if layer.given_name is None:
             if layer.name in taken:
-                layer.name = free(snake(type(layer).__name__), taken)
-            taken.add(layer.name)
+                base = layer.name = snake(type(layer).__name__)
+                for i in count(taken.get(base, 1)):
+                    if layer.name not in taken:
+                        break
+                    layer.name, taken[base] = f"{base}_{i}", i + 1
+            taken.setdefault(layer.name, 1)
+    return taken
