@@ -827,6 +827,26 @@ class TestUserDefinedRows:
         assert got == [float(slope)] * 4
         assert {type(g) for g in got} == {float}
 
+    @pytest.mark.parametrize(
+        "partial", [lambda c, x: c, lambda c, x: c * x, lambda c, x: x + 2 * c]
+    )
+    def test_a_value_of_its_own_is_refused_among_values_too(self, partial):
+        row = tg.op("own", lambda x: x, [lambda out, x: partial(self.CONSTANT, x)])
+        x = Value(3.0)
+        for call in (
+            lambda: tg.gradients(row(x), [x]),
+            lambda: tg.grad(row)(x),
+            lambda: tg.grad(tg.grad(row))(3.0),
+            lambda: tg.jit(tg.grad(row))(3.0),
+        ):
+            with pytest.raises(NotANumber, match="'own'"):
+                call()
+
+    def test_the_result_and_the_arguments_may_be_given_back(self):
+        row = tg.op("given_back", lambda x, y: x * y, [lambda out, x, y: y, lambda out, x, y: out])
+        x, y = Value(3.0), Value(5.0)
+        assert [slope.data for slope in tg.gradients(row(x, y), [x, y])] == [5.0, 15.0]
+
     def test_higher_derivatives_stay(self):
         cube = tg.op("cube_here", lambda x: x**3, [lambda out, x: 3 * x * x])
         assert tg.grad(tg.grad(tg.grad(cube)))(2.0) == 6.0
@@ -863,6 +883,8 @@ class TestUserDefinedRows:
             (lambda a, *xs: 3.0 * a * xs[0], ("a", "y")),
             (lambda x, y, /, *, by=3.0: by * x * y, ("x", "y")),
             (np.vectorize(lambda x, y: 3.0 * x * y), ("x", "y")),
+            (np.frompyfunc(lambda x, y: 3.0 * x * y, 2, 1), ("x1", "x2")),
+            (lambda x, y, mode=None: 3.0 * x * y, ("x", "y")),
         ],
         ids=lambda x: x if isinstance(x, str) else None,
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from .core.table import BUILT_IN, TABLE, Op, Partial
+from .core.value import Value, tick
 from .errors import BadArgument, NotANumber
 from .trees import is_interpreted, is_real, number
 
@@ -66,45 +66,72 @@ def op(
     return row
 
 
-def _slope(name: str, slope: Any, args: tuple[Any, ...]) -> Any:
+def _checked(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*args: Any) -> Any:
+        since = tick()
+        return _slope(name, rule(*args), args, since)
+
+    return checked
+
+
+def _checked_together(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*args: Any) -> list[Any]:
+        since = tick()
+        return [_slope(name, slope, args, since) for slope in rule(*args)]
+
+    return checked
+
+
+def _slope(name: str, slope: Any, args: tuple[Any, ...], since: int) -> Any:
     """What a user-defined partial gave: a float for floats, or what was made of Values."""
-    if type(slope) is float or (is_interpreted(slope) and any(map(is_interpreted, args))):
+    if type(slope) is float:
         return slope
-    if not is_real(slope) or getattr(slope, "shape", None):
+    if is_interpreted(slope):
+        fits = any(map(is_interpreted, args)) and _is_made_of(slope, args, since)
+    else:
+        fits = is_real(slope) and not getattr(slope, "shape", None)
+    if not fits:
         raise NotANumber(
             f"A partial derivative of the row {name!r} must be one real number, made of its "
             f"arguments by + - * / and other rows. "
             f"Received: {slope!r} (of type {type(slope).__name__})."
         )
-    return number(slope)
+    return slope if is_interpreted(slope) else number(slope)
 
 
-def _checked(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args: _slope(name, rule(*args), args)
-
-
-def _checked_together(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args: [_slope(name, slope, args) for slope in rule(*args)]
+def _is_made_of(slope: Any, args: tuple[Any, ...], since: int) -> bool:
+    """Whether no Value flows into it that is older than the call but for the arguments."""
+    waiting = [slope] if isinstance(slope, Value) else []
+    seen = {arg for arg in args if isinstance(arg, Value)}
+    for node in waiting:  # which grows while it is read
+        if node in seen:
+            continue
+        if node._serial < since:
+            return False
+        seen.add(node)
+        waiting.extend(arg for arg in node.args if type(arg) is not float)
+    return True
 
 
 def signature_of(
     value: Callable[..., Any], count: int
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Names and defaults of the arguments; names are made up where there are none to read."""
-    names = ("x", "y", "z", *(f"x{i}" for i in range(3, count)))[:count]
-    if not count or isinstance(value, BuiltinFunctionType):
-        return names, ()
-    if isinstance(value, FunctionType) and not hasattr(value, "__wrapped__"):
-        code = value.__code__
-        if not code.co_flags & 0x04:  # inspect.CO_VARARGS
-            return code.co_varnames[: code.co_argcount], value.__defaults__ or ()
-    from inspect import Parameter, signature  # late: importing it takes milliseconds
+    """Names and defaults of the arguments; names are made up where there are none to read.
 
+    An argument whose default is not a number is a setting of the function and is never passed.
+    """
+    from inspect import signature  # late: importing it takes milliseconds
+
+    names = ("x", "y", "z", *(f"x{i}" for i in range(3, count)))[:count]
     try:
         parameters = signature(value).parameters.values()
     except (TypeError, ValueError):  # some written in C have none
         return names, ()
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    defaults = tuple(p.default for p in positional if p.default is not Parameter.empty)
+    positional = [
+        p for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and (p.default is p.empty or is_real(p.default))
+    ]  # fmt: skip
+    defaults = tuple(p.default for p in positional if p.default is not p.empty)
     more = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     return (*(p.name for p in positional), *(names[len(positional) :] if more else ())), defaults
