@@ -142,8 +142,8 @@ class CallbackList(Callback):
         BadArgument: if something in the list is no callback.
 
     >>> history = History()
-    >>> told = CallbackList([history], epochs=1)
-    >>> told.on_epoch_end(0, {"loss": 0.5})
+    >>> callbacks = CallbackList([history], epochs=1)
+    >>> callbacks.on_epoch_end(0, {"loss": 0.5})
     >>> history.history
     {'loss': [0.5]}
     """
@@ -152,16 +152,16 @@ class CallbackList(Callback):
         self.callbacks: list[Callback] = []
         waiting = [callbacks]
         while waiting:
-            found = waiting.pop()
-            if isinstance(found, (list, tuple, CallbackList)):
-                waiting += reversed(found.callbacks if isinstance(found, CallbackList) else found)
-            elif isinstance(found, Callback):
-                self.callbacks.append(found)
-            elif found is not None:
-                forgot = isinstance(found, type) and issubclass(found, Callback)
+            item = waiting.pop()
+            if isinstance(item, (list, tuple, CallbackList)):
+                waiting += reversed(item.callbacks if isinstance(item, CallbackList) else item)
+            elif isinstance(item, Callback):
+                self.callbacks.append(item)
+            elif item is not None:
+                forgot = isinstance(item, type) and issubclass(item, Callback)
                 raise BadArgument(
-                    f"callbacks are instances of keras.callbacks.Callback. Received: {found!r}."
-                    + (f" Call it: {found.__name__}(...)." if forgot else "")
+                    f"callbacks are instances of keras.callbacks.Callback. Received: {item!r}."
+                    + (f" Call it: {item.__name__}(...)." if forgot else "")
                 )
         if model is not None:
             self.set_model(model)
@@ -508,9 +508,8 @@ class ReduceLROnPlateau(_Monitoring):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.factor = _finite("factor", factor)
-        if not 0.0 < self.factor < 1.0:
-            raise BadArgument(f"The factor is above 0 and below 1. Received: {factor!r}.")
+        Limit("a number above 0 and below 1", lambda x: 0.0 < x < 1.0).check("factor", factor)
+        self.factor = number(factor)
         self.patience = check_whole("patience", patience, 0)
         self.cooldown = check_whole("cooldown", cooldown, 0)
         self.verbose = verbose
