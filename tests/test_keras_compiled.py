@@ -20,7 +20,9 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn
 from tinygrad_edu.errors import BadArgument
 from tinygrad_edu.keras import engines
-from tinygrad_edu.keras.compiled import Draws, Forward, Training, fingerprint, same
+from tinygrad_edu.keras.fingerprints import fingerprint, same
+from tinygrad_edu.keras.programs import Forward, Training
+from tinygrad_edu.keras.recording import Draws
 from tinygrad_edu.keras.training import Diverged, RunsEagerly
 from tinygrad_edu.nn.optimizers import OPTIMIZERS, Optimizer
 from tinygrad_edu.nn.schedules import ExponentialDecay

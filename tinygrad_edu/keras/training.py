@@ -12,7 +12,6 @@ from ..anomalies import detect_anomaly
 from ..blocks import MODE
 from ..core.calculus import gradients
 from ..core.modes import caller, no_grad, scope
-from ..core.ops import sum as total
 from ..core.table import number
 from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError, check_whole
@@ -26,7 +25,6 @@ from ..nn.optimizers import Optimizer
 from ..nn.optimizers import optimizer as named_optimizer
 from ..trees import as_array, flatten
 from .callbacks import CallbackList, History, Progress
-from .compiled import Evaluation, Forward, Programs, Training, custom, fingerprint, frozen, trained
 from .data import (
     Batched,
     Pairs,
@@ -41,6 +39,10 @@ from .data import (
 )
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
+from .fingerprints import custom, fingerprint
+from .keeping import Programs, trained
+from .programs import Evaluation, Forward, Training, frozen
+from .recording import penalties, with_penalties
 from .wiring import Wired, free
 
 T = TypeVar("T", Forward, Evaluation, Training)
@@ -420,7 +422,7 @@ class Trainer(Wired):
         else:  # only what stands around the layers is recorded
             rows = layers.rows(batch.x.rows)
             outputs = layers.leaves(rows)
-            value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
+            value = with_penalties(loss_of(batch.y.rows, outputs, batch.weights), penalties(self))
         self.zero_grad()
         if isinstance(value, Value):
             value.backward()
@@ -436,7 +438,7 @@ class Trainer(Wired):
         """The loss of some samples with all penalties, and the outputs it is the loss of."""
         _, loss = self._ready()
         outputs = [self.forward(x) for x in self._given(data.x.rows)]
-        return self._with_penalties(loss(data.y.rows, outputs, data.weights)), outputs
+        return with_penalties(loss(data.y.rows, outputs, data.weights), penalties(self)), outputs
 
     def _given(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
         """The samples as layers take them: code of a user's, which may ask what it is given, as
@@ -466,10 +468,6 @@ class Trainer(Wired):
     def _replay(self, data: Pairs) -> Training | None:
         """Steps of the optimiser on such data as a program."""
         return self._program(Training, data.y.width, data.weights is not None)
-
-    def _with_penalties(self, loss: Any) -> Any:
-        penalties = [p for layer in self.layers for p in layer.penalties()]
-        return total([loss, *penalties]) if penalties else loss
 
     def _measure(self, data: Pairs, outputs: list[Sample]) -> None:
         for name, metric in self.metrics.items():
@@ -620,7 +618,9 @@ class Trainer(Wired):
                     value, outputs = self._loss_of(batch)
                 else:
                     outputs = layers.leaves(batch.x.rows)
-                    value = self._with_penalties(loss_of(batch.y.rows, outputs, batch.weights))
+                    value = with_penalties(
+                        loss_of(batch.y.rows, outputs, batch.weights), penalties(self)
+                    )
             self._measure(batch, outputs)
             return _number(value)
 
@@ -656,7 +656,7 @@ class Trainer(Wired):
                 if loss.built_in:  # a loss of yours sees only whole batches
                     losses += loss.per_sample(targets[-1:], outputs[-1:])
         found = losses if loss.built_in else loss.per_sample(targets, outputs)
-        value: Value = self._with_penalties(loss.reduced(found, data.weights))
+        value: Value = with_penalties(loss.reduced(found, data.weights), penalties(self))
         value.name = "loss"
         return value
 

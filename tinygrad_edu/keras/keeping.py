@@ -1,0 +1,143 @@
+"""Which programs of a model still fit it, and when its code is recorded again.
+
+A program stays as long as nothing changed that it depends on. User-defined code may read what no
+fingerprint shows, so it is recorded again at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import getstate, setstate
+from typing import Any, TypeVar
+
+from ..errors import NotTraceable, TinygradError, TracingError
+from ..nn.module import Module
+from .fingerprints import custom, fingerprint, same
+from .programs import Evaluation, Forward, Recording, Training, numbers
+from .recording import OnlyPython
+
+T = TypeVar("T", Forward, Evaluation, Training)
+
+
+class Programs:
+    """The programs of one model: each made when it is first wanted, and kept while it fits.
+
+    Attributes:
+        why_not: why the model runs in plain Python, if it has to; None as long as it has not.
+    """
+
+    def __init__(self) -> None:
+        self.why_not: str | None = None
+        self._made: dict[Any, tuple[Any, bool]] = {}  # and whether code of a user's is in it
+        self._of: list[Any] = []
+
+    def get(self, model: Any, kind: type[T], *about: Any) -> T | None:
+        """The program of this kind, None where it can't be one.
+
+        Code of a user's may read what no fingerprint shows: a global, an array, an attribute
+        of its class. So it is recorded anew at each call, and the program that there is stays
+        if the same comes out.
+
+        Args:
+            model: whose program it is; if it was changed, old ones are dropped.
+            kind: `Training`, `Evaluation` or `Forward`.
+            about: what else the program depends on, see there.
+        """
+        now, key = fingerprint(model), (kind, *about)
+        if not same(now, self._of):
+            self._made.clear()
+            self._of = now
+        made: T | None
+        if key not in self._made:
+            foreign = custom(fingerprint(model, kind.beside))
+            made = self._attempt(model, key, foreign)
+        else:
+            made, foreign = self._made[key]
+            if foreign and made is not None:
+                made = self._attempt(model, key, foreign, made)
+        self._made[key] = made, foreign
+        return made
+
+    def _attempt(self, model: Any, key: Any, foreign: bool, kept: Any = None) -> Any:
+        """What is recorded now: the program that was kept if it does the same."""
+        kind, *about = key
+        try:
+            with trained(model, kind is Training or about == [True]):
+                if foreign:
+                    with _unchanged(model):
+                        made = kind(model, *about)
+                        if kept is not None and not _differ(made, kept):
+                            return kept
+                        again = kind(model, *about)
+                    if _differ(made, again):
+                        raise NotTraceable("Recorded twice, it gave two different programs.")
+                else:
+                    made = kind(model, *about)
+                made.ready()
+                return made
+        except OnlyPython:
+            return None
+        except TinygradError as error:  # plain Python will raise others at their places
+            self.why_not = str(error) if isinstance(error, TracingError) else self.why_not
+        except Exception as error:
+            self.why_not = f"It raised {type(error).__name__} while it was recorded: {error}."
+        return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Programs, ()  # of a copied model they are made anew
+
+
+@contextmanager
+def trained(model: Module, training: bool) -> Iterator[None]:
+    """Within, the layers know that they are trained, or used; then it is again as it was, since
+    a callback may ask for either in the middle of an epoch."""
+    was_training = model.training
+    try:
+        model.train(training)
+        yield
+    finally:
+        model.train(was_training)
+
+
+@contextmanager
+def _unchanged(model: Module) -> Iterator[None]:
+    """Within, code of a user's is recorded: what it does to the model, and to Python's random
+    numbers, is undone.
+
+    Raises:
+        NotTraceable: naming what it set, since a program would not.
+    """
+    parts = [part for _, part in model._walk() if isinstance(part, Module)]
+    before, drawn = [dict(vars(part)) for part in parts], getstate()
+    changed: list[str] = []
+    try:
+        yield
+    finally:
+        setstate(drawn)
+        for part, kept in zip(parts, before):
+            now = vars(part)
+            names = [
+                name for name in {**kept, **now} if not same([now.get(name)], [kept.get(name)])
+            ]
+            changed += [f"{type(part).__name__}.{name}" for name in names]
+            if names:
+                now.clear()
+                now.update(kept)
+    if changed:
+        raise NotTraceable(
+            f"Its code sets {changed[0]} for each sample, which a program does not do."
+        )
+
+
+def _differ(one: Recording, other: Recording) -> bool:
+    """Whether two recordings of the same compute something else. Leaves that were made on the
+    way are others each time, and their numbers tell: as strings, since nan is not nan."""
+
+    def shown(made: Recording) -> list[Any]:
+        return [
+            (code._replace(constants=()), [repr(x) for x in (*code.constants, *numbers(leaves))])
+            for code, leaves in made.sketch
+        ]
+
+    return shown(one) != shown(other) or not same(one.streams, other.streams)

@@ -1,0 +1,292 @@
+"""A model's training, evaluation and prediction as programs that are recorded once.
+
+    one sample ──layers, loss──▶ its loss ──reverse sweep──▶ gradients      the step
+    weights, memory, Σ gradients, rate ──the optimiser's rule──▶ new ones   the update
+
+`compiler` flattens what was recorded, and the step is then replayed over the samples of a batch
+and the two together over the batches of many epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import accumulate
+from math import prod
+from random import Random
+from typing import Any, ClassVar
+
+from ..compiler.lowering import Flat
+from ..compiler.traced import Trace
+from ..core import ops
+from ..core.value import Value, zero_grad
+from ..nn.layers import Sample
+from ..nn.losses import Loss
+from .data import Pairs
+from .engines import Engine, Table, Task, TrainingEngine
+from .fingerprints import custom
+from .recording import OnlyPython, flattened, forward, slopes_of, targets, with_loss, with_penalties
+from .updating import Sums, Update
+
+
+class Recording:
+    """What all programs share: code of the model is recorded when they are made, and ``ready()``
+    makes of it what runs.
+
+    Attributes:
+        beside: attributes of the model that it does not depend on.
+        sketch: what was recorded, flattened. Recordings with the same sketch are the same.
+        streams: where the random numbers come from that are drawn for each sample.
+    """
+
+    beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")
+    sketch: tuple[Flat, ...]
+    streams: Sequence[Random] = ()
+
+    def __init__(self, model: Any) -> None:
+        self.jit = model.jit_compile
+        self.trace = Trace()  # what is older keeps its number, as in plain Python
+
+
+class Forward(Recording):
+    """The outputs for samples, and from their adjoints the gradients of the weights.
+
+    Args:
+        model: whose layers they are.
+        training: whether layers should behave as in training; only then there are gradients.
+    """
+
+    def __init__(self, model: Any, training: bool) -> None:
+        super().__init__(model)
+        self.weights = _to_learn(model) if training else []
+        with self.trace:
+            self._recorded = recorded = forward(model, training)
+        self.streams = recorded.streams
+        self._inputs = [*recorded.x, *recorded.drawn]
+        self.sketch = (flattened(self.trace, self._inputs, self.weights, each=recorded.outputs),)
+
+    def ready(self) -> None:
+        """Differentiate what was recorded, and prepare both programs."""
+        (flat,), outputs = self.sketch, self._recorded.outputs
+        with self.trace:
+            adjoints = [Value(0.5) for _ in outputs]
+            seeded = ops.sum([a * y for a, y in zip(adjoints, outputs)])
+            pulled = slopes_of(seeded, self.weights)
+        back = flattened(self.trace, [*self._inputs, *adjoints], self.weights, total=pulled)
+        self.held, self.pull_held = flat.captured, back.captured
+        self._run, self._pull = (Engine(found.code, self.jit) for found in (flat, back))
+        del self._recorded
+
+    def rows(self, xs: Sequence[Sequence[float]]) -> list[list[float]]:
+        """The inputs of each sample, and what its layers draw."""
+        return [[*x, *(stream.random() for stream in self.streams)] for x in xs]
+
+    def outputs(self, rows: Sequence[Sequence[float]]) -> list[list[float]]:
+        """One list of outputs per row."""
+        each, _, _ = self._run(rows, numbers([*self.weights, *self.held]))
+        return each
+
+    def leaves(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
+        """The outputs as Values without a past, to record from there on."""
+        return [list(map(Value, found)) for found in self.outputs(rows)]
+
+    def pull(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[Any]]) -> None:
+        """Add Σ adjoint · ∂output/∂weight to the gradient of each weight.
+
+        Args:
+            rows: as `rows` gave them.
+            outputs: Values for the outputs of each row, whose ``grad`` is their adjoint.
+        """
+        both = [[*row, *(y.grad for y in found)] for row, found in zip(rows, outputs)]
+        _, slopes, _ = self._pull(both, numbers([*self.weights, *self.pull_held]))
+        for weight, slope in zip(self.weights, slopes):
+            weight.grad += slope
+
+
+class _OfBatches(Recording):
+    """What evaluation and training share: targets, weights and sums over batches.
+
+    Losses and metrics of a user's see whole batches, in Python.
+    """
+
+    def __init__(self, model: Any, target: int, weighted: bool) -> None:
+        super().__init__(model)
+        self.loss: Loss = model.loss
+        if not self.loss.built_in or self.loss.reduction == "none":
+            raise OnlyPython(self.loss.name)
+        self.weighted, self.outputs = weighted, prod(model.output_shape)
+        self.metrics = [
+            (m, weighted and name in model.weighted) for name, m in model.metrics.items()
+        ]
+
+    def rows(self, data: Pairs) -> Table:
+        """The numbers of each sample: inputs, targets, weight."""
+        ys = targets(self.loss, data, self.outputs)
+        weights = [[]] * len(data) if data.weights is None else [[w] for w in data.weights]
+        return Table([*x, *y, *w] for x, y, w in zip(data.x.rows, ys, weights))
+
+    def note(self, sums: Sequence[float], count: int) -> None:
+        """Give the metrics the sums of a batch of so many samples."""
+        for (metric, weighs), total in zip(self.metrics, sums[self.weighted :]):
+            metric.total += total
+            metric.weight += sums[0] if weighs else float(count)
+
+
+class Evaluation(_OfBatches):
+    """The loss of a batch, and what metrics say of it, by sums over its samples."""
+
+    def __init__(self, model: Any, target: int, weighted: bool) -> None:
+        super().__init__(model, target, weighted)
+        with self.trace:
+            inputs, _, loss, sums, penalties = with_loss(model, target, weighted, training=False)
+        self.sketch = (flattened(self.trace, inputs, total=[loss, *sums], once=penalties),)
+
+    def ready(self) -> None:
+        """Prepare the program."""
+        ((code, self.held),) = self.sketch
+        self._run = Engine(code, self.jit)
+
+    def batch(self, data: Pairs) -> float:
+        """The loss of some samples; the metrics take them in."""
+        _, (total, *sums), penalties = self._run(self.rows(data), numbers(self.held))
+        self.note(sums, len(data))
+        weight = sums[0] if self.weighted else None
+        loss: float = with_penalties(self.loss.of_sum(total, float(len(data)), weight), penalties)
+        return loss
+
+
+class Training(_OfBatches):
+    """Steps of the optimiser as a program for the gradients and one for the update.
+
+    The state that the steps change is one list of numbers: the weights that are trained, all
+    others that the layers read, what the optimiser remembers of each weight, how many steps
+    were taken, and the last gradients. The record of a step holds its loss and its sums.
+
+    Args:
+        model: compiled, with its optimiser bound.
+        target: how many numbers a target has.
+        weighted: whether samples have weights.
+
+    Raises:
+        OnlyPython: if loss or metrics see whole batches.
+        TracingError: if something looks at numbers.
+    """
+
+    beside = ("loss", "metrics")
+
+    def __init__(self, model: Any, target: int, weighted: bool) -> None:
+        super().__init__(model, target, weighted)
+        self.optimizer, self.weights, self.frozen = model.optimizer, _to_learn(model), frozen(model)
+        self._update = Update(self.optimizer, self.trace)
+        with self.trace:
+            self._recorded = recorded = with_loss(model, target, weighted, training=True)
+        self.streams, wanted = recorded.streams, [recorded.loss, *recorded.sums]
+        sample = flattened(
+            self.trace, recorded.inputs, self.weights, total=wanted, once=recorded.penalties
+        )
+        self.sketch = (sample, self._update.rule)
+
+    def ready(self) -> None:
+        """Differentiate what was recorded, and prepare the step and the update."""
+        inputs, _, loss, noted, penalties = self._recorded
+        with self.trace:
+            slopes = slopes_of(loss, self.weights)
+            pull = slopes_of(ops.sum(penalties), self.weights)
+        pulled = [i for i, slope in enumerate(pull) if isinstance(slope, Value) or slope]
+        step = flattened(
+            self.trace, inputs, self.weights, total=[loss, *noted, *slopes],
+            once=[*penalties, *(pull[i] for i in pulled)],
+        )  # fmt: skip
+        self.held = step.captured
+        sums = Sums(len(noted), len(penalties), pulled)
+        update = self._update.program(
+            self.loss, self.weighted, len(self.weights), len(self.held), sums
+        )
+        self._engine = TrainingEngine(step.code, update, self.jit)
+        del self._recorded
+
+    def run(
+        self, rows: Table, batches: Sequence[Sequence[int]], task: Task | None = None
+    ) -> list[list[float]]:
+        """Take a step for each batch of rows: model and optimiser are changed.
+
+        Args:
+            rows: the numbers of each sample.
+            batches: the places in ``rows`` that each step takes.
+            task: the whole training that this is part of, if that is known.
+
+        Returns:
+            The record of each step: its loss, then the sums that `note` takes.
+        """
+        records = []
+        size = len(batches)
+        if custom([self.optimizer.learning_rate]):
+            size = 1  # a schedule of a user's is asked before each step: it may read the model
+        for i in range(0, len(batches), size):
+            records += self._run(rows, batches[i : i + size], task)
+        return records
+
+    def _run(
+        self, rows: Table, batches: Sequence[Sequence[int]], task: Task | None
+    ) -> list[list[float]]:
+        rates = self._rates(len(batches))
+        if self.streams:
+            rows, batches = self._drawn(rows, batches)
+        state, records = self._engine.train(rows, batches, self._load(), rates, task)
+        self._store(state)
+        return records
+
+    def at_once(self, samples: int, steps: int) -> int:
+        """How many such epochs fit into one call that does not keep Ctrl-C waiting."""
+        return self._engine.at_once(samples, steps)
+
+    def _drawn(self, rows: Table, batches: Sequence[Sequence[int]]) -> tuple[Table, list[range]]:
+        """The rows in the order of their use, each with what its layers draw."""
+        ends = list(accumulate(map(len, batches), initial=0))
+        used = Table([*rows[i], *(s.random() for s in self.streams)] for b in batches for i in b)
+        return used, list(map(range, ends, ends[1:]))
+
+    def _load(self) -> list[float]:
+        """The state as model and optimiser have it."""
+        return [
+            *numbers(self.weights), *numbers(self.held),
+            *(kept[name] for kept in self.optimizer.memory for name in self._update.names),
+            float(self.optimizer.iterations), *[0.0] * len(self.weights),
+        ]  # fmt: skip
+
+    def _store(self, state: Sequence[float]) -> None:
+        """Give model and optimiser the state."""
+        rest = iter(state)
+        for weight in self.weights:
+            weight.data = next(rest)
+        for _ in self.held:
+            next(rest)
+        self.optimizer.memory = [
+            {name: next(rest) for name in self._update.names} for _ in self.weights
+        ]
+        self.optimizer.iterations = int(next(rest))
+        for weight in self.weights:
+            weight.grad = next(rest)
+        zero_grad(self.frozen)
+
+    def _rates(self, steps: int) -> list[list[float]]:
+        optimizer = self.optimizer
+        if not callable(optimizer.learning_rate):
+            return [[optimizer.learning_rate]] * steps
+        return [[optimizer.rate_at(optimizer.iterations + i)] for i in range(steps)]
+
+
+def numbers(values: Sequence[Value]) -> list[float]:
+    """The numbers of Values, read at once."""
+    return [value._data for value in values]
+
+
+def _to_learn(model: Any) -> list[Value]:
+    if not model.parameters() or model.optimizer.parameters is None:
+        raise OnlyPython("a model that has nothing to learn")
+    return list(model.optimizer.parameters)
+
+
+def frozen(model: Any) -> list[Value]:
+    """The weights that its optimiser does not move. After a step their gradient is 0."""
+    moved = set(model.optimizer.parameters or ())
+    return [weight for weight in model.parameters() if weight not in moved]
