@@ -33,11 +33,12 @@ from tinygrad_edu.compiler.python import source
 from tinygrad_edu.compiler.templates import partials_template, row_template, traced
 from tinygrad_edu.core import ops
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
+from tinygrad_edu.drawing.layout import rules_js
 from tinygrad_edu.errors import NotTraceable
 from tinygrad_edu.explaining.notation import Math
 from tinygrad_edu.explaining.symbols import Term
 from tinygrad_edu.exploring import formulas, javascript
-from tinygrad_edu.exploring.page import labels
+from tinygrad_edu.exploring.page import columns, labels
 
 # ── Readers ───────────────────────────────────────────────────────────────────────────────
 
@@ -326,6 +327,98 @@ def test_labels_of_the_page_mean_what_they_say(seed):
         except (ArithmeticError, TypeError, ValueError):
             continue
         assert isinstance(answer, complex) or close(answer, node.data), (label, node.data)
+
+
+SENTENCES = """
+const told = JSON.parse(require('fs').readFileSync(0, 'utf8')).map(([data, partials]) => {
+  const document = { getElementById: () => ({ textContent: data }) };
+  return new Function('document', 'rounded', SOURCE + `
+    state.numbers = { values: RECORDED };
+    return DATA.op.map((op, id) => op && {
+      computed: computed(id),
+      slopes: DATA.args[id].map((_, at) => localFormula({ to: id, at })),
+      name: gradientOf(id),
+    });`)(document, rounded);
+});
+console.log(JSON.stringify(told));
+"""
+
+
+def sentences(graphs: Sequence[Any]) -> Any:
+    """What the page says of each operation, by its own script."""
+    folder = files("tinygrad_edu.exploring") / "script"
+    texts = [
+        (folder / f"{name}.js").read_text(encoding="utf-8") for name in ("graph", "state", "words")
+    ]
+    given = []
+    for graph in graphs:
+        data = {
+            **columns(graph, live=True),
+            "opaque": [], "parameters": [], "samples": [], "rate": 0.1, "epochs": [], "weights": "",
+        }  # fmt: skip
+        given.append([json.dumps(data), []])
+    script = f"{rules_js()}\nconst SOURCE = {json.dumps(''.join(texts))};{SENTENCES}"
+    printed = subprocess.run(
+        ["node", "-e", script], input=json.dumps(given), capture_output=True, text=True
+    )
+    assert printed.returncode == 0, printed.stderr[-2000:]
+    return json.loads(printed.stdout)
+
+
+def is_short(x: float) -> bool:
+    return math.isfinite(x) and float(f"{x:.4g}") == x and (x == 0.0 or 1e-20 < abs(x) < 1e20)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
+def test_sentences_of_the_page_mean_what_they_say():
+    """Its formulas in names, and in numbers that are not rounded, give value and slope."""
+    graphs = []
+    for seed in range(400):
+        x, y = (Value(at, name=name) for name, at in POINT.items())
+        root = tree(random.Random(seed), x, y, 4)
+        if isinstance(root, Value) and math.isfinite(root.data):
+            graphs.append(snapshot(ops.mul(root, 1e6) + 0.0))
+    checked = 0
+    for graph, told in zip(graphs, sentences(graphs)):
+        called = [label for label, _ in labels(graph)]
+        names = {label: node.data for node, label in zip(graph.nodes, called)}
+        for node, said in zip(graph.nodes, told):
+            if said is None or not math.isfinite(node.data) or not said["computed"]:
+                continue
+            args = [graph.nodes[arg].data for arg in node.args]
+            by_names, by_numbers = said["computed"]
+            near = [node, *(graph.nodes[arg] for arg in node.args)]
+            signs = {each.op.symbol for each in near if each.op} & {
+                called[each.id] for each in near
+            }
+            cases = [(by_names, node.data)] * all(map(math.isfinite, args))
+            cases += [(by_numbers, node.data)] * all(map(is_short, args))
+            cases += zip(said["slopes"], node.partials)
+            for text, expected in cases:
+                if text is None or expected is None or not math.isfinite(expected):
+                    continue
+                words = set(re.findall(r"[A-Za-z]\w*", text))
+                if any(sign in text for sign in signs):
+                    continue  # an operation that has only a sign for a name
+                if "…" in text or "Σ" in text or not words <= {*FUNCTIONS, "mod", "x", "y"}:
+                    continue  # a function unknown here
+                if not numbers_are_short(text.replace("10", "")):
+                    continue
+                try:
+                    answer = Reader(text, {**names, **POINT}).read()
+                except (ArithmeticError, TypeError, ValueError, KeyError):
+                    continue
+                checked += 1
+                assert close(answer, expected), (text, answer, expected)
+    assert checked > 500
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
+def test_signs_and_powers_of_ten_stand_in_parentheses():
+    w, v = Value(-3.0, name="w"), Value(2e9, name="v")
+    negative, square, _ = filter(None, sentences([snapshot((-w) * v**2)])[0])
+    assert negative["name"] == "∂result/∂(−w)"
+    assert square["computed"] == ["v²", "(2·10⁹)²"]
 
 
 SEEN_WRONG: dict[str, Callable[[Any], Any]] = {

@@ -181,7 +181,7 @@ function edgeWords(edges) {
     return `${edges.length} edges contribute ${minus(String(edges.reduce((sum, [, i, k]) => sum + (DATA.flows[k][i] ? adjoint[k] * local({ to: k, at: i }) : 0), 0)))}`;
   const l = local({ to, at });
   return minus(
-    `${gradientOf(to)} × ${d(label(to), label(arg))} = ${adjoint[to]} × ${l} = ${adjoint[to] * l}`,
+    `${gradientOf(to)} × ${d(to, arg)} = ${adjoint[to]} × ${l} = ${adjoint[to] * l}`,
   );
 }
 

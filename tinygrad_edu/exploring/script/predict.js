@@ -79,7 +79,7 @@ function mistakes(id) {
     found.push(
       [
         local(uses[0]),
-        `That is only the last link, ${d(label(uses[0].to), label(id))}. Multiply it by the gradient that arrives there, ${gradientOf(uses[0].to)}.`,
+        `That is only the last link, ${d(uses[0].to, id)}. Multiply it by the gradient that arrives there, ${gradientOf(uses[0].to)}.`,
       ],
       [
         adjoint[uses[0].to],
@@ -90,7 +90,7 @@ function mistakes(id) {
     // one representative of each kind of edge between here and the root
     const same = (other) =>
       ALIKE[other.to] === ALIKE[use.to] && (SAMPLE[use.to] < 0 || other.at === use.at);
-    const link = d(label(use.to), label(DATA.args[use.to][use.at]));
+    const link = d(use.to, DATA.args[use.to][use.at]);
     const formula = localFormula(use);
     found.push(
       [

@@ -159,7 +159,7 @@ function backwardWords(id) {
         group.length > 1 ? over(group.length, "samples") : null,
         gradientFraction(group[0].to),
         " × ",
-        fraction(label(group[0].to), label(id)),
+        fraction(group[0].to, id),
       ),
     );
   parts.push(
@@ -250,7 +250,7 @@ function termTable(id) {
       ),
     );
   const heads = alike
-    ? [gradientFraction(to), "×", fraction(label(to), label(id))]
+    ? [gradientFraction(to), "×", fraction(to, id)]
     : ["from its end", "×", "along the edge"];
   return h(
     "div",
@@ -294,7 +294,7 @@ function localReasons(uses) {
       const formula = localFormula(use);
       const names = computed(use.to);
       if (!formula || !names) return null;
-      const by = fraction(label(use.to), label(DATA.args[use.to][use.at]));
+      const by = fraction(use.to, DATA.args[use.to][use.at]);
       const what =
         (names[0] === label(use.to) ? "" : `, because ${label(use.to)} = ${names[0]}`) +
         `: ε more of ${label(DATA.args[use.to][use.at])} is ${formula === "1" ? "" : `${heldAsFactor(formula)} × `}ε ${formula.startsWith("−") ? "of" : "more of"} ${label(use.to)}`;
@@ -317,7 +317,7 @@ function pathTable(id) {
   const columns = first
     .map((use, i) => ({
       use,
-      name: () => fraction(label(use.to), label(from(first, i))),
+      name: () => fraction(use.to, from(first, i)),
       formula: localFormula(use),
     }))
     .reverse();

@@ -38,7 +38,7 @@ function showTraining() {
   $("update").replaceChildren(
     ...(LIVE && PARAMETERS.length
       ? [
-          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × ${d(loss, "θ")}`),
+          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × ∂${held(ROOT, POWER)}/∂θ`),
           ...updates,
         ]
       : []),

@@ -16,8 +16,18 @@ const powers = (text) =>
         [...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join(""),
     ),
   );
-/** A number as a factor of a product. */
-const factor = (x) => (x < 0 ? `(${spelled(x)})` : spelled(x));
+/** A number in a formula, in parentheses if it is negative or its precedence is too low: 2·10⁹ is a
+ *  product. By default, a factor. */
+function factor(x, needs = PRODUCT) {
+  const text = spelled(x);
+  const precedence = text.includes("·") ? PRODUCT : /[⁰¹²³⁴⁵⁶⁷⁸⁹]$/.test(text) ? POWER : NAME;
+  return x < 0 || precedence < needs ? `(${text})` : text;
+}
+
+// The precedences of core/spelling.py.
+const PRODUCT = 2;
+const POWER = 3;
+const NAME = 5;
 
 const label = (id) => DATA.label[id];
 const loss = label(ROOT);
@@ -47,22 +57,20 @@ function called(id) {
   const bare = isOperation(id) && !DATA.name[id] && label(id) === DATA.symbol[id] && SAMPLE[id] < 0;
   return label(id) + (bare ? ` no. ${id}` : "") + (place(id) ? ` of ${place(id)}` : "");
 }
-/** The name of a derivative, in a line of text. */
-const d = (of, by) => `∂${grasped(of)}/∂${grasped(by)}`;
+/** The name of the derivative of one node by another, in a line of text. */
+const d = (of, by) => `∂${held(of, POWER)}/∂${held(by, POWER)}`;
 /** The same as a vertical fraction. */
 const fraction = (of, by) =>
   h(
     "span",
     { class: "fraction" },
-    h("span", {}, `∂${grasped(of)}`),
+    h("span", {}, `∂${held(of, POWER)}`),
     h("span", { class: "unseen" }, "/"),
-    h("span", {}, `∂${grasped(by)}`),
+    h("span", {}, `∂${held(by, POWER)}`),
   );
-const gradientFraction = (id) => fraction(loss, label(id));
+const gradientFraction = (id) => fraction(ROOT, id);
 /** Pieces with a sign between them. */
 const joined = (pieces, sign) => pieces.flatMap((piece, i) => (i ? [sign, piece] : [piece]));
-/** In parentheses if it is a sum or a product. */
-const grasped = (name) => (/ [+−×/] /.test(outermost(name)) ? `(${name})` : name);
 /** In parentheses if it is a sum. */
 const heldAsFactor = (name) => (/ [+−] |^−/.test(outermost(name)) ? `(${name})` : name);
 /** A formula without its parts in parentheses. */
@@ -72,7 +80,7 @@ function outermost(name) {
     .filter((char) => (char === "(" ? depth++ : char === ")" ? --depth : depth) === 0)
     .join("");
 }
-const gradientOf = (id) => d(loss, label(id));
+const gradientOf = (id) => d(ROOT, id);
 const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 /**
@@ -105,7 +113,7 @@ function computed(id) {
   }
   return [
     filled(formula, id, held),
-    filled(formula, id, (arg) => factor(state.numbers.values[arg])),
+    filled(formula, id, (arg, needs) => factor(state.numbers.values[arg], needs)),
   ];
 }
 
