@@ -15,6 +15,10 @@ PRIMITIVES: dict[str, Op] = {
 SPELLED = {name: row.spelled for name, row in PRIMITIVES.items() if row.spelled is not None}
 """How other languages write them."""
 
+FORMULAS = {name for name, spelling in SPELLED.items() if not isinstance(spelling.llvm, str)}
+"""Primitives that are a few instructions, each defined to the last bit by IEEE 754. The others are
+functions, which libraries compute differently."""
+
 
 MOST = 2**24
 """Inputs or shared numbers that a program may have: more is a mistake, or malice."""

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from itertools import chain
 
 from .abi import PART, FastKernel, layout
-from .code import PRIMITIVES, Code
+from .code import FORMULAS, PRIMITIVES, Code
 from .llvm import LANES, Function, MachineCode, Real, binding, compiled, kind, once
-from .primitives import compute, is_formula
+from .primitives import compute
 
 __all__ = ["load"]
 
@@ -88,7 +88,7 @@ class _Assembly:
         for output in ("each", "total"):
             for i, slot in enumerate(getattr(code, output)):
                 self.outputs[slot].append((output, i))
-        self.functions = sorted({op for op in code.ops if not is_formula(op)})
+        self.functions = sorted({op for op in code.ops if op not in FORMULAS})
         self.layout = layout(code, self.rows)
 
     def cut(self, varies: bool) -> list[list[int]]:
@@ -217,7 +217,7 @@ class _Assembly:
         name = self.code.ops[slot - self.code.first]
         if not args:
             return f.real(0.0)  # the sum of nothing
-        if f.lanes == 1 or is_formula(name):
+        if f.lanes == 1 or name in FORMULAS:
             return compute(name, *args)
         return f.call(f.pointer("%data", self.functions.index(name)), *args)
 

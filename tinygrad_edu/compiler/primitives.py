@@ -17,7 +17,7 @@ from .code import PRIMITIVES, SPELLED
 from .llvm import Real, c
 from .vectors import VECTORS, absolute, copysign
 
-__all__ = ["compute", "is_formula"]
+__all__ = ["compute"]
 
 
 # ── Formulas that are too long to be written out at every use ─────────────────────────────
@@ -99,12 +99,6 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     "cbrt": _cbrt, "hypot": _hypot,
 }  # fmt: skip
 """The functions, by their names, that are computed otherwise than by the C library."""
-
-
-def is_formula(name: str) -> bool:
-    """Whether a primitive is a handful of instructions; else it is worth a call, and it never
-    takes liberties."""
-    return not isinstance(SPELLED[name].llvm, str)
 
 
 def compute(name: str, *args: Real) -> Real:

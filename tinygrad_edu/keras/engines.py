@@ -23,6 +23,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from ..compiler import Code, python
+from ..compiler.code import FORMULAS
 from ..compiler.scheduler import EXECUTORS
 from ..locks import lock
 
@@ -31,13 +32,6 @@ Batches = Sequence[Sequence[int]]
 
 LANES = 8
 """From so many samples on, the fast kernels add several at once."""
-
-EXACT = {
-    "identity", "add", "sub", "mul", "div", "neg", "square", "reciprocal", "sum", "abs", "sqrt",
-    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "where", "unless_nan",
-    "maximum", "minimum", "relu", "step", "sign", "floor", "ceil",
-}  # fmt: skip
-"""Primitives that IEEE 754 defines to the last bit."""
 
 MUCH = 1_000_000
 """Instructions × lanes from which a task is not for Python: about 50 ms of it."""
@@ -175,10 +169,10 @@ class _Runs:
     """Some programs and the kernels that run them now.
 
     Which kernels run must never depend on the clock where that would show in a result. Single
-    samples come out the same to the bit, and so do fewer than `LANES` of them if all that is
-    computed is `EXACT`: there the faster kernels take over whenever they are ready. Otherwise
-    sums are taken in another order, or exp is another one; then the size of the task decides,
-    which is the same in every run.
+    samples come out the same to the bit, and so do fewer than `LANES` of them if everything
+    computed is exact (`FORMULAS`): there the faster kernels take over whenever they are ready.
+    Otherwise sums are taken in another order, or exp is another one; then the size of the task
+    decides, which is the same in every run.
 
     Args:
         codes: the programs.
@@ -193,7 +187,8 @@ class _Runs:
         self.fast = ""  # which executor the fast kernels are from
         self._kernels: dict[bool, tuple[Any, ...]] = {}
         self._long = any(len(code.ops) > LONG for code in codes)
-        self._alike = LANES if EXACT.issuperset(*(code.ops for code in codes if code.inputs)) else 2
+        varying = (code.ops for code in codes if code.inputs)
+        self._alike = LANES if FORMULAS.issuperset(*varying) else 2
         self._asked: set[str] = set()
         self._preparing: Thread | None = None
 
