@@ -12,6 +12,7 @@ from ..notebooks import wants_html
 from . import saving
 from .summary import as_html, summary
 from .training import Trainer
+from .turns import alone
 from .wiring import number_names
 
 
@@ -52,10 +53,12 @@ class Model(Trainer):
         """
         print_fn(summary(self, line_length))
 
+    @alone
     def get_weights(self) -> list[Any]:
         """The numbers of all layers' weights, one after the other, as `Dense.get_weights` does."""
         return [weight for layer in self.layers for weight in layer.get_weights()]
 
+    @alone
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set all weights to numbers of the shapes that `get_weights` gives.
 
@@ -77,14 +80,17 @@ class Model(Trainer):
             self.set_weights(before)
             raise
 
+    @alone
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model into one readable file, whole or not at all; see `saving.save_model`."""
         saving.save_model(self, path)
 
+    @alone
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone; see `saving.save_weights`."""
         saving.save_weights(self, path)
 
+    @alone
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Take the weights out of a file, all or none; see `saving.load_weights`."""
         saving.load_weights(self, path)

@@ -43,6 +43,7 @@ from .fingerprints import custom, fingerprint
 from .keeping import Programs, trained
 from .programs import Evaluation, Forward, Training, frozen
 from .recording import penalties, with_penalties
+from .turns import alone
 from .wiring import Wired, free
 
 T = TypeVar("T", Forward, Evaluation, Training)
@@ -140,6 +141,7 @@ class Trainer(Wired):
         """How many numbers the weights are."""
         return len(self.parameters())
 
+    @alone
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -185,6 +187,7 @@ class Trainer(Wired):
 
     # ── Training ──────────────────────────────────────────────────────────────────────────
 
+    @alone
     def fit(
         self,
         x: Any = None,
@@ -233,7 +236,7 @@ class Trainer(Wired):
             The history: ``history.history["loss"]`` is one number per epoch.
 
         Raises:
-            GraphError: before compile, or without a loss.
+            GraphError: before compile, without a loss, or while another thread trains the model.
             BadArgument: for lengths or shapes that do not fit, nan in the data, and the like.
             KeyboardInterrupt: as it came; the model is then that of the last epoch recorded.
         """
@@ -275,7 +278,7 @@ class Trainer(Wired):
         why = self._train(run, initial_epoch)
         hooks.on_train_end({name: numbers[-1] for name, numbers in history.history.items()})
         if why is not None:
-            warnings.warn(why, Diverged, stacklevel=2)
+            warnings.warn_explicit(why, Diverged, *caller())
         return history
 
     def _train(self, run: Run, epoch: int) -> str | None:
@@ -481,6 +484,7 @@ class Trainer(Wired):
         for metric in self.metrics.values():
             metric.reset()
 
+    @alone
     def train_on_batch(
         self,
         x: Any,
@@ -509,6 +513,7 @@ class Trainer(Wired):
 
     # ── Using ─────────────────────────────────────────────────────────────────────────────
 
+    @alone
     def predict(
         self,
         x: Any,
@@ -556,6 +561,7 @@ class Trainer(Wired):
         hooks.on_predict_end()
         return as_array(rows) if array else rows
 
+    @alone
     def evaluate(
         self,
         x: Any,
@@ -628,6 +634,7 @@ class Trainer(Wired):
 
     # ── Opened up ─────────────────────────────────────────────────────────────────────────
 
+    @alone
     def loss_graph(self, x: Any, y: Any, sample_weight: Any = None) -> Value:
         """The recorded loss of these samples, with names, roles and scopes told.
 
@@ -660,6 +667,7 @@ class Trainer(Wired):
         value.name = "loss"
         return value
 
+    @alone
     def hessian(self, x: Any, y: Any) -> list[list[float]]:
         """The second derivatives of the loss by all weights, in the order of `parameters`.
 
@@ -677,6 +685,7 @@ class Trainer(Wired):
         mine = self.parameters()
         return [[h.data for h in gradients(g, mine)] for g in gradients(value, mine)]
 
+    @alone
     def why_diverging(self, x: Any, y: Any) -> Diagnosis:
         """Which learning rates these data allow, why some weights learn slowly, what helps.
 

@@ -13,6 +13,7 @@ from ..nn.layers import Sample, ShapedLayer, Signal, snake
 from ..nn.module import Module
 from .data import Port
 from .seeding import fresh
+from .turns import Turns
 
 
 class Wired(Module):
@@ -35,6 +36,7 @@ class Wired(Module):
         self._order: list[Signal] = []  # every signal after those it is made from
         self._taken: dict[str, int] = {}  # see `number_names`
         self._members: set[int] = set()  # the ids of the layers
+        self._turns = Turns()
 
     @property
     def built(self) -> bool:
