@@ -333,8 +333,10 @@ class _Traced(NamedTuple):
             return self.like_output(_listed(each[0]))
         if call.arrays:
             columns = self.like_output([each[:, i] for i in range(each.shape[1])])
-            if _is_regular(columns):
+            try:
                 return _transposed(columns)
+            except ValueError:
+                pass  # lists that no array can hold
         stacked = _stacked([self.like_output(row) for row in _listed(each)])
         return _as_arrays(stacked) if call.arrays else stacked
 
@@ -663,28 +665,19 @@ def _as_arrays(tree: Any) -> Any:
         return tree
 
 
-def _is_regular(tree: Any) -> bool:
-    """Whether arrays can hold a result: it is made of lists of equally long lists of numbers,
-    in tuples and dicts but not around them."""
-    inside = _members(tree)
-    return _grid(tree) is not None if inside is None else all(map(_is_regular, inside.values()))
-
-
-def _grid(tree: Any) -> tuple[int, ...] | None:
-    """The shape of an array of these numbers, None if there is none."""
-    if not isinstance(tree, list):
-        return () if _members(tree) is None else None
-    shapes = set(map(_grid, tree))
-    shape = shapes.pop() if len(shapes) == 1 else None
-    return None if shape is None else (len(tree), *shape)
-
-
 def _transposed(tree: Any) -> Any:
-    """A result whose numbers are columns, as arrays whose first axis are the samples."""
+    """A result whose numbers are columns, as arrays whose first axis are the samples.
+
+    Raises:
+        ValueError: if it isn't made of lists of equally long lists, in tuples and dicts.
+    """
     import numpy
 
     if _members(tree) is not None:
         return _each(tree, _transposed)
-    if isinstance(tree, list):
-        return numpy.stack([_transposed(part) for part in tree], axis=1)
-    return numpy.moveaxis(tree, -1, 0)
+    if not isinstance(tree, list):
+        return numpy.moveaxis(tree, -1, 0)
+    parts = list(map(_transposed, tree))
+    if not all(map(is_array, parts)):
+        raise ValueError("Lists of tuples or dicts stay lists.")
+    return numpy.stack(parts, axis=1)  # which raises it for parts of different shapes
