@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from ..blocks import entering
-from ..core.graph import tape
+from ..core.graph import tape, wanted
 from ..core.modes import refuse_while_tracing
 from ..core.ops import add, identity
 from ..core.ops import sum as sum_row
@@ -20,6 +20,7 @@ from .arrays import SMALL, Results, arrays
 from .code import Code
 from .lowering import Lowering
 from .scheduler import Runner
+from .traced import Roles
 from .transforms import only
 
 __all__ = ["Program", "compile"]
@@ -49,7 +50,8 @@ def compile(
         loss: the result of one sample; or several results, for `Program.values` only.
         inputs: the leaves whose numbers differ from sample to sample. The columns of a batch
             stand in their order.
-        parameters: the leaves to differentiate by. Other leaves are read at each call.
+        parameters: the leaves to differentiate by. Other leaves are read at each call. No
+            gradient flows to a constant; if its role changes, compile the graph again.
         reduce: "mean" or "sum" of the loss over the samples. Terms of the loss that use no
             input, such as a regulariser, count once per batch and not once per sample: they
             are added to the others at the end, but for a single sample in their recorded order.
@@ -278,6 +280,7 @@ class Program:
         self.reduce, self.fastmath = reduce, fastmath
         self._names, self._scopes = dict(names or {}), dict(scopes or {})
         self._backward = backward
+        self._roles = Roles(self.parameters, wanted)
         self._executor = executor
         self._runners: dict[str, Runner] = {}
         # Most calls have the arrays of the last one, which are not looked at again. What is read
@@ -320,6 +323,8 @@ class Program:
         Raises:
             BadArgument: as `value`; or if ``out`` has no place for one number per parameter.
         """
+        if self._roles.changed():
+            self._refuse_roles()
         if out is not self._out and out is not None:
             self._check_out(out)
         runner, results = self._reduced("all", batch, theta)
@@ -330,6 +335,15 @@ class Program:
             out[_ALL] = slopes
         runner.free(results)
         return loss, out
+
+    def _refuse_roles(self) -> None:
+        """Raise if the role of a parameter has changed: derivatives depend on them."""
+        for value in self._roles.changed():
+            raise BadArgument(
+                f"The role of {value.name or value!r} is {value.role!r} now, and was another one "
+                f"when this program was compiled: its gradient depends on that, as none flows to "
+                f"a constant. Set the role back, or compile it again."
+            )
 
     def _check_out(self, out: Any) -> None:
         count, shape = len(self.parameters), getattr(out, "shape", None)
@@ -469,6 +483,7 @@ class Program:
 
     def source(self) -> str:
         """The program as Python, forward and then backward, which runs as it stands."""
+        self._refuse_roles()
         return python.source(self.code, self._names, self._scopes, self._backward)
 
     def c_source(self, name: str = "program") -> str:
@@ -478,6 +493,8 @@ class Program:
         says how to call it.
         """
         from .c_source import c_source
+
+        self._refuse_roles()
 
         def told(values: Sequence[Any]) -> list[str]:
             return [value.name or "" for value in values]
@@ -521,6 +538,7 @@ class Program:
         >>> Program.from_json(text).value([[2.0]])
         6.0
         """
+        self._refuse_roles()
         leaves = {
             "inputs": self.inputs,
             "parameters": self.parameters,
@@ -562,6 +580,7 @@ class Program:
         return cls(code, single=single, **leaves, **rest, executor=executor, fastmath=fastmath)
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy has executors of its own
+        self._refuse_roles()
         settings = {
             "inputs": self.inputs,
             "single": self.single,

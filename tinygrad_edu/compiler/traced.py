@@ -8,7 +8,7 @@ function itself runs and not in threads that it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..blocks import MODE, entering
@@ -17,20 +17,45 @@ from ..core.graph import datum
 from ..core.modes import traced_read
 from ..core.operators import binary
 from ..core.table import Op, number
-from ..core.value import Value, node, tick
+from ..core.value import ROLES_SET, Value, node, tick
 from ..errors import TracingError
 
-__all__ = ["Mixed", "Trace", "Traced"]
+__all__ = ["Mixed", "Roles", "Trace", "Traced"]
 
 
 class Mixed(TracingError):
     """Values of two traces met: a jitted function captured those of the one around it."""
 
 
+class Roles:
+    """The roles that a recording depends on: whether they are as they were.
+
+    Args:
+        values: whose roles; by now, so a function that sets roles back has no effect.
+        read: what matters of a Value's role.
+    """
+
+    def __init__(self, values: Iterable[Value], read: Callable[[Value], Any]) -> None:
+        self.values, self._read = list(values), read
+        self._looked = ROLES_SET[0]
+        self.were = list(map(read, self.values))
+
+    def changed(self) -> list[Value]:
+        """The Values whose role is another one now."""
+        last = ROLES_SET[0]
+        if last == self._looked:
+            return []
+        found = [x for x, was in zip(self.values, self.were) if self._read(x) != was]
+        if not found:
+            self._looked = last
+        return found
+
+
 class Trace(entering):
     """The trace of one function; a block, which may be entered several times.
 
     Attributes:
+        consulted: the Values whose roles decided what was recorded.
         since: the serial number that it began with. Older nodes were recorded before, and a
             program knows them by their numbers.
     """
@@ -38,6 +63,7 @@ class Trace(entering):
     def __init__(self) -> None:
         super().__init__(trace=self, record=self.record, recording=True, sweep=None)
         self.since = tick()
+        self.consulted = set[Value]()
 
     def leaf(self, x: float, role: str | None = None) -> Traced:
         """An argument of the function, whose number of this one call is x."""
@@ -64,6 +90,8 @@ class Trace(entering):
         """Raise if a derivative goes through a node that is older than the trace: its slope must
         not mix the number of its recording with those of a later call."""
         for x in live:
+            if x.trace is None:
+                self.consulted.add(x)
             if x._serial < self.since and x.op is not None:
                 raise TracingError(
                     f"A derivative through {x!r}, the result of {x.op.name}, was asked for "

@@ -13,10 +13,12 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, signature
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from ..blocks import MODE
 from ..core.calculus import is_symbolic, lifted
+from ..core.graph import wanted
 from ..core.table import number
 from ..core.value import Value
 from ..errors import BadArgument, NotANumber, NotTraceable, TracingError, unknown_name
@@ -25,7 +27,7 @@ from ..trees import Rebuild, container, flatten, is_array, is_several, like, mem
 from .arrays import arrays
 from .lowering import Lowering
 from .program import Program
-from .traced import Mixed, Trace
+from .traced import Mixed, Roles, Trace
 
 __all__ = ["jit", "vmap"]
 
@@ -134,15 +136,12 @@ def _positional(parameters: Iterable[Parameter]) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
 
 
-_MISSING: Any = object()
-
-
 class _Kept(Locked):
     """The programs of a function, or of a method of one object."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.programs: dict[Any, _Traced | None] = {}  # None: only Python can compute it
+        self.programs: dict[Any, list[_Traced]] = {}  # by shapes: one for each set of roles
         self.traces = 0
         self.thrashed = False
 
@@ -198,10 +197,8 @@ class Jitted:
         if not mode.nested and mode.trace is None and mode.sweep is None:
             call = self._call(args, {**named})
             if call is not None and not call.holds_values():
-                traced = self._kept.programs.get(call.key, _MISSING)
-                if traced is _MISSING:
-                    traced = self._keep(call)
-                if traced is not None:
+                traced = self._fitting(call) or self._keep(call)
+                if traced.program is not None:
                     return traced.run(call)
         if isinstance(self._f, Vmapped):
             return self._f.loop(args, named, self._static)
@@ -216,8 +213,11 @@ class Jitted:
         call = self._call(args, named)
         if call is None:
             raise BadArgument("There is no program for no samples.")
-        traced = self._kept.programs.get(call.key) or self._keep(call)
-        return (traced or _trace(call, self._options)).program
+        traced = self._fitting(call) or self._keep(call)
+        if traced.program is None:
+            traced = _trace(call, self._options)  # which says why
+        program: Program = traced.program
+        return program
 
     def _call(self, args: tuple[Any, ...], named: dict[str, Any]) -> _Call | None:
         """A call taken apart, and settings out of ``named``; None if it is for no samples."""
@@ -239,21 +239,29 @@ class Jitted:
         key = (*shapes, _shape(named, common), tuple(map(_static, settings.items())))
         return _Call(self._f, key, kinds, args, named, settings, [row], common)
 
-    def _keep(self, call: _Call) -> _Traced | None:
+    def _fitting(self, call: _Call) -> _Traced | None:
+        """What was traced for such arguments, and the roles of today."""
+        for traced in self._kept.programs.get(call.key, ()):
+            if not traced.roles.changed():
+                return traced
+        return None
+
+    def _keep(self, call: _Call) -> _Traced:
         kept = self._kept
         with kept.lock:  # so that threads trace one after the other
-            if call.key in kept.programs:
-                return kept.programs[call.key]
+            fitting = self._fitting(call)
+            if fitting is not None:
+                return fitting
             kept.traces += 1
-            traced: _Traced | None = None
+            traced = _UNCOMPILED
             try:
                 traced = _trace(call, self._options)
             except Mixed:  # someone differentiates or traces what f captured: it runs on Values
                 kept.traces -= 1
-                return None
+                return traced
             except NotTraceable as error:
                 warnings.warn(f"{_called(self._f)} runs uncompiled. {error}", stacklevel=3)
-            if len(kept.programs) >= KEPT:
+            if sum(map(len, kept.programs.values())) >= KEPT:
                 del kept.programs[next(iter(kept.programs))]
                 if not kept.thrashed:
                     kept.thrashed = True
@@ -262,7 +270,7 @@ class Jitted:
                         f"arguments; the oldest programs are dropped.",
                         stacklevel=3,
                     )
-            kept.programs[call.key] = traced
+            kept.programs.setdefault(call.key, []).append(traced)
             return traced
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy of a model traces anew
@@ -324,8 +332,9 @@ class _Call(NamedTuple):
 class _Traced(NamedTuple):
     """A program, and how its numbers become a result."""
 
-    program: Program
+    program: Any  # None where only Python can compute it
     like_output: Rebuild
+    roles: Roles
 
     def run(self, call: _Call) -> Any:
         each = self.program.values(call.rows, call.common)
@@ -339,6 +348,9 @@ class _Traced(NamedTuple):
                 pass  # lists that no array can hold
         stacked = _stacked([self.like_output(row) for row in _listed(each)])
         return _as_arrays(stacked) if call.arrays else stacked
+
+
+_UNCOMPILED = _Traced(None, list, Roles((), wanted))
 
 
 def _listed(numbers: Any) -> Any:
@@ -399,6 +411,7 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
         ]
         _name(call, args)
         outputs, like_output = _returned(call.f, *args, **named, **call.settings)
+    roles = Roles(trace.consulted, attrgetter("_role"))
     lowering = Lowering(inputs, shared, outputs, trace.since)
     trace.check_captured(lowering.captured)
     if is_symbolic(lowering.captured):
@@ -415,7 +428,7 @@ def _trace(call: _Call, options: dict[str, Any]) -> _Traced:
     )
     numbers = [x._data if isinstance(x, Value) else number(x) for x in outputs]
     _, like_output = flatten(like_output(numbers))  # which keeps no traced Value alive
-    return _Traced(program, like_output)
+    return _Traced(program, like_output, roles)
 
 
 def _returned(f: Callable[..., Any], *args: Any, **named: Any) -> tuple[list[Any], Rebuild]:

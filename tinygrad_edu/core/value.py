@@ -33,6 +33,8 @@ __all__ = ["Number", "Value", "backward", "replay", "zero_grad"]
 # Roles are compared by identity in the sweep, so each is one string object.
 ROLES: Final = {role: role for role in ("input", "target", "parameter", "constant")}
 CONSTANT: Final = ROLES["constant"]
+ROLES_SET: Final = [0]
+"""When a role was last changed, as a serial number: programs that depend on roles look again."""
 
 tick = count().__next__
 _mode = MODE.get
@@ -118,7 +120,7 @@ class Value(Operators):
         self.op = None
         self.args = ()
         self.name = name
-        self.role = role
+        self._role = None if role is None else _known_role(role)
         self.scope = _mode().scope
 
     @property
@@ -160,13 +162,15 @@ class Value(Operators):
 
     @property
     def role(self) -> str | None:
+        trace = _mode().trace
+        if trace is not None:
+            trace.consulted.add(self)
         return self._role
 
     @role.setter
     def role(self, role: str | None) -> None:
-        if role is not None and role not in ROLES:
-            raise unknown_name("role", role, ROLES)
-        self._role = None if role is None else ROLES[role]
+        self._role = None if role is None else _known_role(role)
+        ROLES_SET[0] = tick()
 
     def read(self, what: str) -> None:
         """Raise if a function is being traced, as its program would keep today's number."""
@@ -238,6 +242,12 @@ class Value(Operators):
 
 
 Number: TypeAlias = "Value | float"
+
+
+def _known_role(role: str) -> str:
+    if role not in ROLES:
+        raise unknown_name("role", role, ROLES)
+    return ROLES[role]
 
 
 def _leaf(data: float, grad: float, name: str | None, role: str | None, scope: str | None) -> Value:

@@ -38,7 +38,7 @@ def fingerprint(model: Any, beside: Collection[str] = ()) -> list[Any]:
         x = waiting.pop()
         kind = type(x)
         if kind is Value or kind in _PLAIN:
-            found.append(x)
+            found += [x, x._role] if kind is Value else [x]
         elif id(x) in seen:
             found.append(id(x))
         elif kind in (list, tuple, dict):

@@ -426,7 +426,7 @@ class Trainer(Wired):
             rows = layers.rows(batch.x.rows)
             outputs = layers.leaves(rows)
             value = with_penalties(loss_of(batch.y.rows, outputs, batch.weights), penalties(self))
-        self.zero_grad()
+        zero_grad([*self.parameters(), *(optimizer.parameters or ())])  # constants are in one alone
         if isinstance(value, Value):
             value.backward()
             if layers is not None:
