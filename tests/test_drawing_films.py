@@ -115,7 +115,7 @@ def test_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_films_that_make_no_sense() -> None:
-    with pytest.raises(errors.BadArgument, match="one frame at least"):
+    with pytest.raises(errors.BadArgument, match="at least one frame"):
         film([])
     with pytest.raises(errors.BadArgument, match="2 captions for 5 frames"):
         film(GRAPHS, ["a", "b"])

@@ -150,7 +150,7 @@ def test_a_folded_picture_is_drawn_whole(root: Value, limit: int) -> None:
             assert told.text == (
                 "no gradient flows here"
                 if flow is None
-                else f"{len(link.edges)} edges that bring {flow!r} of ∂"
+                else f"{len(link.edges)} edges that contribute {flow!r} to ∂"
             )
 
 
@@ -416,7 +416,7 @@ def test_highlighted_paths() -> None:
     with pytest.raises(errors.NameUnknown, match="'c'"):
         draw(root, highlight="c")
     for wrong in (Value(2.0), 3.0, [None]):
-        with pytest.raises(errors.GraphError, match="highlighted"):
+        with pytest.raises(errors.GraphError, match="highlight needs"):
             draw(root, highlight=wrong)
 
 

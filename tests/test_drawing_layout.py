@@ -129,7 +129,7 @@ def test_graphs_of_other_shapes_are_refused() -> None:
     a, b = Value(1.0, "a"), Value(2.0, "b")
     with pytest.raises(errors.GraphError, match="Node 2 is '×' of"):
         stage(snapshot(a * b)).frame(snapshot(a + b))
-    with pytest.raises(errors.BadArgument, match="one graph at least"):
+    with pytest.raises(errors.BadArgument, match="at least one graph"):
         stage([])
 
 

@@ -1,13 +1,13 @@
-"""A recorded graph as a picture: DOT, SVG, PNG, PDF, or a tree of text for the terminal.
+"""A recorded graph as a picture: DOT, SVG, PNG, PDF, or a tree for the terminal.
 
     snapshot (graph.py) -> cards and links (folding) -> DOT text (dot) -> an engine (engines)
                                -> clean SVG, coloured by classes (svg) -> a Drawing (picture)
                                -> one layout for many numbers (layout) -> a Film (films)
-                        -> a text tree (text)
+                        -> a tree for the terminal (text)
 
-Everything is read from one `snapshot`, so the numbers on a picture always add up, and
-``.grad`` is neither needed nor touched. Importing this room costs the standard library only:
-the layout engine is looked for when something is rendered.
+Everything is read from one `snapshot`, so the numbers on a picture always add up, and ``.grad`` is
+neither needed nor changed. Importing this room imports only the standard library: the layout engine
+is located when something is rendered.
 """
 
 from __future__ import annotations

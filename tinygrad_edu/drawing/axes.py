@@ -1,7 +1,7 @@
-"""Axes in the look of this package: its colours, its numbers, and an SVG of what is on them.
+"""Axes in the style of this package: its colours, its numbers, and their SVG.
 
-All of matplotlib that is not a plot in particular is here, for `plots`. It is imported late,
-and nothing of its global state is touched but settings while an SVG is written.
+This module contains everything about matplotlib that is not specific to a plot, for `plots`.
+matplotlib is imported late, and of its global state only settings change, while an SVG is written.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 
-FONT: Final = "DejaVu Sans"  # comes with matplotlib, so that every machine has it
-_METADATA: Final = ("Creator", "Date", "Format", "Type")  # which would tell the version
+FONT: Final = "DejaVu Sans"  # part of matplotlib, so every machine has it
+_METADATA: Final = ("Creator", "Date", "Format", "Type")  # which would include the version
 
 
 def svg(ax: Axes) -> str:
-    """The figure that the Axes are on as an ``<svg>`` element, to be put into a page as it is.
+    """The figure of the Axes as an ``<svg>`` element, ready to insert into a page.
 
-    The same plot gives the same text in every process with the same matplotlib.
+    The same plot gives the same string in every process with the same matplotlib.
 
     >>> from tinygrad_edu.drawing import plots
     >>> svg(plots.operation("tanh"))[:4]
@@ -42,10 +42,10 @@ def svg(ax: Axes) -> str:
 
     out = StringIO()
     with rc_context({"svg.hashsalt": "tinygrad_edu", "svg.fonttype": "path"}):
-        figure: Any = ax.figure.figure  # of a subfigure, the whole
+        figure: Any = ax.figure.figure  # the whole figure, if it is in a subfigure
         figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA))
     text = out.getvalue()
-    # Its style sheet would apply to the whole page; said on the element, it is inherited.
+    # Its style sheet would apply to the whole page; as attributes of the element, it is inherited.
     start, end = text.index("<defs>\n  <style"), text.index("</style>\n </defs>\n")
     text = text[:start] + text[end + len("</style>\n </defs>\n") :]
     label = escape(
@@ -57,7 +57,7 @@ def svg(ax: Axes) -> str:
 
 @cache
 def _shown() -> type[Axes]:
-    """Axes that a notebook shows; those of matplotlib show only through its global state."""
+    """Axes that a notebook displays; matplotlib's own display only through its global state."""
     from matplotlib.axes import Axes
 
     class Plot(Axes):
@@ -83,8 +83,8 @@ def begin(ax: Axes | None, theme: str, title: str | None) -> tuple[Axes, Theme]:
         figure = Figure(figsize=(6.4, 4.0), dpi=110, layout="constrained")
         ax = figure.add_subplot(axes_class=_shown())
     elif not hasattr(ax, "set_facecolor"):
-        raise BadArgument(f"ax is the Axes to draw on, as matplotlib made it. Received: {ax!r}.")
-    ax.figure.set_facecolor(look["paper"])  # the labels stand on it
+        raise BadArgument(f"ax must be matplotlib Axes to draw on. Received: {ax!r}.")
+    ax.figure.set_facecolor(look["paper"])  # the background of the labels
     ax.set_facecolor(look["paper"])
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(look["box-line"])
@@ -112,7 +112,7 @@ def legend(ax: Axes, look: Theme, title: str | None = None) -> None:
 
 
 def say(ax: Axes, look: Theme, text: str, place: Point, beside: Point, side: str) -> None:
-    """A text beside a place, legible on lines too."""
+    """A label beside a point, legible on lines too."""
     from matplotlib.patheffects import withStroke
 
     halo = withStroke(linewidth=2.5, foreground=look["paper"])
@@ -129,18 +129,18 @@ def whole_ticks(ax: Axes) -> None:
 
 
 def cycle(look: Theme) -> Iterator[str]:
-    """Colours that colour-blind eyes tell apart, over and over."""
+    """Colours that colour-blind readers can distinguish, repeated endlessly."""
     names = "input-line", "positive", "parameter-line", "negative", "target-line", "symbol"
     return repeated(look[name] for name in names)
 
 
 def literal(text: str) -> str:
-    """A text that matplotlib does not read as mathematics."""
+    """A string that matplotlib does not parse as mathematics."""
     return clean(text).replace("$", r"\$")
 
 
 def written(x: float, digits: int = 6) -> str:
-    """A number for people: thousands apart, powers of ten in place of many zeros.
+    """A number for people: with separate thousands, and powers of ten instead of many zeros.
 
     >>> written(60000.0), written(-0.5), written(2.5e9), written(1e-7)
     ('60\\u202f000', '−0.5', '2.5·10⁹', '10⁻⁷')
@@ -178,10 +178,10 @@ def extent(numbers: Iterable[float]) -> Point:
 
 
 def span(numbers: Sequence[float], room: float) -> Point:
-    """The interval of the numbers, with some room at both ends."""
+    """The interval of the numbers, with a margin at both ends."""
     low, high = extent(numbers)
     size = max(abs(low), abs(high), 1e-300)
-    if high - low < 1e-9 * size:  # a single place
+    if high - low < 1e-9 * size:  # a single point
         return low - 0.5 * size if low or high else -1.0, high + 0.5 * size if low or high else 1.0
     return low - room * (high - low), high + room * (high - low)
 
@@ -203,10 +203,10 @@ def interval(what: str, limits: Any) -> Point:
     except (TypeError, ValueError):
         low, high = inf, -inf
     if not (low < high and isfinite(low) and isfinite(high)):
-        raise BadArgument(f"{what} are two numbers, the smaller first. Received: {limits!r}.")
+        raise BadArgument(f"{what} must be two numbers, the smaller first. Received: {limits!r}.")
     return low, high
 
 
 def steps(low: float, high: float, n: int) -> list[float]:
-    """n numbers from low to high, evenly."""
+    """n evenly spaced numbers from low to high."""
     return [low + (high - low) * i / (n - 1) for i in range(n - 1)] + [high]

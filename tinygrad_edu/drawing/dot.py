@@ -1,4 +1,4 @@
-"""A view of a graph as DOT text, the same text for the same graph on every machine.
+"""A view of a graph as DOT source, which is the same for the same graph on every machine.
 
 One HTML-like table per card, in plain shapes, as Graphviz fails on flat edges between record
 shapes; one box per scope. Numbers that change later stand in cells of their own (`Slot`),
@@ -25,14 +25,14 @@ _NUMBERS: Final = _TABLE.replace('SPACING="2"', 'SPACING="0"')
 _TIGHT: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
 _CHIPS: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="2">'
 SHOWN: Final = ("data", "grad", "local")
-TIES: Final = 5  # invisible edges between a box and its point: each counts when it is crossed
-OUTPUTS: Final = 3  # of a folded card, that are shown
+TIES: Final = 5  # invisible edges between a box and its point: each crossing of one counts
+OUTPUTS: Final = 3  # the most outputs that a folded card shows
 
 
 class Slot(NamedTuple):
     """A number on a card: its value ("data") or its gradient's chip ("grad").
 
-    Of several nodes it is the one of the largest magnitude, nan before all.
+    For several nodes it is the one of the largest magnitude, with nan before all others.
     """
 
     id: str
@@ -50,12 +50,12 @@ class Slot(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How a view is drawn.
+    """The style of a view.
 
     Attributes:
         theme: the colours.
-        scale: the largest |gradient| and the largest |flow|, which shades are counted from.
-        rooms: how wide a slot, or a link's label, must at least be, in points.
+        scale: the largest |gradient| and the largest |flow|, from which shades are counted.
+        rooms: the least width of a slot, or of a link's label, in points.
         caption: a line below the title that films change.
     """
 
@@ -85,7 +85,8 @@ def slots(card: Card, show: frozenset[str]) -> list[Slot]:
 
 
 def label(view: View, link: Link, graph: Graph, digits: Digits) -> str:
-    """What a link says: the local derivative of one edge, the gradient that several bring."""
+    """The label of a link: the local derivative of one edge, or the gradient that several
+    contribute."""
     if link.quiet:
         return ""
     if link.summed:
@@ -96,12 +97,12 @@ def label(view: View, link: Link, graph: Graph, digits: Digits) -> str:
 
 
 def tint(flow: float | None, style: Style) -> str:
-    """The shade of a line, by the gradient that it brings; "none" if no gradients are shown."""
+    """The shade of a line, by the gradient along it; "none" if no gradients are shown."""
     return shade(flow, style.scale[1]) if "grad" in style.show else "none"
 
 
 def source(view: View, style: Style) -> str:
-    """The DOT text of a view.
+    """The DOT source of a view.
 
     >>> from tinygrad_edu import Value, snapshot
     >>> from .themes import THEMES
@@ -115,13 +116,13 @@ def source(view: View, style: Style) -> str:
 
 
 class Markup(str):
-    """An HTML-like label, told from plain text by its type: any text may begin with <."""
+    """An HTML-like label. It has its own type because any plain string may begin with <."""
 
     __slots__ = ()
 
 
 def attributes(**values: object) -> str:
-    """DOT attributes, quoted so that nothing in them can end them."""
+    """DOT attributes, quoted so that no value can end its attribute."""
     return " ".join(
         f"{key}={f'<{value}>' if isinstance(value, Markup) else quoted(str(value))}"
         for key, value in values.items()
@@ -129,7 +130,7 @@ def attributes(**values: object) -> str:
 
 
 class _Writer:
-    """Writes one view; holds what its cards have in common."""
+    """Writes one view; contains the data that its cards share."""
 
     def __init__(self, view: View, style: Style) -> None:
         self.view = view
@@ -149,7 +150,7 @@ class _Writer:
             fontcolor=theme["muted"], fontname="Helvetica", fontsize=11, label=self.legend(),
             labeljust="l", labelloc="t", nodesep=0.22, ordering="in", outputorder="edgesfirst",
             pad=0.25, rankdir=self.style.direction, ranksep=0.42, splines="true",
-            remincross="false",  # a second search would turn what stands side by side round
+            remincross="false",  # a second search would reverse cards that are side by side
         ) + "]"  # fmt: skip
         yield '\tnode [fontname="Helvetica" fontsize="11" penwidth="1.4"]'
         yield (
@@ -164,13 +165,13 @@ class _Writer:
         yield "}"
 
     def drawn(self, id: str) -> _Writer:
-        """The writer of a card or a link: what is pale has faint colours."""
+        """The writer of a card or a link: pale ones have faint colours."""
         return self.faint if id in self.view.pale else self
 
     @cached_property
     def faint(self) -> _Writer:
         other = copy(self)
-        if "slot" not in self.theme:  # where colours only mark what is what, a class says it
+        if "slot" not in self.theme:  # if colours only mark the parts, a class says so
             paper = self.theme["paper"]
             other.theme = {name: mixed(paper, of, FAINT) for name, of in self.theme.items()}
         return other
@@ -178,7 +179,7 @@ class _Writer:
     # --- cards and boxes
 
     def cards(self) -> Iterator[str]:
-        """Every card within its boxes; the boxes are opened and closed by a stack."""
+        """Every card inside its boxes; a stack opens and closes the boxes."""
         count = 0
         todo: list[tuple[int, Path | str]] = [(0, ())]
         while todo:
@@ -205,20 +206,19 @@ class _Writer:
             todo += [(depth, child) for child in reversed(self.boxes.children.get(item, []))]
 
     def side_by_side(self, chain: list[Card]) -> str:
-        """Cards of one box in their order. Graphviz turns it round in boxes that lie."""
+        """Cards of one box in their order, which Graphviz reverses in horizontal boxes."""
         ids = [card.id for card in chain]
         turned = chain[0].place and self.style.direction == "LR"
         return _chained(ids[::-1] if turned else ids)
 
     def spine(self, number: int, row: Row) -> Iterator[str]:
-        """Invisible points at both ends of the boxes of a row, which hold them in their order.
+        """Invisible points at both ends of the boxes of a row, which keep the boxes in order.
 
-        Graphviz orders boxes by crossings alone, and drops edges between boxes of one rank.
-        But points outside of them can be chained from top to bottom, and the edges between
-        each box and its points would cross others if the boxes were out of order. The
-        leaves that the boxes share come last in the chain: so their edges enter every box
-        from the same side, and all boxes look alike. The extra rank between (minlen) is
-        where these edges fan out.
+        Graphviz orders boxes only by crossings, and drops edges between boxes of one rank. But
+        points outside them can be chained from top to bottom, and the edges between each box and
+        its points would cross others if the boxes were out of order. The leaves that the boxes
+        share come last in the chain, so that their edges enter every box from the same side, and
+        all boxes look alike. These edges fan out in an extra rank between (minlen).
         """
         begin = [f"begin_{number}_{i}" for i in range(len(row.heads))]
         end = [f"end_{number}_{i}" for i in range(len(row.tails))]
@@ -243,7 +243,7 @@ class _Writer:
         ) + "]"  # fmt: skip
 
     def table(self, card: Card) -> str:
-        """The inside of a card."""
+        """The content of a card."""
         rows = self.rows_of_many(card) if card.folded else self.rows_of_one(card)
         return _TABLE + "".join(f"<TR>{''.join(row)}</TR>" for row in rows) + "</TABLE>"
 
@@ -256,13 +256,13 @@ class _Writer:
         head += [(short(named(node)), 12, ink)] if named(node) else []
         cells = [self.slot(slot, ink, bold=not head) for slot in slots(card, self.style.show)]
         rows = [[self.heading(head, 1)]] if head or not cells else []
-        if cells:  # in a table of their own, so that a long name does not stretch them
+        if cells:  # in a separate table, so that a long name does not stretch them
             rows.append([f"<TD>{_NUMBERS}<TR>{''.join(cells)}</TR></TABLE></TD>"])
         return rows
 
     def rows_of_many(self, card: Card) -> list[list[str]]:
-        """The name of a scope; below it its outputs, its parameters' largest gradient, and
-        how much was folded into it."""
+        """The name of a scope; below it its outputs, its parameters' largest gradient, and the
+        number of nodes folded into it."""
         ink, muted = self.theme[f"{card.kind}-ink"], self.theme["muted"]
         rows: list[list[str]] = []
         lines: dict[str, list[str]] = defaultdict(list)
@@ -289,7 +289,7 @@ class _Writer:
         return f'<TD COLSPAN="{columns}"{room}>{inside}</TD>'
 
     def slot(self, slot: Slot, ink: str, *, bold: bool = False) -> str:
-        """A cell for a number; the themes that only mark what is what give it a ground too."""
+        """A cell for a number; themes that only mark the parts give it a background too."""
         text = slot.text(self.view.graph, self.style.digits)
         room = f' WIDTH="{self.style.rooms[slot.id]:.0f}"' if slot.id in self.style.rooms else ""
         if slot.what == "data":
@@ -300,7 +300,7 @@ class _Writer:
         return f'<TD BGCOLOR="{self.theme[name]}" STYLE="ROUNDED"{room}>{words}</TD>'
 
     def told(self, card: Card) -> str:
-        """The tooltip of a card, in full: all digits, the whole name."""
+        """The tooltip of a card, with all digits and the whole name."""
         if card.folded:
             return f"{short(card.title, 200)}\n{contents(card.nodes)}"
         (node,) = card.outputs
@@ -330,11 +330,11 @@ class _Writer:
         values |= {"tooltip": tooltip, "color": theme[colour], "penwidth": width}
         values["class"] = f"{name}{self.pale(link.id)}"
         if link.tail in self.shared or link.quiet:
-            values["minlen"] = 2  # where many lines fan out
+            values["minlen"] = 2  # room for many lines to fan out
         if link.head == "more":
-            values["constraint"] = "false"  # what lies far away belongs to the left
+            values["constraint"] = "false"  # distant arguments belong on the left
         if self.place[link.tail] == self.place[link.head]:
-            values["weight"] = 3  # what belongs together is drawn straight
+            values["weight"] = 3  # links inside a scope are drawn straight
         return f"{link.tail} -> {link.head} [{attributes(**values)}]"
 
     def pale(self, id: str) -> str:
@@ -345,7 +345,7 @@ class _Writer:
         if flow is None:
             return "no gradient flows here"
         if len(link.edges) > 1:
-            return f"{plural(len(link.edges), 'edge')} that bring {flow!r} of ∂"
+            return f"{plural(len(link.edges), 'edge')} that contribute {flow!r} to ∂"
         (edge,) = link.edges
         local, upstream = self.view.local(edge), self.view.graph.nodes[edge[2]].adjoint
         return f"local derivative {local!r} × upstream {upstream!r} = {flow!r}"
@@ -360,7 +360,8 @@ class _Writer:
     # --- the legend
 
     def legend(self) -> Markup:
-        """The graph's label: the title, what was left out, and only what occurs here."""
+        """The graph's label: the title, notes about folding, and the legend of the parts that
+        occur."""
         theme, rows = self.theme, []
         if clean(self.style.title or ""):
             rows.append(_font(short(self.style.title or "", 200), 14, theme["ink"], bold=True))

@@ -1,7 +1,7 @@
-"""DOT text in, a picture out: whichever layout engine this machine has.
+"""Rendering of DOT source with the layout engine that is installed.
 
-The first is graphviz-pure, which comes along with this package and draws the same picture on
-every machine. None of this is imported, looked for or run before something is rendered.
+The first choice is graphviz-pure, which is installed with this package and draws the same picture
+on every machine. No engine is imported, located or run before something is rendered.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from ..errors import DrawingError
 
-SECONDS: Final = 300  # a layout that takes longer is given up
+SECONDS: Final = 300  # a layout that takes longer is stopped
 
 _GET: Final = {
     "pdf": "pip install pygraphviz (or install Graphviz, https://graphviz.org/download)",
@@ -20,14 +20,14 @@ _GET: Final = {
 
 
 class _Missing(Exception):
-    """This engine is not here, or can't do it; the next one is asked."""
+    """This engine is not installed or can't render this; the next one is tried."""
 
 
 def render(source: str, form: str) -> bytes:
-    """Lay out DOT text as "svg", "png" or "pdf" with the first engine that can.
+    """Lay out DOT source as "svg", "png" or "pdf" with the first engine that can.
 
     Raises:
-        DrawingError: if there is none, naming what to install; or if all of them failed.
+        DrawingError: if there is none, with the packages to install; or if all of them failed.
     """
     reasons = []
     for engine in ENGINES:
@@ -38,13 +38,13 @@ def render(source: str, form: str) -> bytes:
     raise DrawingError(
         f"No layout engine could draw this graph as {form}. "
         f"To get one: {_GET.get(form, _GET['svg'])}. Tried: {'; '.join(reasons)}. "
-        f"Without an engine there is still .text() and .source."
+        f"Without an engine, .text() and .source still work."
     )
 
 
 def _graphviz_pure(source: str, form: str) -> bytes:
-    """The program of the wheel graphviz-pure, found by its record of installed files, so that
-    it need not be on PATH."""
+    """The program of the wheel graphviz-pure, located by its record of installed files, so that it
+    need not be on PATH."""
     from importlib.metadata import PackageNotFoundError, files
 
     if form == "pdf":
@@ -70,14 +70,14 @@ def _dot(source: str, form: str) -> bytes:
 
 
 def _pygraphviz(source: str, form: str) -> bytes:
-    """The library within pygraphviz; its wheels bring all of Graphviz."""
+    """The library inside pygraphviz, whose wheels contain all of Graphviz."""
     try:
         from pygraphviz import AGraph
     except ImportError:
         raise _Missing("pygraphviz is not installed") from None
     try:
         picture: bytes = AGraph(string=source).draw(path=None, format=form, prog="dot")
-    except Exception as error:  # whatever it raises, the reader is to get one kind of error
+    except Exception as error:  # whatever it raises, the user gets one kind of error
         raise _Missing(f"pygraphviz failed: {error}") from error
     return picture
 
@@ -85,8 +85,8 @@ def _pygraphviz(source: str, form: str) -> bytes:
 def _run(program: str, source: str, form: str) -> bytes:
     """Let the graphviz package run a program of our choice.
 
-    Its functions always run the program named by the global DOT_BINARY, so the command is
-    taken and its first word changed: nothing global is, and threads don't meet.
+    Its functions always run the program named by the global DOT_BINARY, so we replace the first
+    word of the command: this changes nothing global and is safe in threads.
     """
     from subprocess import CalledProcessError, TimeoutExpired
 
@@ -105,7 +105,7 @@ def _run(program: str, source: str, form: str) -> bytes:
         )
     except TimeoutExpired:
         raise DrawingError(
-            f"Laying out this graph took longer than {SECONDS} s and was given up. "
+            f"Laying out this graph took longer than {SECONDS} s and was stopped. "
             f"Draw fewer cards: draw(x, limit=100)."
         ) from None
     except CalledProcessError as error:

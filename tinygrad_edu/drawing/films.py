@@ -1,9 +1,9 @@
-"""A film of training: one layout, and the numbers and colours of epoch after epoch.
+"""A film of training: one layout with the numbers and colours of successive epochs.
 
-The film is a single SVG that plays by itself, in a browser, a README or a slide: no JavaScript.
-What changes is drawn once for every stretch of frames in which it stays the same, and a style
-shows each copy in its stretch of time. For readers who asked their system for less motion, and
-for programs that know no animation, the last frame stands still.
+The film is a single SVG that plays by itself, in a browser, a README or a slide, without
+JavaScript. A changing element is drawn once for every run of frames in which it stays the same, and
+a style shows each copy at its time. Readers whose system is set to reduce motion, and programs
+without animation, show the last frame.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ def film(
 
     Args:
         frames: for each frame a snapshot (``tg.snapshot(loss)``, taken at chosen epochs), all
-            of the same shape; or a Value, whose graph is then recorded as it is now.
+            of the same shape; or a Value, for a snapshot of its current graph.
         captions: a line for each frame, such as "epoch 10".
         title: a line above the picture.
         theme: "light", "dark", or "auto", which follows the reader's system.
-        seconds: how long each frame stays; the last one stays twice as long.
-        limit: how many cards to draw at most; see `tinygrad_edu.draw`.
+        seconds: the duration of each frame; the last one lasts twice as long.
+        limit: the largest number of cards; see `tinygrad_edu.draw`.
 
     Raises:
-        BadArgument: if there is no frame, or not one caption for each.
-        GraphError: if the frames are not of one shape.
+        BadArgument: if there is no frame, or the number of captions differs.
+        GraphError: if the frames differ in shape.
 
     >>> from tinygrad_edu import Value, snapshot
     >>> w, shots = Value(0.0, name="w", role="parameter"), []
@@ -67,25 +67,25 @@ def film(
     """
     graphs = [graph_of(frame) for frame in frames]
     if not graphs:
-        raise BadArgument("A film has one frame at least. Received: none.")
+        raise BadArgument("A film needs at least one frame. Received: none.")
     if captions is not None and len(captions) != len(graphs):
         raise BadArgument(
-            f"Each frame has one caption. Received: {len(captions)} captions for "
+            f"Each frame needs one caption. Received: {len(captions)} captions for "
             f"{len(graphs)} frames."
         )
     check_name("theme", theme, THEMED)
     if not seconds > 0.0:
-        raise BadArgument(f"seconds is how long a frame stays, above 0. Received: {seconds!r}.")
+        raise BadArgument(f"seconds must be a number above 0. Received: {seconds!r}.")
     stage = Stage(graphs, view(graphs[0], limit), title=title, theme=theme, captions=captions or ())
     return Film(stage, graphs, list(captions or [""] * len(graphs)), seconds)
 
 
 class Film:
-    """Frames of one layout; made by `film`.
+    """Frames with one layout; created by `film`.
 
     Attributes:
-        graphs: the snapshots that it shows.
-        captions: the line of each frame.
+        graphs: the snapshots.
+        captions: the caption of each frame.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Film:
         return changes
 
     def frames(self) -> list[str]:
-        """Every frame as an ``<svg>`` element of its own, for slides that are turned by hand."""
+        """Every frame as a separate ``<svg>`` element, for slides that are advanced by hand."""
         roots = [ElementTree.fromstring(self._still) for _ in self.graphs]
         for number, root in enumerate(roots):
             _apply(root, self._changes(number))
@@ -147,8 +147,8 @@ class Film:
         return _text(root)
 
     def _timing(self, moments: set[tuple[int, int]]) -> str:
-        """The style that shows each copy in its stretch of frames."""
-        total = len(self.graphs) + 1  # the last frame stays twice as long
+        """The style that shows each copy in its run of frames."""
+        total = len(self.graphs) + 1  # the last frame lasts twice as long
         rules = ["@media (prefers-reduced-motion:no-preference){"]
         for first, last in sorted(moments):
             name = f"tg-{first}-{last}"
@@ -173,7 +173,7 @@ class Film:
         path = Path(path)
         form = path.suffix.lower()
         if form not in (".svg", ".gif"):
-            raise BadArgument(f"A film is written as .svg or .gif. Received: {str(path)!r}.")
+            raise BadArgument(f"A film can be written as .svg or .gif. Received: {str(path)!r}.")
         write(path, self.svg().encode() if form == ".svg" else self._gif())
         return path
 
@@ -185,7 +185,7 @@ class Film:
         except ImportError:
             raise MissingExtra(
                 "A film as .gif needs the package Pillow: pip install 'tinygrad-edu[plots]'. "
-                "As .svg it needs nothing."
+                "An .svg needs no further package."
             ) from None
         own = THEMES["light" if self._stage.theme == "auto" else self._stage.theme]
         pictures = [
@@ -200,7 +200,7 @@ class Film:
         return made.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the film, or without an engine its last graph as a tree."""
+        """For notebooks: the film, or without an engine its last graph as a tree."""
         return as_picture(self.svg, f"{self!r}\n{tree(self.graphs[-1])}")
 
     def __repr__(self) -> str:
@@ -208,7 +208,7 @@ class Film:
 
 
 def _changing(root: Element, ids: set[str]) -> list[Element]:
-    """The outermost elements that something changes in: chips, edges, texts."""
+    """The outermost elements in which something changes: chips, edges, labels."""
     changing, todo = [], [root]
     while todo:
         element = todo.pop()

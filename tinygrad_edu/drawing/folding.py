@@ -1,10 +1,10 @@
-"""What of a graph is drawn: its cards, the links between them, and the boxes of its scopes.
+"""The parts of a graph that are drawn: cards, links between them, and boxes of scopes.
 
-A card is one node, or several that were folded into it: a chain of sums, a whole scope, leaves
-that are used alike. A link is one edge, or all edges between two cards. So every picture is a
-quotient of the graph: nothing is lost, only summed, and the numbers still add up.
+A card is one node, or several that were folded into it: a chain of sums, a whole scope, leaves with
+the same use. A link is one edge, or all edges between two cards. So every picture is a quotient of
+the graph: nothing is lost, only summed, and the numbers still add up.
 
-Nothing here knows about DOT.
+This module does not depend on DOT.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from .labels import product, symbol
 
 Path: TypeAlias = tuple[str, ...]
 Edge: TypeAlias = tuple[int, int, int]  # the argument's id, its position, the consumer's id
-Key: TypeAlias = int | tuple[str, ...]  # what a card stands for: a node, or several by a name
+Key: TypeAlias = int | tuple[str, ...]  # a card's content: a node, or several under a name
 
 DEEPEST: Final = 8  # boxes within boxes; deeper scopes share the innermost one
-LINKS_PER_CARD: Final = 3  # more, and no eye follows them
-DENSE: Final = 6  # lines out of a card and into another; between such cards they bear no text
+LINKS_PER_CARD: Final = 3  # nobody can follow more
+DENSE: Final = 6  # lines out of a card and into another; between such cards they have no labels
 PARALLEL: Final = 6  # edges between the same two nodes; more are drawn as one link
-CROWD: Final = 3  # folded cards side by side in a box; the lines of more bear no text either
-ALIKE: Final = 2  # leaves used alike; more become one card when a picture must be folded
-SIBLINGS: Final = 12  # folded scopes of one kind; more become one card when it must be
-MORE: Final = ("", "more")  # the key of all that lies beyond the budget
+CROWD: Final = 3  # folded cards side by side in a box; the lines of more have no labels either
+ALIKE: Final = 2  # leaves with the same use; more become one card if a picture must be folded
+SIBLINGS: Final = 12  # folded scopes of one kind; more become one card if necessary
+MORE: Final = ("", "more")  # the key of all nodes beyond the budget
 
 
 class Card(NamedTuple):
-    """One card: which nodes it stands for, and whose numbers it shows.
+    """One card: its nodes, and the ones whose numbers it shows.
 
-    ``outputs`` are those of its nodes that are used elsewhere; of one node, itself. ``title``
-    is the sign of an operation, or the name of a scope; ``note`` tells what is within.
+    ``outputs`` are those of its nodes that are used elsewhere; a single node is its own output.
+    ``title`` is the sign of an operation, or the name of a scope; ``note`` describes the content.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Card(NamedTuple):
 
     @property
     def folded(self) -> bool:
-        """Whether it is more than one node, or one sum."""
+        """Whether it has more than one node, apart from a single sum."""
         return bool(self.note)
 
     @property
@@ -62,10 +62,10 @@ class Card(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A line between two cards: one edge, or all there are between them.
+    """A line between two cards: one edge, or all edges between them.
 
-    ``summed`` is one that tells the gradient it brings, as there is no one local derivative
-    and no one ∂ at its end. ``quiet`` is one of so many that only its tooltip tells it.
+    A ``summed`` link shows the gradient that it contributes, because it has no single local
+    derivative and no single ∂ at its end. A ``quiet`` link, one of very many, has only a tooltip.
     """
 
     id: str
@@ -77,11 +77,11 @@ class Link(NamedTuple):
 
 
 class View(NamedTuple):
-    """What is drawn of a graph: cards in topological order, links in the order of arguments.
+    """The drawn part of a graph: cards in topological order, links in the order of arguments.
 
-    ``reached`` are the nodes that a gradient arrives at: what lies behind `stop_gradient`
-    has partials, and nothing to multiply them by. ``notes`` say what was folded. ``pale`` are
-    the ids of cards and links that step back behind those on some highlighted paths.
+    ``reached`` are the nodes at which a gradient arrives: nodes behind `stop_gradient` have
+        partials, but nothing to multiply them by. ``notes`` say what was folded. ``pale`` are the
+        ids of cards and links that are not on the highlighted paths.
     """
 
     graph: Graph
@@ -92,7 +92,7 @@ class View(NamedTuple):
     pale: frozenset[str] = frozenset()
 
     def highlighted(self, ids: Iterable[int]) -> View:
-        """The same view with all pale but the paths from some nodes to the root."""
+        """The same view with everything pale except the paths from some nodes to the root."""
         on = set(ids)
         for arg, i, node in self.graph.edges():
             if arg.id in on and self.local((arg.id, i, node.id)) is not None:
@@ -111,15 +111,15 @@ class View(NamedTuple):
         return (graph or self.graph).nodes[id].partials[position] if id in self.reached else None
 
     def flow(self, link: Link, graph: Graph | None = None) -> float | None:
-        """How much gradient a link brings, Σ local × upstream; None where none flows."""
+        """The gradient that a link contributes, Σ local × upstream; None if none flows."""
         graph = graph or self.graph
         flows = [product(self.local(e, graph), graph.nodes[e[2]].adjoint) for e in link.edges]
         carried = [flow for flow in flows if flow is not None]
-        return reduce(add, carried) if carried else None  # sum() rounds otherwise from 3.12 on
+        return reduce(add, carried) if carried else None  # sum() rounds differently since 3.12
 
 
 def reached(graph: Graph) -> set[int]:
-    """The ids of all nodes that the reverse sweep comes to.
+    """The ids of all nodes that the reverse sweep reaches.
 
     >>> from tinygrad_edu import Value, snapshot, stop_gradient
     >>> x = Value(1.0)
@@ -149,7 +149,7 @@ def path(node: Node) -> Path:
 
 
 def check_unfold(graph: Graph, unfold: Iterable[str]) -> None:
-    """Refuse a name or a pattern that no scope of a graph has; "Σ" stands for chains of +.
+    """Raise an error for a name or pattern that matches no scope; "Σ" means chains of +.
 
     Raises:
         NameUnknown: with the nearest one that there is.
@@ -168,12 +168,12 @@ def check_unfold(graph: Graph, unfold: Iterable[str]) -> None:
 def view(graph: Graph, limit: int, *, depth: int | None = None, unfold: Sequence[str] = ()) -> View:
     """The cards and links of a graph, folded until there are at most ``limit`` cards.
 
-    Chains of + are one Σ. Then, only as far as the budget asks for it: scopes become one
-    card each, innermost first, and leaves that these use alike become one card; then scopes
-    of one kind beyond a dozen do; at last only what is nearest the root is drawn.
+    Chains of + are one Σ. Then, only as far as the budget requires: scopes become one card each,
+    innermost first, and leaves that they use in the same way become one card; then scopes of one
+    kind beyond a dozen do; finally only the cards nearest the root are drawn.
 
     Args:
-        depth: draw only what lies at most so many links from the root.
+        depth: draw only cards at most this many links from the root.
         unfold: names of scopes that stay open, or patterns of such names ("sample *");
             "Σ" leaves chains of + as they were typed.
     """
@@ -186,7 +186,7 @@ def view(graph: Graph, limit: int, *, depth: int | None = None, unfold: Sequence
 
 
 class _Folding:
-    """The way from nodes to cards: ``key`` says for every node which card it is part of."""
+    """The mapping from nodes to cards: ``key`` contains the card of every node."""
 
     def __init__(self, graph: Graph, unfold: Sequence[str]) -> None:
         self.graph = graph
@@ -200,7 +200,8 @@ class _Folding:
     # --- steps of folding
 
     def sums(self) -> None:
-        """Chains of + within one scope become one Σ, if nobody named or used what is between."""
+        """Chains of + within one scope become one Σ, if no intermediate sum has a name or another
+        use."""
         nodes, uses = self.graph.nodes, self.graph.uses()
         sums = {n.id for n in nodes if n.op is not None and n.op.name in ("add", "sum")}
         inner = {id for id in sums if uses[id] == 1 and not nodes[id].name}
@@ -225,7 +226,7 @@ class _Folding:
             room //= 2
 
     def closed(self, before: list[Key], level: int) -> list[Key]:
-        """Every scope of this depth as one card, but for those that are to stay open."""
+        """Fold every scope of this depth into one card, except those that stay open."""
         key = list(before)
         count: dict[Key, int] = defaultdict(int)
         closed: dict[Path, Path | None] = {}
@@ -240,12 +241,12 @@ class _Folding:
         return [old if count.get(new) == 1 else new for old, new in zip(before, key)]
 
     def opened(self, box: Path) -> bool:
-        """Whether a scope was asked to stay open, by its name, its whole path, or a pattern."""
+        """Whether a scope should stay open, by its name, its whole path, or a pattern."""
         whole = "/".join(box)
         return any(fnmatchcase(box[-1], p) or fnmatchcase(whole, p) for p in self.unfold)
 
     def leaves(self) -> None:
-        """Leaves outside of the folded scopes: parameters and constants of one go into it,
+        """Leaves outside the folded scopes: parameters and constants of one scope go into it,
         and leaves of one role that the same folded scopes use become one card."""
         users: dict[int, set[Key]] = defaultdict(set)
         for arg, _, node in self.graph.edges():
@@ -265,7 +266,7 @@ class _Folding:
                     self.key[id] = ("leaves", str(ids[0]))
 
     def siblings(self, key: list[Key]) -> list[Key]:
-        """Of many folded scopes of one kind the first and the last few stay cards."""
+        """If there are many folded scopes of one kind, the first and the last few stay cards."""
         kinds: dict[tuple[Path, str], list[str]] = defaultdict(list)
         for box in dict.fromkeys(key):
             if isinstance(box, tuple) and box[0] == "scope":
@@ -294,7 +295,7 @@ class _Folding:
         return set(keys)
 
     def keep(self, keys: set[Key]) -> None:
-        """All other cards become one, which says how much is not drawn."""
+        """All other cards become one, which shows the number of nodes that are not drawn."""
         self.key = [key if key in keys else MORE for key in self.key]
 
     def fits(self, limit: int) -> bool:
@@ -365,14 +366,14 @@ class _Folding:
         into = plural(len(folded), "card")
         return [
             f"folded: {plural(sum(folded), 'node')} of {len(self.graph.nodes):,} into {into}; "
-            f"limit= and unfold= open them. On a line into a folded card: the ∂ that it brings.",
+            f"limit= and unfold= open them. A line into a folded card shows the ∂ that it adds.",
             *notes,
         ]
 
 
 def hushed(links: list[Link], cards: Iterable[Card]) -> list[Link]:
-    """The links without texts where many cards are tied to many, and at folded cards that
-    stand side by side in a box: a neuron's lines are drawn straight instead."""
+    """The links, without labels where many cards are connected to many and at folded cards that are
+    side by side in a box: a neuron's lines are drawn straight instead."""
     out, into = Counter(link.tail for link in links), Counter(link.head for link in links)
     distance = distances(cards, links)
     folded = {card.id: card.place for card in cards if card.kind == "folded" and card.place}
@@ -389,7 +390,7 @@ def hushed(links: list[Link], cards: Iterable[Card]) -> list[Link]:
 
 
 def contents(nodes: Sequence[Node]) -> str:
-    """What a folded card is made of.
+    """A description of a folded card's nodes.
 
     >>> from tinygrad_edu import Value, snapshot
     >>> contents(snapshot(Value(1.0, role="parameter") * 2.0 + 1.0).nodes)
@@ -405,7 +406,7 @@ def _edge(edge: Edge) -> str:
 
 
 def kind(node: Node, root: Node) -> str:
-    """Which row of the table ROLES a node is drawn by."""
+    """The row of the table ROLES for a node."""
     if node.id == root.id:
         return "root"
     return node.role or ("leaf" if node.op is None else "operation")
@@ -415,7 +416,8 @@ def kind(node: Node, root: Node) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names in the order of their first appearance, but those of one kind by their numbers.
+    """Names in the order of their first appearance, except that those of one kind are sorted by
+    number.
 
     >>> in_order(["sample 10", "loss", "sample 9"])
     ['sample 9', 'sample 10', 'loss']
@@ -431,11 +433,10 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 class Row(NamedTuple):
-    """Boxes of one kind that begin in one column, from top to bottom.
+    """Boxes of one kind that begin in the same column, from top to bottom.
 
-    ``heads`` is the leftmost card of each, ``tails`` the rightmost, which boxes around and
-    within others need to be held by as well. ``shared`` are the leaves outside of all boxes
-    that several of them use.
+    ``heads`` is the leftmost card of each, ``tails`` the rightmost, by which nested boxes are kept
+    in order too. ``shared`` are the leaves outside all boxes that several of them use.
     """
 
     heads: list[Card]
@@ -444,14 +445,14 @@ class Row(NamedTuple):
 
 
 class Boxes:
-    """The boxes that the scopes of some cards make, in their own order.
+    """The boxes for the scopes of some cards, in their own order.
 
     Attributes:
         cards: the cards directly in each box; the empty path is the picture itself.
         children: the boxes directly in each box.
-        rows: the boxes that stand side by side.
-        chains: cards directly in one box that stand side by side: its inputs, and folded
-            scopes of one kind.
+        rows: the boxes that are side by side.
+        chains: cards directly in one box that are side by side: its inputs, and folded scopes of
+            one kind.
     """
 
     def __init__(self, view: View) -> None:
@@ -504,7 +505,7 @@ class Boxes:
 
 
 def distances(cards: Iterable[Card], links: Sequence[Link]) -> dict[str, int]:
-    """How many links each card is away from the root, at most."""
+    """The largest number of links between each card and the root."""
     distance = {card.id: 0 for card in cards}
     for link in reversed(links):
         distance[link.tail] = max(distance[link.tail], distance[link.head] + 1)

@@ -1,4 +1,4 @@
-"""Numbers and names as a picture writes them: rounded, shortened, and escaped."""
+"""Numbers and names in a picture: rounded, shortened, and escaped."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ LONGEST: Final = 10_000  # characters of a name in a tooltip
 
 
 def rounded(x: float, digits: Digits = 4) -> str:
-    """A number as the picture shows it: 4 significant digits; whole numbers below a million
-    and the like are written out.
+    """A number in a picture: 4 significant digits; whole numbers below a million are written out.
 
-    In full, for ``digits`` = d: inf, -inf and nan are called so. Where 10^d ≤ |x| < 999999.5
-    the number is rounded to a whole one. Elsewhere to d significant digits: let e be the
-    decimal exponent of the rounded number; for −4 ≤ e < d it is written out, otherwise as
-    mantissa, "e", sign, and the exponent with at least two digits; zeros at the end of a
-    fraction are dropped. Halves are rounded to even, of the exact binary number. rules.js
-    says the same in JavaScript.
+    In detail, for ``digits`` = d: inf, -inf and nan are written as such. If 10^d ≤ |x| < 999999.5
+    the number is rounded to a whole one. Otherwise to d significant digits: let e be the decimal
+    exponent of the rounded number; for −4 ≤ e < d it is written out, otherwise as mantissa, "e",
+    sign, and the exponent with at least two digits; zeros at the end of a fraction are dropped.
+    Halves of the exact binary number are rounded to even. rules.js does the same in JavaScript.
 
     Args:
-        digits: how many significant digits, or a format such as ".2f" (see Python's `format`).
+        digits: the number of significant digits, or a format such as ".2f" (see Python's `format`).
 
     >>> [rounded(x) for x in (1 / 7, 250_000.0, 123456789.0, -2.0, float("inf"))]
     ['0.1429', '250000', '1.235e+08', '-2', 'inf']
@@ -40,7 +38,7 @@ def rounded(x: float, digits: Digits = 4) -> str:
 
 
 def fit(digits: object) -> Digits:
-    """A number format that was checked.
+    """A checked number format.
 
     Raises:
         BadArgument: for what is neither a number of digits nor a format.
@@ -54,13 +52,13 @@ def fit(digits: object) -> Digits:
         except ValueError:
             pass
     raise BadArgument(
-        f"digits is a number of significant digits from 1 to 17, or a format of numbers such as "
+        f"digits must be a number of significant digits from 1 to 17, or a format such as "
         f"'.2f'. Received: {digits!r}."
     )
 
 
 def signed(x: float, digits: Digits = 4) -> str:
-    """A gradient as the picture shows it, with its sign.
+    """A gradient in a picture, with its sign.
 
     >>> signed(0.5), signed(-1.4), signed(-0.0), signed(float("nan"))
     ('+0.5', '-1.4', '0', 'nan')
@@ -71,19 +69,19 @@ def signed(x: float, digits: Digits = 4) -> str:
 
 
 def symbol(node: Node) -> str:
-    """The sign of the operation; a sum of two is a plus, as anyone would write it."""
+    """The sign of the operation; a sum of two terms is a plus."""
     if node.op is None:
         return ""
     return "+" if node.op.name == "sum" and len(node.args) == 2 else clean(node.op.symbol)
 
 
 def named(node: Node) -> str:
-    """The name of a node, cleaned; empty if it has none that can be seen."""
+    """The name of a node, cleaned; empty if nothing in it is visible."""
     return clean(node.name or "")
 
 
 def called(node: Node, width: int = LONGEST) -> str:
-    """What to call a node in a sentence: its name, else its operation, else its role.
+    """The name of a node in a sentence: its name, else its operation, else its role.
 
     >>> from tinygrad_edu import Value, snapshot
     >>> [called(node) for node in snapshot(Value(1.0, name="w") * 2.0).nodes]
@@ -93,18 +91,18 @@ def called(node: Node, width: int = LONGEST) -> str:
 
 
 def product(local: float | None, upstream: float) -> float | None:
-    """What flows along an edge, None where no gradient does."""
+    """The gradient along an edge, None if none flows."""
     return None if local is None else local * upstream
 
 
 def in_table(text: str) -> str:
-    """Text for an HTML-like label. Graphviz reads backslashes there as well."""
+    """A string for an HTML-like label, in which Graphviz interprets backslashes too."""
     return html.escape(text).replace("\\", "\\\\")
 
 
 def quoted(text: str) -> str:
-    r"""Text as a DOT string for a tooltip, which Graphviz unescapes twice: no quote ends it,
-    no entity and no ``\N`` is read in it. (Labels, unescaped once, are HTML-like instead.)
+    r"""A DOT string for a tooltip, which Graphviz unescapes twice: no quote ends it, and no entity
+    and no ``\N`` is interpreted in it. (Labels, which are unescaped once, are HTML-like instead.)
 
     >>> print(quoted('say "&lt;\\N"'))
     "say \"&amp;lt;\\\\N\""
@@ -128,8 +126,8 @@ _HELVETICA: Final = (
 
 
 def breadth(text: str, size: float, *, bold: bool = False) -> float:
-    """How wide a text is in Helvetica, in the unit of ``size``; other letters are guessed
-    amply, as the reader's fonts are not known.
+    """The width of a string in Helvetica, in the unit of ``size``; for other letters it is an upper
+    estimate, because the reader's fonts are unknown.
 
     >>> breadth("0.5", 10.0)
     13.9

@@ -1,10 +1,10 @@
-"""A stage: one SVG layout whose numbers and colours can be changed afterwards.
+"""A stage: one SVG layout whose numbers and colours can be changed later.
 
-Films and the exploring page are made of it. `stage` lays a graph out once, with room in every
-card for the widest number to come; then a page, or a film, changes texts and classes only.
+Films and the exploring page use stages. `stage` lays out a graph once, with room in every card for
+the widest number; later a page or a film changes only texts and classes.
 
-What a page needs to know
--------------------------
+The interface for pages
+-----------------------
 ``stage.svg`` is one ``<svg>`` element without stylesheet; ``stage.css`` is the stylesheet, which
 all stages of a page share (put it into the page once). Every id begins with ``stage.prefix``,
 here written ``p-``:
@@ -17,20 +17,20 @@ here written ``p-``:
 ``p-v1-v3-0``       the edge from node 1 to node 3 as its argument 0: class "edge <shade>"
 ``p-v1-v3-0-path``  its line; ``-arrow`` its head; ``-local`` the text of its local derivative
 ``p-box-0``         a scope's box
-``p-fold5``         a card that stands for several nodes (then links are named
-``p-v1-fold5``      after both of their cards, and their text is the gradient they bring)
+``p-fold5``         a card of several nodes (then links are named
+``p-v1-fold5``      after both of their cards, and their text is the gradient along them)
 ==================  ==========================================================================
 
 To change a number: set the text, and replace the shade among the classes. The colour and the
-width follow from the stylesheet. ``stage.slots`` and ``stage.links`` say, as JSON can, what
-every element is made of, so a page loops over them and need not know how things were folded;
-``stage.frame(graph)`` is the same loop in Python and gives every text and class of another
-graph of the same shape. The rules, `themes.shade` and `labels.rounded`, are written once more
-in JavaScript in rules.js (`rules_js`); tests hold both against each other.
+width follow from the stylesheet. ``stage.slots`` and ``stage.links`` describe every element as data
+for JSON, so a page loops over them and need not know what was folded. ``stage.frame(graph)`` is the
+same loop in Python, and returns every text and class for another graph of the same shape. The rules
+`themes.shade` and `labels.rounded` also exist in JavaScript, in rules.js (`rules_js`); tests
+compare both.
 
 Colours follow the reader's system; a class "tg-dark" or "tg-light", or an attribute
-data-theme="dark" or "light", on the svg or on anything around it forces a theme. A card, a box
-or an edge of class "pale" steps back.
+data-theme="dark" or "light", on the svg or on any element around it, forces a theme. A card, a box
+or an edge of class "pale" is drawn faintly.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ def stage(
     Args:
         graphs: a snapshot, or several of one shape whose numbers are all to fit.
         title: a line above the picture.
-        prefix: what every id begins with, such as "g1-".
+        prefix: the prefix of every id, such as "g1-".
         theme: "auto", "light" or "dark".
-        any_number: make room for every number there is, not only for those of the graphs.
+        any_number: make room for any number, not only for those of the graphs.
         legend: whether to draw the legend.
-        limit: how many cards at most; a larger graph is folded.
+        limit: the largest number of cards; a larger graph is folded.
 
     Raises:
-        GraphError: if the graphs are not of one shape.
-        DrawingError: if there is no layout engine; it says what to install.
+        GraphError: if the graphs differ in shape.
+        DrawingError: if there is no layout engine; the message says what to install.
 
     >>> from tinygrad_edu import Value, snapshot
     >>> w = Value(0.5, name="w")
@@ -93,7 +93,7 @@ def stage(
     """
     frames = [graphs] if isinstance(graphs, Graph) else list(graphs)
     if not frames:
-        raise BadArgument("A stage shows one graph at least. Received: none.")
+        raise BadArgument("A stage needs at least one graph. Received: none.")
     return Stage(
         frames, view(frames[0], limit), title=title, prefix=prefix, theme=theme,
         any_number=any_number, legend=legend,
@@ -105,10 +105,10 @@ class Stage:
 
     Attributes:
         graph: the graph it was laid out for, the first one.
-        prefix: what every id begins with.
+        prefix: the prefix of every id.
         theme: "auto", "light" or "dark".
         scale: {"gradient": …, "flow": …}, the largest magnitudes over all graphs, which
-            shades are counted from.
+            from which shades are counted.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Stage:
     def _rooms(
         self, frames: Sequence[Graph], captions: Sequence[str], any_number: bool
     ) -> dict[str, float]:
-        """How wide each number's place must be for the widest text it will hold."""
+        """The width of each number's place, for the widest text that it will show."""
         rooms: dict[str, float] = {}
 
         def widen(id: str, text: str, size: float) -> None:
@@ -175,12 +175,12 @@ class Stage:
         return self.drawn()
 
     def dot(self, theme: Theme, graph: Graph | None = None, caption: str = "") -> str:
-        """The DOT text in the colours of a theme, of the first graph or of another one."""
+        """The DOT source in the colours of a theme, for the first graph or another one."""
         style = self._style._replace(theme=theme, caption=caption or self._style.caption)
         return dot.source(self._view._replace(graph=graph or self.graph), style)
 
     def drawn(self, *, style: str = "", titles: bool = False) -> str:
-        """The picture of the first graph, with a stylesheet and with tooltips if wanted."""
+        """The picture of the first graph, optionally with a stylesheet and tooltips."""
         return dress(
             render(self.dot(marks()[0]), "svg").decode(), self._slots,
             self.theme, self.label, prefix=self.prefix, style=style, titles=titles,
@@ -188,12 +188,12 @@ class Stage:
 
     @property
     def css(self) -> str:
-        """The stylesheet: what the classes look like."""
+        """The stylesheet of the classes."""
         return stylesheet(self.theme)
 
     @property
     def label(self) -> str:
-        """What the picture is, in one sentence."""
+        """A description of the picture, in one sentence."""
         root = self.graph.root
         what = f"{self._style.title}: " if self._style.title else ""
         return (
@@ -203,11 +203,11 @@ class Stage:
 
     @property
     def slots(self) -> list[dict[str, Any]]:
-        """Every number on a card: its element's id, "what" it is, and of which nodes.
+        """Every number on a card: its element's id, its kind ("what"), and its nodes.
 
         "data" is a value, its id that of the text. "grad" is a chip, its id that of the chip;
-        "text" is the id of the text in it. Of several nodes it is the gradient of the largest
-        magnitude, nan before all.
+        "text" is the id of the text in it. For several nodes it is the gradient of the largest
+        magnitude, with nan before all others.
         """
         return [
             {
@@ -221,12 +221,12 @@ class Stage:
 
     @property
     def links(self) -> list[dict[str, Any]]:
-        """Every line: its id, the id of its text, and the edges that it stands for, each as
+        """Every line: its id, the id of its text, and its edges, each as
         [argument, position, consumer].
 
         "what" is "local" if its text is the local derivative of its edge; "flow" if it is
-        "∂ " and the gradient that its edges bring, Σ local × upstream; and None if it has no
-        text, for no gradient flows there or only its tooltip would tell.
+        "∂ " and the gradient along its edges, Σ local × upstream; and None if it has no text,
+        because no gradient flows there or only its tooltip shows it.
         """
         return [
             {
@@ -250,10 +250,10 @@ class Stage:
         )
 
     def frame(self, graph: Graph) -> dict[str, dict[str, str]]:
-        """What to set for another graph of the same shape: texts and classes by id.
+        """The texts and classes, by id, for another graph of the same shape.
 
         Raises:
-            GraphError: if its shape is another one.
+            GraphError: if its shape differs.
         """
         same_shape(self.graph, graph, 1)
         changes: dict[str, dict[str, str]] = {}
@@ -283,7 +283,7 @@ def rules_js() -> str:
 
 
 def scale(view: View, frames: Sequence[Graph]) -> dict[str, float]:
-    """The largest |gradient| and |flow| of some graphs that are drawn alike."""
+    """The largest |gradient| and |flow| of graphs that share a layout."""
     flows = (view.flow(link, graph) for graph in frames for link in view.links)
     return {
         "gradient": largest(node.adjoint for graph in frames for node in graph.nodes),
@@ -292,7 +292,7 @@ def scale(view: View, frames: Sequence[Graph]) -> dict[str, float]:
 
 
 def same_shape(first: Graph, graph: Graph, number: int) -> None:
-    """Refuse a graph that the first one's layout would not fit.
+    """Raise an error for a graph that doesn't fit the first one's layout.
 
     Raises:
         GraphError: naming the first node that differs.
@@ -312,5 +312,5 @@ def same_shape(first: Graph, graph: Graph, number: int) -> None:
 
 
 def _text(slot: Slot) -> str:
-    """The id of the text that bears a number."""
+    """The id of the text of a number."""
     return slot.id if slot.what == "data" else slot.id.removesuffix("chip") + "grad"

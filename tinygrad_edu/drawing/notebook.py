@@ -1,4 +1,4 @@
-"""How a Value shows itself in a notebook: the graph it was made by, as a picture."""
+"""The display of a Value in a notebook: a picture of its graph."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..errors import DrawingError, GraphError
 from ..notebooks import wants_html
 from .picture import draw
 
-CARDS: Final = 40  # of a picture that nobody asked for by name: small, and done at once
-MOST: Final = 20_000  # nodes; a larger graph is not even counted to its end
+CARDS: Final = 40  # in a picture that is drawn automatically: small and fast
+MOST: Final = 20_000  # nodes; a larger graph is not counted completely
 
 
 def shown(
@@ -22,9 +22,8 @@ def shown(
 ) -> dict[str, str]:
     """A Value by MIME type: its text, and as HTML the picture of its graph.
 
-    A leaf, and what was made of more than 20,000 nodes, is text alone. Without a layout
-    engine the picture is a tree of text; of a stale graph there is only the hint. It never
-    raises.
+    A leaf, or a Value with more than 20,000 nodes, has only text. Without a layout engine there is
+    a tree instead of a picture, and for a stale graph only a hint. It never raises.
 
     >>> w = Value(3.0, name="w")
     >>> shown(w)
@@ -36,11 +35,11 @@ def shown(
     if value.op is None or not wants_html(include, exclude):
         return text
     if _larger(value, MOST):
-        hint = f"Made of more than {MOST:,} nodes; tg.draw(...) draws a part of them."
+        hint = f"The graph has more than {MOST:,} nodes; tg.draw(...) draws a part of it."
         return {"text/plain": f"{value!r}\n{hint}"}
     try:
         drawing = draw(value, limit=CARDS)
-    except GraphError as error:  # a leaf was changed since
+    except GraphError as error:  # a leaf has changed since
         return {"text/plain": f"{value!r}\n{error}"}
     try:
         picture = f'<div style="overflow-x: auto">{drawing.svg()}</div>'
@@ -50,7 +49,7 @@ def shown(
 
 
 def _larger(root: Value, most: int) -> bool:
-    """Whether a Value was made of more nodes than that."""
+    """Whether the graph of a Value has more nodes than that."""
     nodes, seen = [root], {root}
     for node in nodes:  # which grows while it is read
         for arg in node.args:

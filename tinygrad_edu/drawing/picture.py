@@ -1,4 +1,4 @@
-"""`draw` and what it gives: a `Drawing` that renders itself when asked to."""
+"""`draw` and its result: a `Drawing`, which is rendered on demand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .layout import Stage
 from .text import tree
 from .themes import THEMES
 
-CARDS: Final = 80  # what an eye may still follow
+CARDS: Final = 80  # as many as a reader can still follow
 THEMED: Final = (*THEMES, "auto")
 DIRECTIONS: Final = ("LR", "TB")
 _WIDEST: Final = "40,40"  # inches; an uncapped PNG of 5,000 nodes takes 10 GB
@@ -47,37 +47,36 @@ def draw(
     digits: Digits = 4,
     direction: str = "LR",
 ) -> Drawing:
-    """A picture of a Value and of all it was made from.
+    """A picture of a Value and of the graph from which it was computed.
 
-    Each node is one card with its value and its gradient, and each edge bears its local
-    derivative, so that the chain rule can be followed by hand. The numbers come from
-    `snapshot`: no ``backward()`` is needed and no ``.grad`` is touched. Chains of + are
-    drawn as one Σ.
+    Each node is a card with its value and its gradient, and each edge shows its local derivative,
+    so that you can follow the chain rule by hand. The numbers come from `snapshot`: you need no
+    ``backward()``, and no ``.grad`` changes. Chains of + are drawn as one Σ.
 
     Args:
         x: a Value, or the Graph that ``tg.snapshot`` made of one.
         title: a line above the picture.
         theme: "light", "dark", or "auto", an SVG that follows the reader's system.
-        limit: how many cards to draw at most. Of a larger graph every scope becomes one card,
-            innermost first, until all fit; without scopes the part nearest ``x`` is drawn.
-            The picture says what was folded and what was left out.
-        depth: draw only what is at most so many edges away from ``x``.
+        limit: the largest number of cards. In a larger graph every scope becomes one card,
+            innermost first, until all fit; without scopes the part nearest ``x`` is drawn. The
+            picture says what was folded and what was left out.
+        depth: draw only nodes at most this many edges away from ``x``.
         unfold: names of scopes that stay open whatever the limit, or patterns of such names
             ("sample *"), each of which is that of some scope; "Σ" leaves chains of + as they
             were typed.
-        highlight: a Value, a node's name, or several of these: their paths to ``x`` stand
-            out, all else pales.
-        show: what of "data", "grad" and "local" (values, gradients, local derivatives). Lines
-            have the colour and width of the gradient that they bring only where "grad" is shown.
-        digits: how many significant digits numbers have, or a format such as ".2f". The
-            tooltips of an SVG tell all of them.
-        direction: where the result stands, "LR" at the right, "TB" at the bottom.
+        highlight: a Value, a node's name, or several of these: their paths to ``x`` are emphasised,
+            and everything else is pale.
+        show: any of "data", "grad" and "local" (values, gradients, local derivatives). Lines have
+            the colour and width of their gradient only if "grad" is shown.
+        digits: the number of significant digits, or a format such as ".2f". The tooltips of an SVG
+            show all digits.
+        direction: the side of the result: "LR" is right, "TB" is bottom.
 
     Raises:
         GraphError: if ``x`` is neither.
         StaleGraph: if a leaf was changed after something was computed from it.
-        BadArgument: for an option that makes no sense.
-        NameUnknown: for a theme, a direction, a scope or a name that there is not.
+        BadArgument: for an invalid option.
+        NameUnknown: for an unknown theme, direction, scope or name.
 
     >>> from tinygrad_edu import Value
     >>> w = Value(3.0, name="w", role="parameter")
@@ -92,7 +91,7 @@ def draw(
     limit = check_whole("limit", limit)
     depth = None if depth is None else check_whole("depth", depth, 0)
     if title is not None and not isinstance(title, str):
-        raise BadArgument(f"A title is a text. Received: {title!r}.")
+        raise BadArgument(f"A title must be a string. Received: {title!r}.")
     shown = _texts("show", show)
     for part in shown:
         check_name("part of a card", part, SHOWN)
@@ -106,7 +105,7 @@ def draw(
 
 
 def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
-    """The nodes of a graph that are meant by Values or by names."""
+    """The nodes of a graph for Values or names."""
     wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     by_value = {} if isinstance(x, Graph) else ids(x)
     chosen: list[int] = []
@@ -121,22 +120,22 @@ def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
             chosen.append(by_value[one])
         else:
             raise GraphError(
-                f"What is highlighted is one of the Values that the drawn one was made from, or "
-                f"a name of some; in a snapshot, a name. Received: {one!r}."
+                f"highlight needs Values from which the drawn one was computed, or their names; "
+                f"for a snapshot, names. Received: {one!r}."
             )
     return tuple(chosen)
 
 
 def _texts(option: str, given: Any) -> tuple[str, ...]:
-    """One text, or several."""
+    """One string, or several."""
     texts = (given,) if isinstance(given, str) else tuple(given)
     if not all(isinstance(text, str) for text in texts):
-        raise BadArgument(f"{option} is a text, or a list of texts. Received: {given!r}.")
+        raise BadArgument(f"{option} must be a string, or a list of strings. Received: {given!r}.")
     return texts
 
 
 class Options(NamedTuple):
-    """How a Drawing draws; see `draw`."""
+    """The options of a Drawing; see `draw`."""
 
     title: str | None
     theme: str
@@ -150,7 +149,7 @@ class Options(NamedTuple):
 
 
 def graph_of(x: Any) -> Graph:
-    """The snapshot of what is to be drawn.
+    """The snapshot to draw.
 
     Raises:
         GraphError: if there is no graph in it.
@@ -167,16 +166,16 @@ def graph_of(x: Any) -> Graph:
 
 
 def sized(source: str) -> str:
-    """DOT text whose PNG is never larger than an engine can draw."""
+    """DOT source whose PNG is never larger than an engine can draw."""
     return source.replace("\tgraph [", f'\tgraph [size="{_WIDEST}" ', 1)
 
 
 class Drawing:
-    """A picture of a graph. Nothing is laid out before a picture is asked for.
+    """A picture of a graph, which is laid out only when it is rendered.
 
     Attributes:
         graph: the snapshot it shows; later changes of the Values don't change the picture.
-        source: its DOT text, the same for the same graph in every process.
+        source: its DOT source, the same for the same graph in every process.
     """
 
     def __init__(self, graph: Graph, options: Options) -> None:
@@ -201,10 +200,10 @@ class Drawing:
         )
 
     def svg(self) -> str:
-        """The picture as an ``<svg>`` element, to be put into a page as it is.
+        """The picture as an ``<svg>`` element, ready to insert into a page.
 
         Raises:
-            DrawingError: if there is no layout engine; it says what to install.
+            DrawingError: if there is no layout engine; the message says what to install.
         """
         return self._svg
 
@@ -212,19 +211,19 @@ class Drawing:
         """The picture as the bytes of a PNG file, at most 40 inches wide and high.
 
         Raises:
-            DrawingError: if there is no layout engine; it says what to install.
+            DrawingError: if there is no layout engine; the message says what to install.
         """
         return render(sized(self.source), "png")
 
     def text(self, limit: int = 60) -> str:
-        """The graph as a tree of text; see `tree`."""
+        """The graph as a tree for the terminal; see `tree`."""
         return tree(self.graph, limit)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture as .svg, .png, .pdf or .dot, and return the path.
 
-        The file appears complete or not at all: an older one stays as it is if anything
-        goes wrong.
+        The file is written completely or not at all: if there is an error, an existing file is
+            unchanged.
 
         Raises:
             BadArgument: if the path ends in none of these.
@@ -234,7 +233,7 @@ class Drawing:
         form = path.suffix.lower().removeprefix(".")
         if form not in _FORMS:
             raise BadArgument(
-                f"The end of the file's name says what to write: "
+                f"The extension of the path must be one of "
                 f"{', '.join(f'.{ending}' for ending in _FORMS)}. Received: {str(path)!r}."
             )
         write(path, _FORMS[form](self))
@@ -246,7 +245,7 @@ class Drawing:
         return self._stage.drawn(style=self._stage.css if auto else "", titles=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the picture, or without an engine the tree and a hint."""
+        """For notebooks: the picture, or without an engine the tree and a hint."""
         return as_picture(self.svg, self.text())
 
     def __repr__(self) -> str:
@@ -266,7 +265,7 @@ _FORMS: Final[dict[str, Callable[[Drawing], bytes]]] = {
 
 
 def as_picture(svg: Callable[[], str], text: str) -> dict[str, str]:
-    """What a notebook shows: the picture beside the text, or without an engine text and a hint."""
+    """For notebooks: the picture and the plain text, or without an engine the text and a hint."""
     try:
         return {"text/html": f'<div style="overflow-x: auto">{svg()}</div>', "text/plain": text}
     except DrawingError as error:

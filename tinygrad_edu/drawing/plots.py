@@ -1,15 +1,14 @@
-"""Plots, where people would rather look than read: curves, bowls, regions, rows of the table.
+"""Plots: curves, bowls, regions, rows of the table.
 
     plots.loss(history)                         the loss over the epochs
     plots.fitted(model, x, y)                   the fitted line over the points
-    plots.bowl(model, x, y, path=recorded)      the loss over two weights, and the way through it
-    plots.regions(model, x, y)                  what a classifier of two inputs answers where
+    plots.bowl(model, x, y, path=recorded)      the loss over two weights, and the path through it
+    plots.regions(model, x, y)                  the regions of a classifier of two inputs
     plots.operation("tanh")                     an operation and its derivative
 
-Each returns matplotlib's Axes, to be labelled further (``ax.set_xlabel("flats")``) or saved
-(``ax.figure.savefig("loss.png")``), and takes an ``ax=`` to draw on. A notebook shows them by
-themselves. No window is opened, and nothing of matplotlib's global state is read or changed
-but its settings while an SVG is written.
+Each returns matplotlib's Axes, which you can label (``ax.set_xlabel("flats")``) or save
+(``ax.figure.savefig("loss.png")``), and accepts an ``ax=`` to draw on. Notebooks display the Axes.
+No window is opened, and of matplotlib's global state only settings change, while an SVG is written.
 
 Needs matplotlib: ``pip install 'tinygrad-edu[plots]'``.
 """
@@ -55,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["bowl", "fitted", "loss", "operation", "regions", "svg"]
 
 _WORK: Final = 10_000_000  # nodes × points that a bowl may cost: about a second
-_RINGS: Final = 7  # contours of a bowl, each at a quarter of the height of the next
+_RINGS: Final = 7  # contours of a bowl, each a quarter as high as the next
 _MARKS: Final = "osD^vP"
 
 
@@ -70,19 +69,19 @@ def loss(
     theme: str = "light",
     ax: Axes | None = None,
 ) -> Axes:
-    """The loss over the epochs, the validation's beside it, and the best epoch of each run.
+    """Plot the loss over the epochs, with the validation loss and the best epoch of each run.
 
     Args:
-        history: what fit returned; or a list of losses, one for each epoch; or a dict of
-            several of these by name, to compare runs.
-        log: whether the axis is logarithmic. None: if the losses span more than two powers
-            of ten. A loss of 0 has no place on such an axis and is left out.
+        history: the result of fit; or a list of losses, one for each epoch; or a dict of several of
+            these by name, to compare runs.
+        log: whether the axis is logarithmic. None: if the losses span more than two powers of ten.
+            A loss of 0 can't be shown on such an axis and is left out.
         title: a line above the plot.
         theme: "light" or "dark".
-        ax: where to draw; a figure of its own if not given.
+        ax: the Axes to draw on; a new figure if not given.
 
-    The best epoch is that of the smallest validation loss, or without validation of the
-    smallest loss. A validation that some epochs lack has lost its places, and is left out.
+    The best epoch is the one with the smallest validation loss, or without validation the smallest
+    loss. If some epochs have no validation loss, it is left out, as its epochs are unknown.
 
     Raises:
         BadArgument: if there is no finite loss to show.
@@ -152,8 +151,8 @@ def _runs(history: Any) -> dict[str, _Run]:
 def _losses(losses: Any) -> list[float]:
     if isinstance(losses, (str, Mapping)) or not hasattr(losses, "__iter__"):
         raise NotANumber(
-            f"The losses of a plot are what fit returned, a list with one for each epoch, or a "
-            f"dict of these by name. Received: {losses!r}."
+            f"The losses of a plot must be the result of fit, a list with one for each epoch, or "
+            f"a dict of these by name. Received: {losses!r}."
         )
     numbers = list(map(plain, losses))
     if not numbers:
@@ -173,18 +172,18 @@ def fitted(
     theme: str = "light",
     ax: Axes | None = None,
 ) -> Axes:
-    """What a model of one input answers, as a line over the points that it was fitted to.
+    """Plot the predictions of a model of one input, as a line over the points it was fitted to.
 
-    The thin lines from the points are the errors, whose squares the mean squared error
-    averages. The model is only asked, not changed.
+    The thin lines from the points are the errors; the mean squared error is the mean of their
+    squares. The model does not change.
 
     Args:
-        model: one with a ``predict``, or a function of one number.
+        model: a model with a ``predict``, or a function of one number.
         x, y: the inputs and the targets, one number each.
         title, theme, ax: as for `loss`.
 
     Raises:
-        BadArgument: if x and y have not the same length, or more than one number each.
+        BadArgument: if x and y differ in length, or have more than one number each.
         MissingExtra: without matplotlib.
 
     >>> ax = fitted(lambda x: 2.0 * x, [1.0, 2.0, 3.0], [2.0, 5.0, 6.0])
@@ -194,7 +193,7 @@ def fitted(
     xs = [row[0] for row in _rows(x, 1, "x")]
     ys = [row[0] for row in _rows(y, 1, "y")]
     if len(xs) != len(ys):
-        raise BadArgument(f"Each input has one target. Received: {len(xs)} of x, {len(ys)} of y.")
+        raise BadArgument(f"Each input needs one target. Received: {len(xs)} of x, {len(ys)} of y.")
     low, high = span(xs, 0.05)
     ax, look = begin(ax, theme, title)
     at = steps(low, high, 201)
@@ -214,7 +213,7 @@ def fitted(
 
 
 def _formula(model: Any) -> str:
-    """What to call the line: the model, with its numbers if they are two."""
+    """The label of the line: the model, with its numbers if there are two."""
     parameters = model.parameters() if hasattr(model, "parameters") else []
     if len(parameters) != 2 or not all(isinstance(p, Value) and p.name for p in parameters):
         return "model"
@@ -236,28 +235,26 @@ def bowl(
     theme: str = "light",
     ax: Axes | None = None,
 ) -> Axes:
-    """The loss over two of its parameters, as a map, with the path of training on it.
+    """Plot the loss over two of its parameters, as a map, with the path of the training.
 
-    Each contour lies at a quarter of the height of the next, measured from the lowest point,
-    so that in a round bowl each is half as wide; a narrow valley shows as one. The recorded
-    loss is evaluated again for each point of the map: no weight of the model is touched. It
-    is one fixed expression, as `tinygrad_edu.snapshot` tells it; a branch that plain Python
-    took when it was recorded stays taken.
+    Each contour is a quarter as high as the next, measured from the lowest point, so in a round
+    bowl each is half as wide, and a narrow valley is visible. The recorded loss is evaluated again
+    for each point of the map, without changing any weight of the model. It is one fixed expression:
+    a branch that plain Python took when it was recorded stays taken.
 
     Args:
-        model: a keras model, whose loss on ``x, y`` is taken; or any recorded loss.
+        model: a keras model, whose loss on ``x, y`` is plotted; or any recorded loss.
         x, y: the samples; nothing for a recorded loss.
-        parameters: the two to vary, the one to the right and the one upwards. None: those of
-            the model, if they are two.
-        path: the places that training went through: the WeightHistory that recorded them, or
-            pairs of numbers.
-        limits: ``((left, right), (bottom, top))``. None: about the path, the place where the
-            parameters are, and the minimum of the parabola that fits there (Newton's step).
+        parameters: the two to vary, horizontally and vertically. None: those of the model, if there
+            are two.
+        path: the points of the training: a WeightHistory, or pairs of numbers.
+        limits: ``((left, right), (bottom, top))``. None: around the path, the current parameters,
+            and the minimum of the local parabola (Newton's step).
         title, theme, ax: as for `loss`.
 
     Raises:
         BadArgument: if the parameters are not two leaves of the loss.
-        StaleGraph: if a leaf was changed after the loss was recorded.
+        StaleGraph: if a leaf has changed since the loss was recorded.
         MissingExtra: without matplotlib.
 
     >>> w, b = Value(1.0, name="w"), Value(0.0, name="b")
@@ -294,15 +291,16 @@ def bowl(
 
 
 def _recorded(model: Any, x: Any, y: Any) -> Value:
-    """The recorded loss, of the model or as it was given."""
+    """The recorded loss, of the model or as given."""
     if isinstance(model, Value):
         if x is not None or y is not None:
-            raise BadArgument("A recorded loss holds its samples. Received: x or y beside it.")
+            raise BadArgument(
+                "A recorded loss already contains its samples. Received: x or y as well."
+            )
         return model
     if not hasattr(model, "loss_graph"):
         raise GraphError(
-            f"A bowl is made of a keras model with x and y, or of a recorded loss. "
-            f"Received: {model!r}."
+            f"A bowl needs a keras model with x and y, or a recorded loss. Received: {model!r}."
         )
     loss: Value = model.loss_graph(x, y)
     return loss
@@ -314,26 +312,28 @@ def _two(model: Any, loss: Value, parameters: Sequence[Value] | None) -> tuple[V
         parameters = [] if isinstance(model, Value) else model.parameters()
         if len(parameters) != 2:
             raise BadArgument(
-                f"A bowl has two axes: say which with parameters=(w, b). "
+                f"A bowl has two axes: choose them with parameters=(w, b). "
                 f"Received: none, and {plural(len(parameters), 'parameter')} to choose from."
             )
     leaves = {value for value in tape(loss) if value.op is None}
     chosen = list(parameters)
     if len(set(chosen)) != 2 or len(chosen) != 2 or not leaves.issuperset(chosen):
         raise BadArgument(
-            f"The parameters of a bowl are two different leaves that the loss was made from. "
+            f"The parameters of a bowl must be two different leaves of the loss. "
             f"Received: {chosen!r}."
         )
     return chosen[0], chosen[1]
 
 
 def _path(model: Any, chosen: tuple[Value, Value], path: Any) -> list[Point]:
-    """The places of the path as pairs; of all recorded weights the two that are shown."""
+    """The points of the path as pairs: of all recorded weights, the two that are shown."""
     if path is None:
         return []
     recorded = getattr(path, "epochs", path)
     if not all(hasattr(row, "__iter__") for row in getattr(recorded, "__iter__", lambda: [0])()):
-        raise BadArgument(f"A path is a WeightHistory, or pairs of numbers. Received: {path!r}.")
+        raise BadArgument(
+            f"A path must be a WeightHistory, or pairs of numbers. Received: {path!r}."
+        )
     rows = [[number(x) for x in row] for row in recorded]
     weights = list(chosen)
     if hasattr(path, "epochs") and not isinstance(model, Value):
@@ -341,15 +341,15 @@ def _path(model: Any, chosen: tuple[Value, Value], path: Any) -> list[Point]:
     where = {id(weight): i for i, weight in enumerate(weights)}
     if any(len(row) != len(weights) for row in rows) or not where.keys() >= set(map(id, chosen)):
         raise BadArgument(
-            f"A path is the WeightHistory of this model, or pairs of numbers. "
-            f"Received: places of {len(rows[0])} numbers."
+            f"A path must be the WeightHistory of this model, or pairs of numbers. "
+            f"Received: points of {len(rows[0])} numbers."
         )
     i, j = (where[id(parameter)] for parameter in chosen)
     return [(row[i], row[j]) for row in rows if isfinite(row[i]) and isfinite(row[j])]
 
 
 def _newton(loss: Value, chosen: tuple[Value, Value]) -> Point | None:
-    """The minimum of the parabola that fits the loss where it stands, None if there is none."""
+    """The minimum of the local parabola of the loss, None if there is none."""
     slopes = gradients(loss, list(chosen))
     (aa, ab), (_, bb) = [[h.data for h in gradients(slope, list(chosen))] for slope in slopes]
     ga, gb = (slope.data for slope in slopes)
@@ -364,7 +364,7 @@ def _newton(loss: Value, chosen: tuple[Value, Value]) -> Point | None:
 
 
 def _moved(loss: Value, leaves: Sequence[Value]) -> list[Value]:
-    """The nodes that some leaves flow into, oldest first; behind `stop_gradient` too."""
+    """The nodes that depend on some leaves, oldest first; also through `stop_gradient`."""
     moved = dict.fromkeys(leaves)
     for node in tape(loss):
         if any(type(arg) is not float and arg in moved for arg in node.args):
@@ -411,7 +411,7 @@ def _contours(
     low, top = min(finite), max(finite)
     rings = [low + (top - low) * 0.25**k for k in range(_RINGS - 1, 0, -1)]
     masked = ma.masked_invalid(heights)
-    depths = [look["paper"], look["input"], look["box-line"]]  # from the valley to the heights
+    depths = [look["paper"], look["input"], look["box-line"]]  # from the valley upwards
     sea = LinearSegmentedColormap.from_list("bowl", depths, _RINGS)
     ax.contourf(
         columns, rows, masked, [low, *rings, top], colors=[sea(k) for k in range(_RINGS)], zorder=0
@@ -425,7 +425,7 @@ def _contours(
 
 
 def _walk(ax: Axes, look: Theme, places: list[Point], across: Point, up: Point) -> None:
-    """The path, with the epochs 1, 10, 100, … and the last told where there is room."""
+    """The path, labelled at the epochs 1, 10, 100, … and the last, if there is room."""
     ax.plot(*zip(*places), ".-", color=look["positive"], markersize=4.5, linewidth=1.4,
             label="path of training", zorder=3)  # fmt: skip
     ax.plot(*places[0], "o", color=look["paper"], markeredgecolor=look["positive"], zorder=4)
@@ -458,25 +458,25 @@ def regions(
     theme: str = "light",
     ax: Axes | None = None,
 ) -> Axes:
-    """Where in the plane of its two inputs a classifier answers what, with the samples on it.
+    """Plot the regions of a classifier in the plane of its two inputs, with the samples.
 
-    A model with one output tells two classes apart by a threshold; the deeper the colour, the
-    farther its answer lies from it. Of several outputs the largest is the answer. Samples
-    that it gets wrong are ringed. The model is only asked, not changed.
+    A model with one output separates two classes by a threshold; the deeper the colour, the farther
+    the output is from it. With several outputs, the largest one decides. Misclassified samples are
+    ringed. The model does not change.
 
     Args:
-        model: one with a ``predict``, or a function of a list of two numbers.
+        model: a model with a ``predict``, or a function of a list of two numbers.
         x: the samples, two numbers each.
         y: their classes: two numbers such as 0 and 1 or −1 and 1 if the model has one output;
             else the number of the output, or one-hot rows.
         threshold: of a single output. None: halfway between the two numbers of y, else 0.5.
-        limits: ``((left, right), (bottom, top))``. None: about the samples.
-        resolution: the model is asked at so many points across and so many upwards.
+        limits: ``((left, right), (bottom, top))``. None: around the samples.
+        resolution: the number of points in each direction at which the model is evaluated.
         title, theme, ax: as for `loss`.
 
     Raises:
-        BadArgument: without samples and limits; if x is not pairs; if the classes don't fit
-            the model's outputs.
+        BadArgument: without samples and limits; if x is not pairs; if the classes don't match the
+            model's outputs.
         MissingExtra: without matplotlib.
 
     >>> square = [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
@@ -486,7 +486,7 @@ def regions(
     """
     points = [] if x is None else [(row[0], row[1]) for row in _rows(x, 2, "x")]
     if not points and limits is None:
-        raise BadArgument("The regions need samples to lie about. Received: neither x nor limits.")
+        raise BadArgument("The regions need samples or limits. Received: neither x nor limits.")
     resolution = check_whole("resolution", resolution, 2)
     (left, right), (bottom, top) = window(limits, points, 0.12)
     columns, rows = steps(left, right, resolution), steps(bottom, top, resolution)
@@ -495,7 +495,7 @@ def regions(
     outputs = len(answers[0])
     labels, names, threshold = _classes(y, len(points), outputs, threshold)
 
-    # How far each class leads: over the threshold, or over the best of the others.
+    # The lead of each class over the threshold, or over the best of the others.
     if outputs == 1:
         leads = [[threshold - one, one - threshold] for (one,) in answers]
     else:
@@ -516,14 +516,14 @@ def regions(
 def _classes(
     y: Any, count: int, outputs: int, threshold: float | None
 ) -> tuple[list[int], list[str], float]:
-    """The number of each sample's class, what the classes are called, and the threshold."""
+    """The number of each sample's class, the names of the classes, and the threshold."""
     if threshold is not None:
         threshold = number(threshold)
     if y is None:
         return [], [], 0.5 if threshold is None else threshold
     rows = _rows(y, None, "y")
     if len(rows) != count:
-        raise BadArgument(f"Each sample has a class. Received: {count} of x, {len(rows)} of y.")
+        raise BadArgument(f"Each sample needs a class. Received: {count} of x, {len(rows)} of y.")
     if outputs > 1 and all(len(row) == outputs for row in rows):
         return [row.index(max(row)) for row in rows], list(map(str, range(outputs))), 0.5
     flat = [row[0] for row in rows if len(row) == 1]
@@ -536,14 +536,14 @@ def _classes(
         return [int(x) for x in flat], list(map(str, range(outputs))), 0.5
     wanted = "one of two numbers" if outputs == 1 else f"one of 0 to {outputs - 1}, or one-hot rows"
     raise BadArgument(
-        f"The model has {plural(outputs, 'output')}, so the class of a sample is {wanted}. "
+        f"The model has {plural(outputs, 'output')}, so the class of a sample must be {wanted}. "
         f"Received: {', '.join(map(written, classes[:6])) or 'rows of numbers'}"
         f"{', …' if len(classes) > 6 else ''}."
     )
 
 
 def _named(classes: list[float], between: float) -> list[str]:
-    """What is below, and what above."""
+    """The names of the classes below and above the threshold."""
     sides = [[x for x in classes if (x > between) == above] for above in (False, True)]
     return [", ".join(map(written, side)) for side in sides]
 
@@ -551,7 +551,7 @@ def _named(classes: list[float], between: float) -> list[str]:
 def _fields(
     ax: Axes, look: Theme, columns: list[float], rows: list[float], leads: list[list[float]]
 ) -> None:
-    """Each class's field in its colour, and the borders where two are equal."""
+    """Each class's region in its colour, and the borders between them."""
     from matplotlib.colors import LinearSegmentedColormap
     from numpy import array, isfinite
 
@@ -560,7 +560,7 @@ def _fields(
         lead = field[:, :, k]
         most = lead[isfinite(lead)].max(initial=0.0)
         if not most > 0.0:
-            continue  # it answers this nowhere
+            continue  # it is predicted nowhere
         shades = LinearSegmentedColormap.from_list("field", [look["paper"], colour])
         depth = (0.12, 0.2, 0.28, 0.36, 0.44) if field.shape[2] == 2 else (0.3,)
         levels = [most * i / len(depth) for i in range(len(depth) + 1)]
@@ -577,7 +577,7 @@ def _samples(
     names: list[str],
     leads: list[list[float]],
 ) -> None:
-    """The samples, each class with its colour and mark; those that are answered wrongly ringed."""
+    """The samples, each class with its colour and mark; misclassified ones are ringed."""
     if not labels and points:
         ax.plot(*zip(*points), "o", color=look["ink"], markersize=5, zorder=3)
     styles = list(zip(names, cycle(look), _MARKS * len(names)))
@@ -609,21 +609,21 @@ def operation(
     theme: str = "light",
     ax: Axes | None = None,
 ) -> Axes:
-    """Operations and their derivatives, both as the table of operations has them.
+    """Plot operations and their derivatives, both from the table of operations.
 
-    The derivative is dashed. Both end where the operation's domain does. At a kink the dot is
-    what the engine answers there: of all slopes between those of the two sides, the one
-    nearest to 0.
+    The derivative is dashed. Both end at the border of the operation's domain. At a kink the dot is
+    the derivative that the engine returns: of all slopes between those of the two sides, the one
+        nearest to 0.
 
     Args:
         *rows: names or rows of one argument, such as "tanh" or tg.relu; further arguments
             take their defaults.
-        limits: from where to where; less if the operations have a smaller domain.
+        limits: the range of x; reduced if the operations have a smaller domain.
         title, theme, ax: as for `loss`.
 
     Raises:
         NameUnknown: with the nearest known name.
-        BadArgument: for a row that needs several arguments; for limits that are no interval.
+        BadArgument: for a row that needs several arguments; for limits that are not an interval.
         MissingExtra: without matplotlib.
 
     >>> ax = operation("relu")
@@ -648,7 +648,7 @@ def operation(
             if not any(map(isfinite, ys)):
                 continue  # no gradient flows through this one
             if which == 1 and len(chosen) > 1:
-                label = f"_{label}"  # which the legend passes over
+                label = f"_{label}"  # which the legend ignores
             ax.plot(*_torn(xs, ys, 2.0 * reach), style, color=shade, linewidth=1.8, label=label,
                     zorder=2)  # fmt: skip
             ax.plot(
@@ -669,7 +669,9 @@ def _unary(row: str | Op) -> Op:
         check_name("operation", row, TABLE)
         row = TABLE[row]
     if not isinstance(row, Op):
-        raise BadArgument(f'An operation is a name or a row, such as "tanh". Received: {row!r}.')
+        raise BadArgument(
+            f'An operation must be a name or a row, such as "tanh". Received: {row!r}.'
+        )
     if row.arity is None or row.arity - len(row.defaults) > 1:
         raise BadArgument(f"Only operations of one argument can be plotted. Received: {row!r}.")
     return row
@@ -686,7 +688,7 @@ def _local(row: Op, x: float) -> Point:
 
 
 def _inside(rows: Sequence[Op], low: float, high: float) -> Point:
-    """The limits, or where an operation's domain ends, with some room beyond."""
+    """The limits, or the borders of an operation's domain, with a margin."""
     xs = [
         x
         for x in steps(low, high, 2001)
@@ -694,21 +696,19 @@ def _inside(rows: Sequence[Op], low: float, high: float) -> Point:
         if row.domain is None or row.domain(x, *row.defaults)
     ]
     if not xs:
-        raise BadArgument(
-            f"Nothing of the domain lies within the limits. Received: {low:g} to {high:g}."
-        )
+        raise BadArgument(f"The limits lie outside the domain. Received: {low:g} to {high:g}.")
     room = 0.1 * (max(xs) - min(xs))
     return max(low, min(xs) - room), min(high, max(xs) + room)
 
 
 def _pieces(row: Op, low: float, high: float) -> list[float]:
-    """Where to evaluate a row: evenly, and as near to both sides of its kinks as floats allow."""
+    """The points at which to evaluate a row: evenly, and as near to its kinks as floats allow."""
     beside = [x for kink in _kinks(row, low, high) for x in (kink - 1e-9, kink + 1e-9)]
     return sorted([*steps(low, high, 801), *beside, *_ends(row, low, high)])
 
 
 def _kinks(row: Op, low: float, high: float) -> list[float]:
-    """Where a row passes from one smooth piece to the next."""
+    """The points at which a row passes from one smooth piece to the next."""
     label = row.kinks
     return _changes(lambda x: label(x, *row.defaults), low, high) if label else []
 
@@ -720,7 +720,7 @@ def _ends(row: Op, low: float, high: float) -> list[float]:
 
 
 def _changes(label: Callable[[float], float], low: float, high: float) -> list[float]:
-    """Where a label of the pieces changes, by halving; of the floats there the roundest."""
+    """The points at which a label of the pieces changes, by bisection, rounded if possible."""
     changes = []
     for a, b in pairwise(steps(low, high, 802)):  # so many that few whole numbers are hit
         first = label(a)
@@ -734,7 +734,7 @@ def _changes(label: Callable[[float], float], low: float, high: float) -> list[f
 
 
 def _torn(xs: Sequence[float], ys: Sequence[float], jump: float) -> tuple[list[float], list[float]]:
-    """The line with a gap where it jumps, be it at a kink or beyond all that is seen."""
+    """The line with a gap where it jumps, at a kink or outside the visible range."""
     torn_xs, torn_ys = [xs[0]], [ys[0]]
     for (x, y), (then, there) in pairwise(zip(xs, ys)):
         torn = abs(there - y) > (1e-6 if then - x < 1e-8 else jump)
@@ -750,31 +750,33 @@ def _rows(data: Any, width: int | None, what: str) -> list[list[float]]:
     """Each sample's numbers, of the wanted count."""
     data = data.to_numpy() if hasattr(data, "to_numpy") else data
     if isinstance(data, (str, Mapping)) or not hasattr(data, "__iter__"):
-        raise NotANumber(f"{what} is a list, one item for each sample. Received: {data!r}.")
+        raise NotANumber(f"{what} must be a list, one item for each sample. Received: {data!r}.")
     rows = [[number(x) for x in flatten(item)[0]] for item in data]
     wrong = next((row for row in rows if width is not None and len(row) != width), None)
     if wrong is not None or not rows:
         raise BadArgument(
-            f"Each item of {what} is {plural(width or 1, 'number')}. "
+            f"Each item of {what} must be {plural(width or 1, 'number')}. "
             f"Received: {'no item' if wrong is None else plural(len(wrong), 'number')}."
         )
     if not all(isfinite(x) for row in rows for x in row):
-        raise BadArgument(f"The numbers of {what} are finite. Received: nan or inf among them.")
+        raise BadArgument(f"The numbers of {what} must be finite. Received: nan or inf among them.")
     return rows
 
 
 def _answers(model: Any, points: list[list[float]], inputs: int = 2) -> Any:
-    """What the model answers at each point: the one number of a line, else a list."""
+    """The model's prediction at each point: the single number of a line, else a list."""
     if hasattr(model, "predict"):
         answers = [flatten(answer)[0] for answer in model.predict(points)]
     elif callable(model):
         with no_grad():
             answers = [flatten(model(p[0] if inputs == 1 else p))[0] for p in points]
     else:
-        raise BadArgument(f"A model has a predict, or is a function. Received: {model!r}.")
+        raise BadArgument(f"A model must have a predict, or be a function. Received: {model!r}.")
     rows = [list(map(plain, answer)) for answer in answers]
     if inputs == 2:
         return rows
     if any(len(row) != 1 for row in rows):
-        raise BadArgument(f"A line has one answer for x. Received: {len(rows[0])} outputs.")
+        raise BadArgument(
+            f"A line needs a model with one output. Received: {len(rows[0])} outputs."
+        )
     return [row[0] for row in rows]

@@ -1,9 +1,9 @@
-"""An engine's SVG, made fit for pages: clean, addressable, and coloured by classes.
+"""An engine's SVG, prepared for pages: clean, addressable, and coloured by classes.
 
-The engine is given a theme whose colours only say what is what (`themes.marks`). Here every
-such colour becomes the real one together with a class, so a stylesheet may change it; numbers
-are centred in their slots and get ids; tooltips become titles, and what the engine says of
-its own (``<title>v3</title>``) goes.
+The engine gets a theme whose colours only mark the parts (`themes.marks`). Here every such colour
+is replaced by the real one and a class, so that a stylesheet can change it; numbers are centred in
+their slots and get ids; tooltips become titles, and the engine's own titles (``<title>v3</title>``)
+are removed.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ def dress(
     style: str = "",
     titles: bool = True,
 ) -> str:
-    """The engine's SVG of a marked DOT text as one ``<svg>`` element.
+    """The engine's SVG of a marked DOT source as one ``<svg>`` element.
 
     Args:
-        drawn: what the engine drew.
+        drawn: the output of the engine.
         slots: the numbers of each card, in the order in which they were written.
         theme: "light", "dark" or "auto"; the colours written into the elements themselves,
             for programs that read no stylesheet, are the light ones of "auto".
-        label: what the picture is, for those who can't see it.
+        label: a description of the picture, for those who can't see it.
         prefix: what every id begins with.
         style: the stylesheet to put inside.
-        titles: whether cards and edges bear their tooltips.
+        titles: whether cards and edges have tooltips.
     """
     try:
         root = ElementTree.fromstring(drawn)
     except ElementTree.ParseError as error:
-        raise DrawingError(f"The layout engine wrote no good SVG: {error}.") from error
+        raise DrawingError(f"The layout engine wrote an invalid SVG: {error}.") from error
     colours = THEMES["light" if theme == "auto" else theme]
     _unwrapped(root, titles)
     for group in root.iter(f"{_SVG}g"):
@@ -84,7 +84,7 @@ def dress(
 
 
 def _unwrapped(root: Element, titles: bool) -> None:
-    """Take the links off that Graphviz wraps around what has a tooltip, and its own titles."""
+    """Remove the links that Graphviz wraps around elements with a tooltip, and its own titles."""
     for parent in list(root.iter()):
         children: list[Element] = []
         tooltip = ""
@@ -139,7 +139,7 @@ def _card(group: Element, slots: list[Slot], colours: Theme) -> None:
 
 
 def _edge(group: Element, colours: Theme) -> None:
-    """An edge bears its colour and width once, as a group; its parts get ids."""
+    """An edge has its colour and width once, as a group; its parts get ids."""
     id = group.get("id", "")
     children = list(group)
     group[:] = []
@@ -165,14 +165,14 @@ def _edge(group: Element, colours: Theme) -> None:
 
 
 def _centre(text: Element, ground: Element) -> None:
-    """Centre a text in the cell that was drawn for it, so that any number fits there."""
+    """Centre a text in its cell, so that any number fits there."""
     numbers = re.findall(r"-?[\d.]+", ground.get("points") or ground.get("d") or "")
     xs = [float(x) for x in numbers[0::2]]
     text.attrib |= {"x": f"{(min(xs) + max(xs)) / 2:.2f}", "text-anchor": "middle"}
 
 
 def _coloured(element: Element, colours: Theme) -> None:
-    """Real colours instead of marks, each with the class that a stylesheet knows it by."""
+    """Real colours instead of marks, each with its class for a stylesheet."""
     classes = element.get("class", "").split()
     for attribute, letter in (("fill", "f"), ("stroke", "s")):
         name = _MEANT.get(element.get(attribute, ""))

@@ -1,4 +1,4 @@
-"""A graph as a tree of text, for terminals and wherever no layout engine is."""
+"""A graph as a tree of plain text, for terminals and systems without a layout engine."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ COLUMNS: Final = 80
 
 
 def tree(x: Any, limit: int = 60) -> str:
-    """The graph of a Value as a tree: the result first, what it was made from below it.
+    """The graph of a Value as a tree: the result first, its arguments below it.
 
-    Each line tells the local derivative along the edge, then the node, its value, and its
-    gradient ∂. A node that is used several times is taken apart once, where it bears its id
-    in parentheses; elsewhere ↑ and this id refer to it.
+    Each line shows the local derivative along the edge, then the node, its value, and its gradient
+    ∂. A node that is used several times is expanded once, with its id in parentheses; elsewhere ↑
+    and this id refer to it.
 
     Args:
         x: a Value, or a Graph that ``tg.snapshot`` made.
-        limit: how many lines to show at most; the last line then says what was left out.
+        limit: the largest number of lines; the last line then says how many were left out.
 
     >>> from tinygrad_edu import Value
     >>> w, x = Value(0.5, name="w"), Value(2.0, name="x")
@@ -67,13 +67,13 @@ def _lines(graph: Graph) -> Iterator[tuple[str, int]]:
         yield _fitted(indent + ("└─ " if last else "├─ "), body), id
         if id not in expanded:
             expanded.add(id)
-            # what no line can show any more need not be carried along
+            # deeper indentation than a line can show is not stored
             deeper = (indent + ("   " if last else "│  "))[-COLUMNS:]
             stack.append((deeper, node, iter(enumerate(node.args))))
 
 
 def _body(node: Node, local: float | None, mark: str) -> str:
-    """What a line says of a node, without its indentation."""
+    """The content of a node's line, without its indentation."""
     edge = "" if local is None else f"{signed(local)} · "
     name = " ".join(filter(None, [short(symbol(node), 12), short(named(node), 24)]))
     value = f"{name} = {rounded(node.data)}" if name else rounded(node.data)
@@ -82,7 +82,7 @@ def _body(node: Node, local: float | None, mark: str) -> str:
 
 
 def _fitted(indent: str, body: str) -> str:
-    """A line within the columns: far from the root the outer indentation gives way first."""
+    """A line cut to the columns: far from the root the outer indentation is dropped first."""
     room = COLUMNS - columns(body)
     if room < len(indent):
         kept = max(4, room) - 1

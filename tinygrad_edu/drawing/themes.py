@@ -1,12 +1,12 @@
-"""How things look: colours, shapes and the scale of gradients, all of it plain data.
+"""The look of pictures: colours, shapes and the scale of gradients, all as plain data.
 
-The colours tell roles apart for colour-blind eyes as well (Okabe and Ito's palette), and no
-colour is ever the only sign: roles have shapes, gradients print their sign.
+Colour-blind readers can distinguish the colours of roles too (Okabe and Ito's palette), and colour
+is never the only sign: roles have shapes, and gradients show their sign.
 
 A theme is a dictionary from names to colours. The same names are the classes and custom
 properties of an SVG's stylesheet (`stylesheet`), so a picture can change its theme, or a chip
-its colour, without being laid out again. The one rule that turns a number into a colour is
-`shade`; `RULES` holds its constants as JSON can, and rules.js is the same rule for a page.
+its colour, without a new layout. The only rule that turns a number into a colour is `shade`;
+`RULES` contains its constants for JSON, and rules.js is the same rule for a page.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ROLES: Final = {
     "more": Shape("box", "filled,rounded,dashed", "DASHED", None, margin="0.12,0.08"),
 }
 
-# Where two colours belong together, "x" is the ground and "x-ink" what is written on it.
+# If two colours belong together, "x" is the background and "x-ink" the colour of text on it.
 # fmt: off
 THEMES: Final[dict[str, Theme]] = {
     "light": {
@@ -102,7 +102,7 @@ WIDTHS: Final = (1.0, 1.5, 2.0, 2.6)  # of an edge, by the step of its flow
 IDLE: Final = 0.8  # the width of an edge along which nothing flows
 RULES: Final = {"thresholds": list(THRESHOLDS), "widths": list(WIDTHS), "idle": IDLE}
 
-FAINT: Final = 0.22  # how opaque what is not highlighted still is
+FAINT: Final = 0.22  # the opacity of pale parts
 
 STEPS: Final = ("negative-3", "negative-2", "negative-1", "negative-0", "zero",
                 "positive-0", "positive-1", "positive-2", "positive-3")  # fmt: skip
@@ -113,9 +113,8 @@ def shade(x: float | None, largest: float) -> str:
     """The name of a number's colour, as a chip or as an edge: its sign and one of four steps.
 
     The step is how many of the thresholds its share |x| / largest exceeds; they lie a power
-    of ten apart. Steps count from the largest of the graph, not from 1: what a reader looks
-    for is where the blame flows, and that is a matter of proportion. Infinities are of step
-    3, whatever the largest; None is "none": no gradient flows there.
+    of ten apart. Steps count from the largest of the graph, not from 1, because the reader wants to
+    compare contributions. Infinities are always step 3; None is "none": no gradient flows there.
 
     >>> [shade(x, largest=12.0) for x in (-3.0, 1e-9, 12.0, 0.0, float("nan"), None)]
     ['negative-2', 'positive-0', 'positive-3', 'zero', 'nan', 'none']
@@ -144,7 +143,7 @@ def stroke(name: str) -> tuple[str, float]:
 
 
 def mixed(ground: str, colour: str, share: float) -> str:
-    """A colour mixed into another, as if it were that transparent.
+    """A colour mixed into another, as if it were transparent to that degree.
 
     >>> mixed("#FFFFFF", "#000000", 0.25)
     '#BFBFBF'
@@ -160,7 +159,7 @@ def largest(numbers: Iterable[float]) -> float:
 
 # --- the same colours as CSS
 
-PICTURE: Final = "tg-picture"  # the class of every svg element, which all rules begin with
+PICTURE: Final = "tg-picture"  # the class of every svg element, with which all rules begin
 
 
 def marks() -> tuple[Theme, dict[str, str]]:
@@ -173,9 +172,9 @@ def marks() -> tuple[Theme, dict[str, str]]:
 
 
 def stylesheet(theme: str) -> str:
-    """The CSS of a picture: custom properties for colours, and what they colour.
+    """The CSS of a picture: custom properties for colours, and the rules that use them.
 
-    The theme "auto" follows the reader's system, unless the picture or anything around it
+    The theme "auto" follows the reader's system, unless the picture or any element around it
     has the class "tg-light" or "tg-dark", or the attribute data-theme="light" or "dark".
     A chip's or an edge's colour follows from its class, a name that `shade` gives.
     """
