@@ -523,6 +523,16 @@ def test_random_trees_against_differences(seed):
     assert near(np.vstack(rows) if rows else np.zeros((0, 0)), bend)
 
 
+@pytest.mark.parametrize("constant", [5, True, np.float32(5.0), np.int64(5)])
+def test_numbers_that_a_function_returns_are_floats(constant):
+    results = [
+        *tg.value_and_grad(lambda x: constant)(1.0), *tg.vjp(lambda x: [constant], 1.0)[0],
+        *tg.jvp(lambda x: [constant], (1.0,), (1.0,))[0], *tg.jit(lambda x: [constant])(1.0),
+        *tg.vmap(lambda x: constant)([1.0]),
+    ]  # fmt: skip
+    assert {type(x) for x in results} == {float}
+
+
 class TestDirections:
     """Tangents, vectors and cotangents: dicts by key, all else in place, nothing else at all."""
 
@@ -726,6 +736,12 @@ class TestContainers:
 
 
 class TestVmap:
+    @pytest.mark.parametrize("jit", [False, True])
+    def test_lists_of_containers_stay_lists(self, jit):
+        f = tg.vmap(lambda x: [{"a": x}, (x, [2.0 * x])])
+        got = (tg.jit(f) if jit else f)(np.array([1.0, 2.0]))
+        assert got == [[{"a": x}, (x, [2.0 * x])] for x in (1.0, 2.0)]
+
     def test_results_match_by_key(self):
         calls = iter([False, True])
         f = lambda x: {"b": -x, "a": x} if next(calls) else {"a": x, "b": -x}  # noqa: E731

@@ -673,9 +673,10 @@ def _as_arrays(tree: Any) -> Any:
     if _members(tree) is not None:
         return _each(tree, _as_arrays)
     try:
-        return numpy.array(tree)
-    except ValueError:
+        made = numpy.array(tree)
+    except ValueError:  # lists of different lengths
         return tree
+    return made if made.dtype != object or all(isinstance(x, Value) for x in made.flat) else tree
 
 
 def _transposed(tree: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..blocks import MODE, entering
 from ..errors import BadArgument, NotANumber
-from ..trees import Rebuild, flatten, holds_values, is_several, matched, positions
+from ..trees import Rebuild, flatten, holds_values, is_several, matched, number, positions
 from . import ops
 from .graph import depends_on, local_numbers, tape, wanted
 from .value import Number, Value, recorded
@@ -139,7 +139,7 @@ class Run(NamedTuple):
         """A result as the caller wants it."""
         if self.record:
             return x if isinstance(x, Value) else lifted(x)
-        return x.data if isinstance(x, Value) else x
+        return x.data if isinstance(x, Value) else number(x)
 
     def input(self, numbers: Sequence[Number]) -> Any:
         """Numbers in the structure of the input, as the caller wants them."""
