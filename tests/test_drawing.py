@@ -449,7 +449,7 @@ def test_an_engine_that_fails_is_passed_over(
     monkeypatch.setattr(engines, "ENGINES", [*engines.ENGINES, lambda source, form: b"<svg/>"])
     assert draw(Value(1.0)).svg().startswith("<svg")
     monkeypatch.setattr(engines, "ENGINES", [lambda source, form: b"<svg>"])
-    with pytest.raises(errors.DrawingError, match="no good SVG"):
+    with pytest.raises(errors.DrawingError, match="invalid SVG"):
         draw(Value(1.0)).svg()
 
 
@@ -611,7 +611,7 @@ def test_what_is_left_out_is_accounted_for() -> None:
     assert seen.flow(link) == snapshot(y).nodes[0].adjoint - 1.0
     source = draw(y, limit=3).source
     assert "v0 -> more" in source
-    assert f"2 edges that bring {seen.flow(link)!r} of ∂" in source
+    assert f"2 edges that contribute {seen.flow(link)!r} to ∂" in source
 
 
 def test_a_sum_of_very_many_terms() -> None:
