@@ -591,10 +591,10 @@ NO_DATA = {
     "impostor": (lambda: row(Impostor()), "tell them apart"),
     "settings": (lambda: row(Scale(math.nan)), "not all data"),
     "metadata": (lambda: with_metadata({"x": math.inf}), "metadata is not all data"),
-    "metadata class": (lambda: with_metadata([1]), "metadata: wanted is dict"),
+    "metadata class": (lambda: with_metadata([1]), "metadata: expected dict"),
     "stream": (lambda: row(Dropout(0.5, seed=Wild(1)), Dense(1)), "random.Random"),
     "outgrown": (outgrown, "Compile the model again"),
-    "name": (lambda: row(Dense(1), name=3), "model, name: wanted is str"),  # type: ignore[arg-type]
+    "name": (lambda: row(Dense(1), name=3), "model, name: expected str"),  # type: ignore[arg-type]
     "surrogate": (lambda: row(Dense(1), name="\ud800"), "surrogates"),
 }
 
@@ -749,8 +749,8 @@ CHANGES: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "input": (("model", "inputs", 0, "shape"), [10**18], "shared|Add|shape"),
     "no units": (("model", "layers", 0, "config", "units"), -1, "units"),
     "shape": (("model", "inputs", 0, "shape"), [], "shape"),
-    "bool shape": (("model", "inputs", 0, "shape"), [True], "shape, 0: wanted is int.*True"),
-    "extra": (("model", "extra"), 1, "In the file, model: wanted is an object with class, name"),
+    "bool shape": (("model", "inputs", 0, "shape"), [True], "shape, 0: expected int.*True"),
+    "extra": (("model", "extra"), 1, "In the file, model: expected an object with class, name"),
     "class": (("model", "layers", 0, "class"), "Dens", "Unknown layer.*Did you mean 'Dense'"),
     "config": (("model", "layers", 0, "config"), {}, "'shared' can't be made"),
     "argument": (("model", "layers", 1, "config", "foo"), 1, "can't be made.*foo"),

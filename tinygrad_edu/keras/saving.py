@@ -30,10 +30,11 @@ from ..nn.names import Named
 from ..nn.optimizers import OPTIMIZERS, Optimizer
 from ..nn.schedules import SCHEDULES, Schedule
 from ..nn.settings import Settings, from_config
+from ..schemas import ByName, Maybe, Numeral, check, is_numeral, need, numeral
 from ..trees import flatten
 from . import documents
 from . import layers as shelf
-from .documents import HEAD, ByName, Maybe, Numeral, check, is_numeral, need, numeral
+from .documents import HEAD
 from .wiring import number_names
 
 if TYPE_CHECKING:
