@@ -115,7 +115,7 @@ def test_print_fn_gets_all_at_once() -> None:
 
 @pytest.mark.parametrize("length", [39, 0, -1, "80", 80.0, True])
 def test_line_lengths_that_make_no_sense(length: Any) -> None:
-    with pytest.raises(BadArgument, match="columns from 40"):
+    with pytest.raises(BadArgument, match="line_length must be a whole number from 40"):
         summary(keras.Sequential(), length)
 
 

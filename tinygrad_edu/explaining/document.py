@@ -128,10 +128,6 @@ def _text_of_prose(prose: Prose) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _text_of_formula(formula: Formula) -> str:
-    return "\n".join(_equation(line, formula.dense) for line in formula.lines)
-
-
 def _equation(sides: Sequence[Math], dense: bool) -> str:
     """An equation: in one line if it is short, else a line for each step."""
     left, *rest = [side.text for side in sides]
@@ -201,10 +197,6 @@ def _between_dollars(pieces: Sequence[Piece], escape: Callable[[str], str]) -> s
     return "".join(escape(p) if isinstance(p, str) else f"${p.tex}$" for p in pieces)
 
 
-def _latex_of_formula(formula: Formula) -> str:
-    return "\\begin{align*}\n" + _aligned(formula) + "\n\\end{align*}"
-
-
 def _aligned(formula: Formula) -> str:
     lines = []
     for left, *rest in formula.lines:
@@ -230,10 +222,6 @@ def _broken(tex: str) -> list[str]:
     return [*lines, now]
 
 
-def _latex_of_table(table: Table) -> str:
-    return "\\begin{equation*}\n" + _array(table) + "\n\\end{equation*}"
-
-
 def _array(table: Table) -> str:
     def row(cells: Sequence[Piece]) -> str:
         written = [
@@ -248,10 +236,6 @@ def _array(table: Table) -> str:
 
 
 # ── Markdown ──────────────────────────────────────────────────────────────────────────────
-
-
-def _markdown_of_formula(formula: Formula) -> str:
-    return "$$\n\\begin{aligned}\n" + _aligned(formula) + "\n\\end{aligned}\n$$"
 
 
 def _markdown_of_table(table: Table) -> str:
@@ -270,18 +254,18 @@ def _markdown_of_table(table: Table) -> str:
 _TEXT: Final[dict[type, Callable[[Any], str]]] = {
     Title: _text_of_title,
     Prose: _text_of_prose,
-    Formula: _text_of_formula,
+    Formula: lambda formula: "\n".join(_equation(line, formula.dense) for line in formula.lines),
     Table: _text_of_table,
 }
 _LATEX: Final[dict[type, Callable[[Any], str]]] = {
     Title: lambda title: rf"\subsubsection*{{{_between_dollars(title.pieces, in_tex)}}}",
     Prose: lambda prose: _between_dollars(prose.pieces, in_tex),
-    Formula: _latex_of_formula,
-    Table: _latex_of_table,
+    Formula: lambda formula: f"\\begin{{align*}}\n{_aligned(formula)}\n\\end{{align*}}",
+    Table: lambda table: f"\\begin{{equation*}}\n{_array(table)}\n\\end{{equation*}}",
 }
 _MARKDOWN: Final[dict[type, Callable[[Any], str]]] = {
     Title: lambda title: f"**{_between_dollars(title.pieces, in_markdown)}**",
     Prose: lambda prose: _between_dollars(prose.pieces, in_markdown),
-    Formula: _markdown_of_formula,
+    Formula: lambda formula: f"$$\n\\begin{{aligned}}\n{_aligned(formula)}\n\\end{{aligned}}\n$$",
     Table: _markdown_of_table,
 }

@@ -83,7 +83,7 @@ class _Back:
     def __init__(self, sympy: Any, symbols: dict[Any, Math], like: Term) -> None:
         self.sympy = sympy
         self.places = len(like.values)
-        self.values = dict(_symbols_of(like))
+        self.values = {term.symbol: term.values for term in parts(like) if term.symbol}
         self.symbols = symbols
 
     def term(self, e: Any) -> Term:
@@ -144,8 +144,3 @@ def parts(term: Term) -> list[Term]:
         terms |= new
         todo += new.values()
     return list(terms.values())
-
-
-def _symbols_of(term: Term) -> list[tuple[Math, tuple[float, ...]]]:
-    """Every symbol in a term, with its meaning."""
-    return [(each.symbol, each.values) for each in parts(term) if each.symbol is not None]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..core.value import Value
-from ..errors import BadArgument
+from ..errors import BadArgument, check_whole
 from ..nn.layers import Activation, Shape, ShapedLayer, Signal, sizes
 from ..notebooks import table
 from ..strings import clean, columns, plural
@@ -52,8 +51,7 @@ def summary(model: Model, line_length: int | None = None) -> str:
      Loss         mean_squared_error
     """
     width = 80 if line_length is None else line_length
-    if not isinstance(width, int) or isinstance(width, bool) or width < 40:
-        raise BadArgument(f"line_length is a number of columns from 40. Received: {line_length!r}.")
+    width = check_whole("line_length", width, 40)
     texts = [
         *_broken(_title(model), width),
         *(_table(_rows(model), width) if model.layers else []),
@@ -172,7 +170,7 @@ def _facts(model: Model) -> list[tuple[str, str]]:
                 "n numbers, give the first layer input_shape=(n,), or fit: data tell it, too",
             )
         )
-    trained = _distinct(v for variable in model._variables() for v in variable)
+    trained = len({id(v) for variable in model._variables() for v in variable})
     if model.built:
         every = model.count_params()
         frozen = f": {trained:,} trainable, {every - trained:,} frozen"
@@ -187,10 +185,6 @@ def _facts(model: Model) -> list[tuple[str, str]]:
     if model.metrics:
         facts.append(("Metrics", ", ".join(model.metrics)))
     return facts
-
-
-def _distinct(values: Iterable[Value]) -> int:
-    return len({id(value) for value in values})
 
 
 def _fact(name: str, said: str, width: int) -> list[str]:

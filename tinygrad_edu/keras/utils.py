@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.ops import sum as total
 from ..core.value import Value
 from ..drawing import Drawing, draw
-from ..errors import BadArgument, GraphError, unknown_name
+from ..errors import BadArgument, GraphError, check_name
 from ..nn.neurons import subscript
 from .seeding import set_random_seed
 
@@ -63,9 +63,7 @@ def plot_model(
     True
     """
     for name in options:
-        if name not in (*_OF_DRAW, *_OF_KERAS):
-            known = ["to_file", "x", "y", *_OF_DRAW, *_OF_KERAS]
-            raise unknown_name("argument of plot_model", name, known)
+        check_name("argument of plot_model", name, ["to_file", "x", "y", *_OF_DRAW, *_OF_KERAS])
     drawn = {"title": str(model.name), "direction": options.get("rankdir", "LR")}
     drawn |= {name: option for name, option in options.items() if name in _OF_DRAW}
     if (x is None) is not (y is None):

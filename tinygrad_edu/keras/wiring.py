@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from ..core.modes import scope
-from ..errors import BadArgument, unknown_name
+from ..errors import BadArgument, check_name
 from ..nn.layers import Sample, ShapedLayer, Signal, snake
 from ..nn.module import Module
 from .data import Port
@@ -124,10 +124,9 @@ class Wired(Module):
         """
         if index is not None:
             return self.layers[index]
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise unknown_name("layer", name, [layer.name for layer in self.layers])
+        names = [layer.name for layer in self.layers]
+        check_name("layer", name, names)
+        return self.layers[names.index(name or "")]
 
 
 def free(name: str, taken: Collection[str]) -> str:
