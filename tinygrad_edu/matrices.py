@@ -7,7 +7,8 @@ and no sweep meets the infinite slope of another output, which times 0 would be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .core.calculus import Run, between, like, pull, push, run_on_values, slopes_of
@@ -78,9 +79,8 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
 def _rows(outputs: Sequence[Number], xs: Sequence[Value], record: bool) -> list[list[Number]]:
     """The slopes of each output by all xs: a reverse sweep per output."""
     _, live = between(xs, outputs)
-    arguments = lambda node: [x for x in flowing(node) if type(x) is not float and x in live]  # noqa: E731
     return [
-        pull({y: 1.0}, xs, record, (_reachable(y, arguments), live))
+        pull({y: 1.0}, xs, record, (_reachable(y, flowing, live), live))
         if isinstance(y, Value) and y in live
         else [0.0] * len(xs)
         for y in outputs
@@ -90,25 +90,26 @@ def _rows(outputs: Sequence[Number], xs: Sequence[Value], record: bool) -> list[
 def _columns(outputs: Sequence[Number], xs: Sequence[Value], record: bool) -> list[list[Number]]:
     """The slopes of all outputs by each x: a forward sweep per x."""
     nodes, live = between(xs, outputs)
-    consumers: dict[Any, list[Value]] = {}
+    consumers: dict[Any, list[Value]] = defaultdict(list)
     for node in nodes:
-        for arg in flowing(node) if node in live else ():
+        for arg in flowing(node):
             if type(arg) is not float:
-                consumers.setdefault(arg, []).append(node)
+                consumers[arg].append(node)
     columns = []
     for x in xs:
-        part = _reachable(x, lambda node: consumers.get(node, ())), live
-        tangents = push(part, {x: 1.0}, record)
+        tangents = push((_reachable(x, consumers.__getitem__, live), live), {x: 1.0}, record)
         columns.append([tangents.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs])
     return columns
 
 
-def _reachable(start: Value, neighbours: Callable[[Value], Iterable[Value]]) -> list[Value]:
+def _reachable(
+    start: Value, neighbours: Callable[[Value], Sequence[Any]], live: set[Value]
+) -> list[Value]:
     """A node, its neighbours, those of the neighbours, and so on, oldest first."""
     nodes, seen = [start], {start}
     for node in nodes:  # which grows while it is read
         for other in neighbours(node):
-            if other not in seen:
+            if type(other) is not float and other in live and other not in seen:
                 seen.add(other)
                 nodes.append(other)
     nodes.sort(key=by_serial)
