@@ -421,6 +421,31 @@ def test_signs_and_powers_of_ten_stand_in_parentheses():
     assert square["computed"] == ["v²", "(2·10⁹)²"]
 
 
+@pytest.mark.parametrize(
+    ("name", "square", "times", "plus"),
+    [
+        ("w", "w²", "2·w", "1 + w"),
+        ("w²", "(w²)²", "2·w²", "1 + w²"),
+        ("x - 1", "(x - 1)²", "2·(x - 1)", "1 + (x - 1)"),
+        ("a·b", "(a·b)²", "2·a·b", "1 + a·b"),
+        ("(ŷ − y)²", "((ŷ − y)²)²", "2·(ŷ − y)²", "1 + (ŷ − y)²"),
+        ("Σ e", "(Σ e)²", "2·Σ e", "1 + Σ e"),
+        ("cross-entropy", "cross-entropy²", "2·cross-entropy", "1 + cross-entropy"),
+    ],
+)
+def test_a_name_that_reads_as_a_formula_is_one(name, square, times, plus):
+    term = Term.named(Math(name, name), 3.0)
+    for written, text in ((term**2, square), (2.0 * term, times), (1.0 + term, plus)):
+        assert written.math().text == text
+        assert formulas.written(written)[0].replace(" × ", "·") == text
+
+
+def test_the_square_of_a_long_sum_is_not_a_sum_of_squares():
+    leaves = [Value(float(i), name="e") for i in range(5)]
+    written = [label for label, _ in labels(snapshot(ops.sum(leaves) ** 2 * 2.0))]
+    assert "(Σ e)²" in written
+
+
 SEEN_WRONG: dict[str, Callable[[Any], Any]] = {
     "((w²)² − 1)²": lambda w: ((w**2) ** 2 - 1.0) ** 2,
     "(w³)²": lambda w: (w**3) ** 2,

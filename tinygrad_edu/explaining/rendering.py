@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..core.spelling import ATOM, POWER, PRODUCT, SUM
+from ..core.spelling import ATOM, NAME, POWER, PRODUCT, SUM
 from ..strings import as_superscript
 
 if TYPE_CHECKING:
@@ -44,6 +44,24 @@ def rendered(
         return text if tightness >= needs else brackets.format(text)
 
     return write(term, held)
+
+
+_BRACKETED: Final = re.compile(r"\([^()]*\)")
+_SIGNS: Final = {
+    SUM: re.compile(r"[+−=<>≤≥≠]|(?<![^\W\d_])-|-(?![^\W\d_])"),  # a hyphen stands between letters
+    PRODUCT: re.compile(r"[*×·/÷]|^Σ "),
+    POWER: re.compile(r"[\^⁻⁰¹²³⁴⁵⁶⁷⁸⁹]"),
+}
+
+
+def precedence(name: str) -> int:
+    """How tightly a name holds together: one that reads as a formula does as that formula.
+
+    >>> [precedence(name) for name in ("w", "cross-entropy", "(ŷ − y)²", "Σ e", "x - 1")]
+    [5, 5, 3, 2, 1]
+    """
+    outside = _BRACKETED.sub("", _BRACKETED.sub("", name))
+    return next((degree for degree, signs in _SIGNS.items() if signs.search(outside)), NAME)
 
 
 # ── On one line ───────────────────────────────────────────────────────────────────────────

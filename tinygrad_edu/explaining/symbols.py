@@ -16,7 +16,7 @@ from ..core import ops
 from ..core.spelling import NAME, PRODUCT, SUM
 from ..core.table import Op, number
 from .notation import Math, numeral, tex_name
-from .rendering import BRACKETS, Leaves, latex, on_line, rendered
+from .rendering import BRACKETS, Leaves, latex, on_line, precedence, rendered
 
 LARGEST: Final = 200  # operations in one formula; a larger one is shown as dots
 DOTS: Final = Math("⋯", r"\cdots")
@@ -188,11 +188,11 @@ def _leaves(among: Mapping[int, Math], numbers: bool, tex: bool) -> Leaves:
     def written(term: Term, needs: int) -> tuple[str, int] | None:
         if id(term) in among:
             called = among[id(term)]
-            return called[tex], SUM if called.text.startswith("-") else NAME
+            return called[tex], precedence(called.text)
         if term.op is not None:
             return None
         if term.symbol is not None and not numbers:
-            return term.symbol[tex], NAME
+            return term.symbol[tex], precedence(term.symbol.text)
         x, text = term.values[0], numeral(term.values[0])[tex]
         return text, SUM if x < 0.0 else PRODUCT if r"\times" in text else NAME
 

@@ -16,7 +16,7 @@ from ..core.ops import pow as pow_row
 from ..core.spelling import NAME, SUM
 from ..core.table import Op, number
 from ..explaining.notation import Math
-from ..explaining.rendering import on_line, rendered
+from ..explaining.rendering import on_line, precedence, rendered
 from ..explaining.symbols import Term
 
 LONGEST: Final = 48  # characters; a longer formula doesn't explain anything
@@ -54,7 +54,7 @@ def _leaves(term: Term, needs: int) -> tuple[str, int] | None:
         return f"{x:.4g}".replace("-", "−"), SUM if x < 0.0 else NAME
     text = term.symbol.text
     is_slot = len(text) == 1 and _FIRST <= ord(text) <= _FIRST + RESULT
-    return slot(ord(text) - _FIRST, needs) if is_slot else text, NAME
+    return (slot(ord(text) - _FIRST, needs), NAME) if is_slot else (text, precedence(text))
 
 
 def value(op: Op, constants: Sequence[float | None]) -> str | None:
