@@ -48,7 +48,8 @@ def rendered(
 
 _BRACKETED: Final = re.compile(r"\([^()]*\)")
 _SIGNS: Final = {
-    SUM: re.compile(r"[+−=<>≤≥≠]|(?<![^\W\d_])-|-(?![^\W\d_])"),  # a hyphen stands between letters
+    # Not the sign of an exponent, and not a hyphen between letters.
+    SUM: re.compile(r"(?<!\de)(?:[+−=<>≤≥≠]|(?<![^\W\d_])-|-(?![^\W\d_]))"),
     PRODUCT: re.compile(r"[*×·/÷]|^Σ "),
     POWER: re.compile(r"[\^⁻⁰¹²³⁴⁵⁶⁷⁸⁹]"),
 }
@@ -57,8 +58,8 @@ _SIGNS: Final = {
 def precedence(name: str) -> int:
     """How tightly a name holds together: one that reads as a formula does as that formula.
 
-    >>> [precedence(name) for name in ("w", "cross-entropy", "(ŷ − y)²", "Σ e", "x - 1")]
-    [5, 5, 3, 2, 1]
+    >>> [precedence(name) for name in ("w", "cross-entropy", "(ŷ − y)²", "Σ e", "x - 1", "1e+08")]
+    [5, 5, 3, 2, 1, 5]
     """
     outside = _BRACKETED.sub("", _BRACKETED.sub("", name))
     return next((degree for degree, signs in _SIGNS.items() if signs.search(outside)), NAME)
