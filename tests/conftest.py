@@ -1,10 +1,11 @@
-"""Shared by all tests: Hypothesis profiles, the --thorough switch, and a watch on leaks."""
+"""Shared by all tests: Hypothesis profiles, --thorough and --shuffle, and a watch on leaks."""
 
 from __future__ import annotations
 
 import gc
 import os
 import random
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -22,9 +23,12 @@ settings.register_profile("thorough", settings.get_profile("dev"), max_examples=
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="run the slow tests too")
+    parser.addoption("--shuffle", metavar="SEED", help="run the tests in an order of their own")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as under nohup: children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     profile = "ci" if os.environ.get("CI") else "dev"
     settings.load_profile("thorough" if config.getoption("--thorough") else profile)
 
@@ -34,6 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in items if "thorough" in item.keywords]
         items[:] = [item for item in items if "thorough" not in item.keywords]
         config.hook.pytest_deselected(items=slow)
+    if seed := config.getoption("--shuffle"):
+        random.Random(seed).shuffle(items)
 
 
 def pytest_collection_finish() -> None:

@@ -378,20 +378,22 @@ def filled(x):
 begin = time.perf_counter()
 filled(0.0)
 once = time.perf_counter() - begin
-for i in range(kills):
+seen = []
+while len(seen) < kills or len(set(seen)) == 1:  # until new files did come into place
     child = os.fork()
     if not child:
         n = 0
         while True:
             n += 1
             filled(float(n))
-    time.sleep(random.uniform(0.0, 4.0 * once))
+    patience = 1 + len(seen) // kills  # a busy machine is slow
+    time.sleep(random.uniform(0.0, 4.0 * once * patience))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     found = load_model(path).layers[0]
     numbers = {value.data for value in found.parameters()}
     assert len(numbers) == 1, numbers
-    print(*numbers)
+    seen += numbers
 """
 
 
@@ -401,9 +403,6 @@ def test_killed_at_any_moment(kills: int, tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLING, str(tmp_path / "m.json"), str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    found = done.stdout.split()
-    assert len(found) == kills
-    assert len(set(found)) > 1  # new files did come into place
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: Any) -> None:
