@@ -6,7 +6,7 @@
 
 - `code`: a program as plain data, which knows no executor.
 - `lowering`: from Values to a program, with its derivative.
-- `tracing`: functions in, functions out.
+- `tracing` (`jit`), `batching` (`vmap`), `calls`: functions in, functions out.
 - `program`: what a user holds, and runs for batches of samples.
 - `scheduler`: which executor runs a program: `python`, `machine` or `native`.
 - `transforms`: programs made of programs.
@@ -18,9 +18,10 @@ Nothing is differentiated here: the derivative of a program is the one reverse s
 
 from __future__ import annotations
 
+from .batching import vmap
 from .code import Code
 from .lowering import Flat, flatten
 from .program import Program, compile
-from .tracing import jit, vmap
+from .tracing import jit
 
 __all__ = ["Code", "Flat", "Program", "compile", "flatten", "jit", "vmap"]

@@ -1,0 +1,238 @@
+"""`vmap`: a function of one sample as a function of many, sample by sample or as one call.
+
+Alone it is a loop. Inside `jit` the samples become the lanes of one program.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..core.value import Value
+from ..errors import BadArgument
+from ..trees import container, is_array, is_several, like, members, several
+from .arrays import arrays
+from .calls import (
+    COMMON,
+    OWN,
+    STATIC,
+    Call,
+    Static,
+    call_on_values,
+    check_function,
+    is_method,
+    shape_of,
+    static_key,
+)
+
+__all__ = ["vmap"]
+
+
+def vmap(f: Callable[..., Any], in_axes: int | Sequence[int | None] | None = 0) -> Vmapped:
+    """f, a function of one sample, as a function of many.
+
+    Args:
+        f: ordinary Python on Values; may be a `grad` or `value_and_grad` of something.
+        in_axes: 0 for arguments that hold one item per sample (a list, or an array along its
+            first axis; in tuples and dicts, each member), None for those that all samples
+            have in common. One for all positional arguments, or one for each. Keyword
+            arguments are common to all.
+
+    Returns:
+        A function that calls f per sample and stacks the results: numbers become a list of
+        numbers, lists a list of lists, tuples and dicts a tuple or dict of such; arrays
+        instead of lists if what holds the samples is an array. ``tg.jit(tg.vmap(f))`` is one
+        program whose lanes are the samples: the fastest way to call a function many times.
+
+    Raises:
+        BadArgument: from a call, if the numbers of samples differ.
+
+    >>> vmap(lambda x: x**2)([1.0, 2.0, 3.0])
+    [1.0, 4.0, 9.0]
+    >>> from tinygrad_edu import jit
+    >>> scaled = jit(vmap(lambda w, x: w * x[0] + x[1], in_axes=(None, 0)))
+    >>> scaled(10.0, [[1.0, 2.0], [3.0, 4.0]])
+    [12.0, 34.0]
+    """
+    return Vmapped(f, in_axes)
+
+
+class Vmapped:
+    """What `vmap` returns."""
+
+    def __init__(self, f: Callable[..., Any], axes: int | Sequence[int | None] | None) -> None:
+        check_function(f)
+        functools.update_wrapper(self, f, updated=())
+        listed = several(axes)
+        for axis in listed:
+            if axis is not None and (type(axis) is not int or axis != 0):
+                raise BadArgument(f"in_axes are 0 (samples) or None (common). Received: {axes!r}.")
+        self._f = f
+        self._axes = listed if is_several(axes) else listed[0]
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Vmapped:
+        """The method of an object. Axes count self."""
+        if instance is None or not is_method(self._f):
+            return self
+        axes = self._axes if self._axes is None or isinstance(self._axes, int) else self._axes[1:]
+        return Vmapped(self._f.__get__(instance, owner), axes)
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self.loop(args, named, Static())
+
+    def loop(self, args: tuple[Any, ...], named: dict[str, Any], static: Static) -> Any:
+        """The results of f, called for one sample after the other."""
+        kinds = self._kinds(args, static)
+        results = [
+            call_on_values(self._f, _sample(args, kinds, i), named, static)
+            for i in range(_size(args, kinds))
+        ]
+        stacked = stack(results)
+        return as_arrays(stacked) if _has_array(args, kinds) else stacked
+
+    def call(
+        self,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        settings: dict[str, Any],
+        static: Static,
+    ) -> Call | None:
+        """A call taken apart; None if there are no samples."""
+        kinds = self._kinds(args, static)
+        n = _size(args, kinds)
+        if n == 0:
+            return None
+        first = _sample(args, kinds, 0)
+        common: list[Any] = []
+        rows: Any = [[]]
+        shapes = [
+            static_key(arg) if kind is STATIC else shape_of(arg, rows[0] if kind is OWN else common)
+            for kind, arg in zip(kinds, first)
+        ]
+        array = _has_array(args, kinds)
+        key = (*shapes, shape_of(named, common), tuple(map(static_key, settings.items())), array)
+        own = [arg for arg, kind in zip(args, kinds) if kind is OWN]
+        if array and all(is_array(arg) and arg.dtype != object for arg in own):
+            import numpy
+
+            rows = numpy.hstack([arrays().contiguous(arg).reshape(n, -1) for arg in own])
+        else:
+            for i in range(1, n):
+                row: list[Any] = []
+                sample = _sample(args, kinds, i)
+                shape = [shape_of(a, row) for a, kind in zip(sample, kinds) if kind is OWN]
+                if shape != [s for s, kind in zip(shapes, kinds) if kind is OWN]:
+                    raise BadArgument(f"Sample {i} has another shape than the first one.")
+                rows.append(row)
+        return Call(self._f, key, kinds, tuple(first), named, settings, rows, common, True, array)
+
+    def _kinds(self, args: tuple[Any, ...], static: Static) -> list[str]:
+        axes = self._axes
+        if axes is None or isinstance(axes, int):
+            axes = [axes] * len(args)
+        if len(axes) != len(args):
+            raise BadArgument(f"in_axes is for {len(axes)} arguments. Received: {len(args)}.")
+        return [
+            STATIC if i in static.positions else COMMON if axis is None else OWN
+            for i, axis in enumerate(axes)
+        ]
+
+
+def _members(tree: Any) -> Mapping[Any, Any] | None:
+    """The parts of a tree that hold samples each, None if it holds them itself."""
+    return None if isinstance(tree, list) or is_array(tree) else members(tree)
+
+
+def _holders(args: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
+    """Every list and array of samples."""
+    waiting = [arg for arg, kind in zip(args, kinds) if kind is OWN]
+    found = []
+    for tree in waiting:  # which grows while it is read
+        inside = _members(tree)
+        if inside is not None:
+            waiting.extend(inside.values())
+        elif isinstance(tree, list) or (is_array(tree) and tree.shape):
+            found.append(tree)
+        else:
+            raise BadArgument(
+                f"An argument with axis 0 is a list or array of samples. Received: {tree!r}. "
+                f"Pass in_axes=None for what all samples have in common."
+            )
+    return found
+
+
+def _size(args: Sequence[Any], kinds: Sequence[str]) -> int:
+    """How many samples there are."""
+    sizes = {len(holder) for holder in _holders(args, kinds)}
+    if len(sizes) != 1:
+        raise BadArgument(
+            f"All arguments with axis 0 must hold equally many samples. Received: "
+            f"{', '.join(map(str, sorted(sizes))) or 'no such argument'}."
+        )
+    return sizes.pop()
+
+
+def _has_array(args: Sequence[Any], kinds: Sequence[str]) -> bool:
+    return any(map(is_array, _holders(args, kinds)))
+
+
+def _sample(args: Sequence[Any], kinds: Sequence[str], i: int) -> list[Any]:
+    """The arguments of the i-th call."""
+    return [_item(arg, i) if kind is OWN else arg for arg, kind in zip(args, kinds)]
+
+
+def _item(tree: Any, i: int) -> Any:
+    return tree[i] if _members(tree) is None else _each(tree, lambda part: _item(part, i))
+
+
+def _each(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """A container like the given one, with every member changed."""
+    return like(tree, map(change, members(tree).values()))  # type: ignore[union-attr]
+
+
+def stack(results: Sequence[Any]) -> Any:
+    """Results per sample, put into lists: of n tuples one tuple of n, likewise of dicts."""
+    row = container(results[0]) if results else None
+    if row is None or isinstance(results[0], list):
+        return list(results)
+    inside = [row.members(result) if container(result) is row else None for result in results]
+    keys = inside[0].keys()  # type: ignore[union-attr]
+    for i, other in enumerate(inside):
+        if other is None or other.keys() != keys:
+            raise BadArgument(
+                f"The results of all samples need the same structure. Received for sample {i}: "
+                f"{results[i]!r}; for sample 0: {results[0]!r}."
+            )
+    return like(results[0], [stack([one[key] for one in inside]) for key in keys])  # type: ignore[index]
+
+
+def as_arrays(tree: Any) -> Any:
+    """The same with an array in the place of every list that one can hold."""
+    import numpy
+
+    if _members(tree) is not None:
+        return _each(tree, as_arrays)
+    try:
+        made = numpy.array(tree)
+    except ValueError:  # lists of different lengths
+        return tree
+    return made if made.dtype != object or all(isinstance(x, Value) for x in made.flat) else tree
+
+
+def transposed(tree: Any) -> Any:
+    """A result whose numbers are columns, as arrays whose first axis are the samples.
+
+    Raises:
+        ValueError: if it isn't made of lists of equally long lists, in tuples and dicts.
+    """
+    import numpy
+
+    if _members(tree) is not None:
+        return _each(tree, transposed)
+    if not isinstance(tree, list):
+        return numpy.moveaxis(tree, -1, 0)
+    parts = list(map(transposed, tree))
+    if not all(map(is_array, parts)):
+        raise ValueError("Lists of tuples or dicts stay lists.")
+    return numpy.stack(parts, axis=1)  # which raises it for parts of different shapes

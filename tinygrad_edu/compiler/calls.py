@@ -1,0 +1,181 @@
+"""The calls of a function that is jitted or mapped, taken apart: numbers, shapes and settings.
+
+What is static is a setting: the function sees it as it is. Everything else is numbers in lists
+and other containers, whose structure decides which program answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
+
+from ..core.calculus import is_symbolic, lifted
+from ..core.table import number
+from ..core.value import Value
+from ..errors import BadArgument, NotANumber, TracingError, unknown_name
+from ..trees import Rebuild, container, flatten, several
+
+# What an argument is to a program: different in every lane, the same in all, or no number.
+OWN, COMMON, STATIC = "own", "common", "static"
+
+
+class Call(NamedTuple):
+    """The arguments of one call, taken apart."""
+
+    f: Callable[..., Any]  # of one sample
+    key: Any  # what the program depends on: shapes, kinds, static arguments
+    kinds: list[str]  # of each positional argument
+    args: tuple[Any, ...]  # those of the first sample
+    named: dict[str, Any]
+    settings: dict[str, Any]  # the static ones that were passed by name
+    rows: Any  # the numbers of each lane
+    common: list[Any]  # the numbers that all lanes have in common
+    stacked: bool = False  # whether results come per sample
+    arrays: bool = False  # whether they are to be arrays
+
+    def holds_values(self) -> bool:
+        """Whether something is being recorded, so that a number would not do."""
+        lists = [self.common, *self.rows] if isinstance(self.rows, list) else [self.common]
+        return any(type(x) is not float for numbers in lists for x in numbers)
+
+
+class Static(NamedTuple):
+    """Which arguments are static. Those that can be passed either way are in both."""
+
+    positions: frozenset[int] = frozenset()
+    names: frozenset[str] = frozenset()
+
+
+def static_arguments(f: Callable[..., Any], argnums: Any, argnames: Any) -> Static:
+    positions, names = several(argnums), several(argnames)
+    if not all(type(i) is int and i >= 0 for i in positions):
+        raise BadArgument(f"static_argnums are positions from 0 on. Received: {argnums!r}.")
+    if not all(isinstance(name, str) for name in names):
+        raise BadArgument(f"static_argnames are names of arguments. Received: {argnames!r}.")
+    try:
+        parameters = signature(f).parameters.values()
+    except (TypeError, ValueError):  # some functions written in C don't tell
+        return Static(frozenset(positions), frozenset(names))
+    kinds = {parameter.kind for parameter in parameters}
+    ordered = positional_names(parameters)
+    for i in positions:
+        if i >= len(ordered) and Parameter.VAR_POSITIONAL not in kinds:
+            raise BadArgument(
+                f"static_argnums counts the arguments of {name_of(f)} from 0, and it takes "
+                f"{len(ordered)} by position. Received: {argnums!r}."
+            )
+    known = [*ordered, *(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)]
+    for name in names:
+        if name not in known and Parameter.VAR_KEYWORD not in kinds:
+            raise unknown_name(f"argument of {name_of(f)} in static_argnames", name, known)
+    return Static(
+        frozenset([*positions, *(i for i, name in enumerate(ordered) if name in names)]),
+        frozenset([*names, *(name for i, name in enumerate(ordered) if i in positions)]),
+    )
+
+
+def positional_names(parameters: Iterable[Parameter]) -> list[str]:
+    """The names of those that can be passed by position."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter.name for parameter in parameters if parameter.kind in kinds]
+
+
+def check_hashable(settings: Iterable[Any]) -> None:
+    for x in settings:
+        try:
+            hash(x)
+        except TypeError as error:
+            raise BadArgument(f"Static arguments must be hashable. Received: {x!r}.") from error
+
+
+def check_function(f: Any) -> None:
+    if not callable(f):
+        raise NotANumber(f"A function is needed. Received: {f!r}.")
+
+
+def is_method(f: Any) -> bool:
+    """Whether Python would pass the object to f, if f stood in a class. (Partials are about to
+    change in this: some versions of Python warn. They are not bound.)"""
+    return hasattr(type(f), "__get__") and not isinstance(f, (staticmethod, partial))
+
+
+def name_of(f: Any) -> str:
+    return getattr(f, "__name__", None) or repr(f)
+
+
+def shape_of(tree: Any, numbers: list[Any]) -> Any:
+    """What a program depends on of an argument; the numbers in it are added to the list."""
+    kind = type(tree)
+    if kind is float:
+        numbers.append(tree)
+        return None
+    if kind is list or kind is tuple:  # these two and dicts, faster
+        return (kind, *[shape_of(child, numbers) for child in tree])
+    if kind is dict:
+        return (kind, *tree, *[shape_of(child, numbers) for child in tree.values()])
+    if isinstance(tree, Value):
+        numbers.append(tree)
+        return None
+    row = container(tree)
+    if row is not None and row.rebuild is not None:
+        inside = row.members(tree)
+        shapes = [shape_of(child, numbers) for child in inside.values()]
+        return (kind, row.settings(tree), *inside, *shapes)
+    try:
+        found, _ = flatten(tree)  # arrays, numbers of other libraries
+    except NotANumber as error:
+        raise NotANumber(
+            f"{error} What is a setting and no number to compute with is a static argument: "
+            f"tg.jit(f, static_argnums=...)."
+        ) from None
+    numbers += [x if isinstance(x, Value) else number(x) for x in found]
+    if not getattr(tree, "shape", ()):
+        return None
+    return (kind, tree.shape)
+
+
+def static_key(x: Any) -> Any:
+    """A key of a static argument. It keeps apart what == does not: 2 and 2.0, 0.0 and −0.0; and
+    nan is nan."""
+    if isinstance(x, tuple):
+        return (type(x), *map(static_key, x))
+    return (type(x), repr(x) if isinstance(x, (float, complex)) else x)
+
+
+def call_on_values(
+    f: Callable[..., Any], args: Sequence[Any], named: dict[str, Any], static: Static
+) -> Any:
+    """f of these arguments: numbers are Values for f, and what f returns are numbers again,
+    unless there were Values before or something is being differentiated."""
+    given: dict[Any, Any] = {**dict(enumerate(args)), **named}
+    settings = {key: x for key, x in given.items() if key in static.positions | static.names}
+    numbers, like = flatten({key: () if key in settings else x for key, x in given.items()})
+    keep = any(isinstance(x, Value) for x in numbers)
+    called = like([x if isinstance(x, Value) else lifted(number(x)) for x in numbers]) | settings
+    positional = [called[i] for i in range(len(args))]
+    named = {name: called[name] for name in named}
+    if keep:
+        return f(*positional, **named)
+    outputs, like_output = returned(f, *positional, **named)
+    if is_symbolic(outputs):
+        return like_output(outputs)
+    return like_output([x.data if isinstance(x, Value) else number(x) for x in outputs])
+
+
+def returned(f: Callable[..., Any], *args: Any, **named: Any) -> tuple[list[Any], Rebuild]:
+    """What a function of Values returns, as `flatten` gives it."""
+    try:
+        result = f(*args, **named)
+    except TypeError as error:
+        if type(error) is TypeError and "Traced" in str(error):  # range(n), xs[n]
+            raise TracingError(
+                f"{name_of(f)} is called with Values for numbers, and raised: {error}. If a count "
+                f"or an index is needed, make that argument static: tg.jit(f, static_argnums=...)."
+            ) from error
+        raise
+    try:
+        return flatten(result)
+    except NotANumber as error:
+        raise NotANumber(f"{name_of(f)} must return numbers. {error}") from None
