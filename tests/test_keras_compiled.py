@@ -20,7 +20,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn
 from tinygrad_edu.errors import BadArgument
 from tinygrad_edu.keras import engines
-from tinygrad_edu.keras.fingerprints import fingerprint, same
+from tinygrad_edu.keras.keeping import fingerprint, same
 from tinygrad_edu.keras.programs import Forward, Training
 from tinygrad_edu.keras.recording import Draws
 from tinygrad_edu.keras.training import Diverged, RunsEagerly

@@ -11,23 +11,26 @@ anything is trained on it, with the place of the first number that does not fit.
 
 from __future__ import annotations
 
-import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from math import floor, isfinite, prod
 from random import Random
+from reprlib import repr as brief
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..core.table import is_interpreted, is_real, number
 from ..errors import BadArgument, NotANumber, check_whole
+from ..nn.settings import Limit
+from ..strings import plural
 
 __all__ = [
     "Batched", "Pairs", "Port", "Samples", "Source", "Stream", "batches", "is_stream", "pairs",
     "parts", "samples", "split",
 ]  # fmt: skip
 
+_SHARE = Limit("a number from 0 to below 1", lambda x: 0.0 <= x < 1.0)
 _DEEPEST = 8  # dimensions: a list that holds itself would be opened for ever
 
 
@@ -176,8 +179,8 @@ def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
     read = x if isinstance(x, Samples) else _samples(x, what)
     if width not in (None, read.width):
         raise BadArgument(
-            f"{what} needs {_counted(width, 'number')} per sample. Received: "
-            f"{_counted(len(read), 'sample')} of {_counted(read.width, 'number')}."
+            f"{what} needs {plural(width, 'number')} per sample. Received: "
+            f"{plural(len(read), 'sample')} of {plural(read.width, 'number')}."
             f"{_remedy(read.rows, width)}"
         )
     return read
@@ -193,12 +196,16 @@ def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
     if one and not isinstance(x, Mapping):
         return None
     names = [port.name for port in ports]
-    fits = x.keys() == set(names) if isinstance(x, Mapping) else _sized(x) == len(ports)
+    fits = (
+        x.keys() == set(names)
+        if isinstance(x, Mapping)
+        else isinstance(x, (list, tuple)) and len(x) == len(ports)
+    )
     if not fits:
         raise BadArgument(
-            f"{what} needs numbers for {_counted(len(ports), 'input')}, {', '.join(names)}: a list "
+            f"{what} needs numbers for {plural(len(ports), 'input')}, {', '.join(names)}: a list "
             f"of so many, a dict by these names, or one array of all numbers side by side. "
-            f"Received: {_brief(x)} (of type {type(x).__name__})."
+            f"Received: {brief(x)} (of type {type(x).__name__})."
         )
     items = [x[name] for name in names] if isinstance(x, Mapping) else x
     read = [samples(item, f"{what} for {p.name}", p.width) for item, p in zip(items, ports)]
@@ -208,14 +215,10 @@ def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
     return Samples(rows, (sum(p.width for p in ports),), any(some.from_array for some in read))
 
 
-def _sized(x: Any) -> int | None:
-    return len(x) if isinstance(x, (list, tuple)) else None
-
-
 def _samples(x: Any, what: str) -> Samples:
     leaves, shape = _open(x, what)
     if 0 in shape:
-        raise BadArgument(f"{what} is empty: at least one number is needed. Received: {_brief(x)}.")
+        raise BadArgument(f"{what} is empty: at least one number is needed. Received: {brief(x)}.")
     frame = hasattr(x, "columns") and hasattr(x, "to_numpy")
     columns = tuple(map(str, x.columns)) if frame else None
     numbers = _floats(leaves, shape, what, columns)
@@ -286,7 +289,7 @@ def parts(batch: Any, what: str) -> tuple[Any, ...]:
     if isinstance(batch, (tuple, list)) and len(batch) in (2, 3):
         return tuple(batch)
     raise BadArgument(
-        f"{what} must be (x, y) or (x, y, sample_weight). Received: {_brief(batch)} (of type "
+        f"{what} must be (x, y) or (x, y, sample_weight). Received: {brief(batch)} (of type "
         f"{type(batch).__name__})."
     )
 
@@ -295,7 +298,7 @@ def _same_length(what: str, some: Samples, other_what: str, others: Samples) -> 
     if len(some) != len(others):
         raise BadArgument(
             f"{what} and {other_what} need as many samples as each other. Received: "
-            f"{_counted(len(some), 'sample')} in {what} and {len(others)} in {other_what}."
+            f"{plural(len(some), 'sample')} in {what} and {len(others)} in {other_what}."
         )
 
 
@@ -304,7 +307,7 @@ def _of_classes(y: Samples, class_weight: Mapping[Any, Any]) -> list[float]:
     if not isinstance(class_weight, Mapping):
         raise BadArgument(
             f"class_weight is a dict from class to weight, such as {{0: 1.0, 1: 5.0}}. "
-            f"Received: {_brief(class_weight)} (of type {type(class_weight).__name__})."
+            f"Received: {brief(class_weight)} (of type {type(class_weight).__name__})."
         )
     weights: dict[float, float] = {}
     for key, value in class_weight.items():
@@ -344,17 +347,14 @@ def split(data: Pairs, fraction: float = 0.0) -> tuple[Pairs, Pairs | None]:
     >>> len(train), validation.x.rows
     (4, [[4.0], [5.0], [6.0]])
     """
-    if not is_real(fraction):
-        raise NotANumber(f"validation_split is a number such as 0.2. Received: {fraction!r}.")
-    if not 0.0 <= fraction < 1.0:
-        raise BadArgument(f"validation_split is from 0 to below 1. Received: {fraction!r}.")
+    _SHARE.check("validation_split", fraction)
     if not fraction:
         return data, None
     n = len(data)
     first = floor(n * (1.0 - fraction))
     if first in (0, n):
         raise BadArgument(
-            f"validation_split={fraction!r} of {_counted(n, 'sample')} leaves {first} to train on "
+            f"validation_split={fraction!r} of {plural(n, 'sample')} leaves {first} to train on "
             f"and {n - first} to validate with. Pass more samples or another fraction."
         )
     return data.take(range(first)), data.take(range(first, n))
@@ -511,20 +511,14 @@ class Stream(Source[Batch]):
     ) -> None:
         if not is_stream(items):
             raise BadArgument(
-                f"A generator or another source of batches is needed. Received: {_brief(items)}."
+                f"A generator or another source of batches is needed. Received: {brief(items)}."
             )
         self._items = items
         self._read: Callable[[Any, int], Batch] = read
         self._limit = None if steps is None else check_whole("steps", steps)
+        self.steps = len(items) if steps is None and hasattr(items, "__len__") else self._limit
         self._running = self._endlessly()
         self._begun = False
-
-    @property
-    def steps(self) -> int | None:  # type: ignore[override]
-        """How many batches make an epoch, if that can be known before."""
-        if self._limit is None and hasattr(self._items, "__len__"):
-            return len(self._items)
-        return self._limit
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of one epoch; with ``steps`` it goes on where the last one ended.
@@ -543,7 +537,7 @@ class Stream(Source[Batch]):
             taken += 1
         if not taken and not self._begun:
             raise BadArgument(
-                f"There is nothing in this source of batches. Received: {_brief(self._items)}, "
+                f"There is nothing in this source of batches. Received: {brief(self._items)}, "
                 f"which gave none. Is it a generator that was used before?"
             )
         self._begun = True
@@ -573,9 +567,9 @@ def _open(x: Any, what: str) -> tuple[list[Any], tuple[int, ...]]:
         sizes = [len(item) if isinstance(item, list) else None for item in level]
         odd = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
         if odd is not None or len(shape) == _DEEPEST:
-            first, other = (_brief(level[i]) for i in (0, odd or 0))
+            first, other = (brief(level[i]) for i in (0, odd or 0))
             raise BadArgument(
-                f"{what} is nested deeper than {_DEEPEST} lists. Received: {_brief(x)}."
+                f"{what} is nested deeper than {_DEEPEST} lists. Received: {brief(x)}."
                 if odd is None
                 else f"The rows of {what} differ in length: {first} comes first, and "
                 f"{other}{_at(odd, shape)}. Give every sample as many numbers."
@@ -615,7 +609,7 @@ def _floats(
             )  # fmt: skip
             raise NotANumber(
                 f"{what} holds something that is no real number{_at(i, shape, columns)}. "
-                f"Received: {_brief(leaf)} (of type {type(leaf).__name__}). {advice}"
+                f"Received: {brief(leaf)} (of type {type(leaf).__name__}). {advice}"
             )
     numbers = [number(leaf) for leaf in leaves]
     for i, x in enumerate(numbers):
@@ -645,15 +639,7 @@ def _remedy(rows: list[list[float]], width: int) -> str:
     """How the same numbers are written if samples of that width are meant."""
     numbers = [x for row in rows for x in row]
     if len(numbers) == width:
-        return f" One sample of {width} numbers is written {_brief([numbers])}."
+        return f" One sample of {width} numbers is written {brief([numbers])}."
     if width == 1 and len(rows) == 1:
-        return f" {len(numbers)} samples of one number each are written {_brief(numbers)}."
+        return f" {len(numbers)} samples of one number each are written {brief(numbers)}."
     return ""
-
-
-def _counted(n: int | None, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def _brief(x: Any) -> str:
-    return reprlib.repr(x)

@@ -23,8 +23,16 @@ from ..nn.layers import Sample
 from ..nn.losses import Loss
 from .data import Pairs
 from .engines import Engine, Table, Task, TrainingEngine
-from .fingerprints import custom
-from .recording import OnlyPython, flattened, forward, slopes_of, targets, with_loss, with_penalties
+from .recording import (
+    OnlyPython,
+    custom,
+    flattened,
+    forward,
+    slopes_of,
+    targets,
+    with_loss,
+    with_penalties,
+)
 from .updating import Sums, Update
 
 
@@ -217,13 +225,10 @@ class Training(_OfBatches):
         Returns:
             The record of each step: its loss, then the sums that `note` takes.
         """
-        records = []
-        size = len(batches)
-        if custom([self.optimizer.learning_rate]):
-            size = 1  # a schedule of a user's is asked before each step: it may read the model
-        for i in range(0, len(batches), size):
-            records += self._run(rows, batches[i : i + size], task)
-        return records
+        # A user-defined schedule is asked before each step: it may read the model.
+        size = 1 if custom([self.optimizer.learning_rate]) else max(1, len(batches))
+        pieces = [batches[i : i + size] for i in range(0, len(batches), size)]
+        return [record for piece in pieces for record in self._run(rows, piece, task)]
 
     def _run(
         self, rows: Table, batches: Sequence[Sequence[int]], task: Task | None

@@ -8,6 +8,7 @@ from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
+from .. import nn
 from ..anomalies import detect_anomaly
 from ..blocks import MODE
 from ..core.calculus import gradients
@@ -16,13 +17,6 @@ from ..core.table import number
 from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError, check_whole
 from ..nn.layers import Sample
-from ..nn.losses import Loss
-from ..nn.losses import loss as named_loss
-from ..nn.metrics import Metric
-from ..nn.metrics import metric as named_metric
-from ..nn.neurons import subscript
-from ..nn.optimizers import Optimizer
-from ..nn.optimizers import optimizer as named_optimizer
 from ..trees import as_array, flatten
 from .callbacks import CallbackList, History, Progress
 from .data import (
@@ -39,12 +33,11 @@ from .data import (
 )
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
-from .fingerprints import custom, fingerprint
-from .keeping import Programs, trained
+from .keeping import Programs, fingerprint, trained
 from .programs import Evaluation, Forward, Training, frozen
-from .recording import penalties, with_penalties
+from .recording import custom, penalties, with_penalties
 from .turns import alone
-from .wiring import Wired, free
+from .wiring import Wired, free, named
 
 T = TypeVar("T", Forward, Evaluation, Training)
 
@@ -113,9 +106,9 @@ class Trainer(Wired):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.optimizer: Optimizer | None = None
-        self.loss: Loss | None = None
-        self.metrics: dict[str, Metric] = {}  # by the name that the history gives them
+        self.optimizer: nn.Optimizer | None = None
+        self.loss: nn.Loss | None = None
+        self.metrics: dict[str, nn.Metric] = {}  # by the name that the history gives them
         self.weighted: list[str] = []  # those metrics that weigh samples as the loss does
         self.history: History | None = None
         self.stop_training = False
@@ -173,8 +166,8 @@ class Trainer(Wired):
         """
         if jit_compile not in (True, False, "auto"):
             raise BadArgument(f"jit_compile is True, False or 'auto'. Received: {jit_compile!r}.")
-        chosen, loss = named_optimizer(optimizer), None if loss is None else named_loss(loss)
-        by_name: dict[str, Metric] = {}
+        chosen, loss = nn.optimizer(optimizer), None if loss is None else nn.loss(loss)
+        by_name: dict[str, nn.Metric] = {}
         for name, each in map(_named_metric, metrics or ()):
             by_name[free(name, by_name)] = each
         plain = len(by_name)
@@ -241,8 +234,8 @@ class Trainer(Wired):
             KeyboardInterrupt: as it came; the model is then that of the last epoch recorded.
         """
         self._ready()
-        check_whole("epochs", epochs, 0)
-        check_whole("initial_epoch", initial_epoch, 0)
+        epochs = check_whole("epochs", epochs, 0)
+        initial_epoch = check_whole("initial_epoch", initial_epoch, 0)
         if not isinstance(validation_freq, Collection):
             check_whole("validation_freq", validation_freq)
         if validation_split and validation_data is None:
@@ -654,12 +647,8 @@ class Trainer(Wired):
         losses: list[Any] = []
         for i, (row, target) in enumerate(zip(data.x.rows, data.y.rows), 1):
             with scope(f"sample {i}"):
-                inputs: Sample = _named(row, "x", "input")
-                outputs.append(self.forward(inputs))
-                targets.append(_named(target, "y", "target"))
-                for j, output in enumerate(outputs[-1], 1):
-                    if isinstance(output, Value) and output.op is not None:
-                        output.name = subscript("ŷ", j, len(outputs[-1]))
+                outputs.append(self.forward_named(row))
+                targets.append(named(target, "y", "target"))
                 if loss.built_in:  # a loss of yours sees only whole batches
                     losses += loss.per_sample(targets[-1:], outputs[-1:])
         found = losses if loss.built_in else loss.per_sample(targets, outputs)
@@ -737,7 +726,7 @@ class Trainer(Wired):
 
     # ── Inside ────────────────────────────────────────────────────────────────────────────
 
-    def _ready(self) -> tuple[Optimizer, Loss]:
+    def _ready(self) -> tuple[nn.Optimizer, nn.Loss]:
         if self.optimizer is None:
             raise GraphError(
                 "A model is compiled before it is trained or evaluated. Received: a call before "
@@ -840,12 +829,6 @@ class Trainer(Wired):
         source.rest = state.rest
 
 
-def _named(numbers: Sequence[float], name: str, role: str) -> Sample:
-    """Numbers as Values that a picture can name."""
-    count = len(numbers)
-    return [Value(x, subscript(name, j, count), role) for j, x in enumerate(numbers, 1)]
-
-
 def _number(x: Any) -> float:
     return x.data if isinstance(x, Value) else number(x)
 
@@ -854,7 +837,7 @@ def _listed(logs: dict[str, float]) -> dict[str, list[float]]:
     return {name: [x] for name, x in logs.items()}
 
 
-def _named_metric(which: Any) -> tuple[str, Metric]:
+def _named_metric(which: Any) -> tuple[str, nn.Metric]:
     """A metric, and the name that the history gives it."""
-    made = named_metric(which)
+    made = nn.metric(which)
     return (which if isinstance(which, str) else made.name), made

@@ -10,7 +10,6 @@ from ..core.ops import sum as total
 from ..core.value import Value
 from ..drawing import Drawing, draw
 from ..errors import BadArgument, GraphError, check_name
-from ..nn.neurons import subscript
 from .seeding import set_random_seed
 
 if TYPE_CHECKING:
@@ -86,13 +85,8 @@ def _outputs(model: Model) -> Value:
             f"model.build((n,)), or draw the loss of data: plot_model(model, x=x, y=y)."
         )
     width = prod(model.input_shape)
-    found = model.forward(
-        [Value(1.0, subscript("x", i, width), "input") for i in range(1, width + 1)]
-    )
-    for i, output in enumerate(found, 1):
-        if isinstance(output, Value) and output.op is not None:
-            output.name = subscript("ŷ", i, len(found))
-    root = found[0] if len(found) == 1 else total(found)
+    outputs = model.forward_named([1.0] * width)
+    root = outputs[0] if len(outputs) == 1 else total(outputs)
     if not isinstance(root, Value):
         raise GraphError(f"The output of {model!r} is a plain number, which has no graph: {root}.")
     return root

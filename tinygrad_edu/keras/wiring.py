@@ -8,9 +8,11 @@ from math import prod
 from typing import Any, ClassVar
 
 from ..core.modes import scope
+from ..core.value import Value
 from ..errors import BadArgument, check_name
 from ..nn.layers import Sample, ShapedLayer, Signal, snake
 from ..nn.module import Module
+from ..nn.neurons import subscript
 from .data import Port
 from .seeding import fresh
 from .turns import Turns
@@ -116,6 +118,14 @@ class Wired(Module):
                     found[id(signal)] = signal.layer.forward(*inputs)
         return found[id(self._order[-1])]
 
+    def forward_named(self, numbers: Sequence[float]) -> Sample:
+        """`forward` with names that a picture can show: x₁, x₂, … for inputs, ŷ₁, … for outputs."""
+        outputs = self.forward(named(numbers, "x", "input"))
+        for i, output in enumerate(outputs, 1):
+            if isinstance(output, Value) and output.op is not None:
+                output.name = subscript("ŷ", i, len(outputs))
+        return outputs
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> ShapedLayer:
         """A layer by its name, or by its place.
 
@@ -127,6 +137,12 @@ class Wired(Module):
         names = [layer.name for layer in self.layers]
         check_name("layer", name, names)
         return self.layers[names.index(name or "")]
+
+
+def named(numbers: Sequence[float], name: str, role: str) -> Sample:
+    """Numbers as Values that a picture can name."""
+    count = len(numbers)
+    return [Value(x, subscript(name, i, count), role) for i, x in enumerate(numbers, 1)]
 
 
 def free(name: str, taken: Collection[str]) -> str:
