@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_edu import Value, gradients, snapshot
+from tinygrad_edu import Value, gradients, op, snapshot
 from tinygrad_edu.compiler.c_source import c_source
 from tinygrad_edu.compiler.code import Code
 from tinygrad_edu.compiler.lowering import Lowering
@@ -609,3 +609,22 @@ def test_a_row_is_complete(op):
     if op.arity is not None and len(op.sample) != op.arity:
         missing.append("a range in sample for each argument")
     assert not missing, f"{op.name} lacks {', '.join(missing)}"
+
+
+def test_every_operator_of_a_value_is_one_of_symbols():
+    """A user-defined row may be written with any of them."""
+
+    def value(x: Any, y: Any) -> Any:
+        return -abs(x) // y + 7.5 % (x % y) - 2.0 // x * y / 3.0 + x**2 - 2.0**y + 1.0 / x
+
+    def slope(out: Any, x: Any, y: Any) -> Any:
+        return value(x, +y) + math.floor(x) * math.ceil(y) - round(x)
+
+    mine = op("every_operator", value, [slope, slope], opaque=False)
+    x, y = Value(2.5), Value(0.75)
+    lowering = Lowering([x, y], [], [z := mine(x, y)])
+    lowering.gradients(z, [x, y])
+    assert mine(2.5, 0.75) == value(2.5, 0.75) == z.data
+    assert javascript.row(mine, 2).startswith("{value")
+    terms = [Term.named(Math(name, name), at) for name, at in (("x", 2.5), ("y", 0.75))]
+    assert value(*terms).values == (value(2.5, 0.75),)

@@ -60,8 +60,12 @@ def _place(x: Any) -> Any:
     return x.place if isinstance(x, Symbol) else None if x is None else number(x)
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs"):
-    _row = PRIMITIVES[_name.removeprefix("true")]
+_OTHERWISE = {"truediv": "div", "pos": "identity"}
+for _name in (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "pos", "abs", "floor", "ceil",
+    "round",
+):  # fmt: skip
+    _row = PRIMITIVES[_OTHERWISE.get(_name, _name)]
     setattr(Symbol, f"__{_name}__", lambda *args, row=_row: Symbol.interpret(row, args))
     setattr(Symbol, f"__r{_name}__", lambda x, y, row=_row: Symbol.interpret(row, (y, x)))
 
