@@ -19,11 +19,11 @@ from .calls import (
     STATIC,
     Call,
     Static,
+    call_of,
     call_on_values,
     check_function,
     is_method,
     shape_of,
-    static_key,
 )
 
 __all__ = ["vmap"]
@@ -103,29 +103,22 @@ class Vmapped:
         n = _size(args, kinds)
         if n == 0:
             return None
-        first = _sample(args, kinds, 0)
-        common: list[Any] = []
-        rows: Any = [[]]
-        shapes = [
-            static_key(arg) if kind is STATIC else shape_of(arg, rows[0] if kind is OWN else common)
-            for kind, arg in zip(kinds, first)
-        ]
-        array = _has_array(args, kinds)
-        key = (*shapes, shape_of(named, common), tuple(map(static_key, settings.items())), array)
+        call = call_of(self._f, _sample(args, kinds, 0), kinds, named, settings)
+        array, rows = _has_array(args, kinds), call.rows
         own = [arg for arg, kind in zip(args, kinds) if kind is OWN]
         if array and all(is_array(arg) and arg.dtype != object for arg in own):
             import numpy
 
             rows = numpy.hstack([arrays().contiguous(arg).reshape(n, -1) for arg in own])
         else:
+            shapes = [shape for shape, kind in zip(call.key, kinds) if kind is OWN]
             for i in range(1, n):
                 row: list[Any] = []
                 sample = _sample(args, kinds, i)
-                shape = [shape_of(a, row) for a, kind in zip(sample, kinds) if kind is OWN]
-                if shape != [s for s, kind in zip(shapes, kinds) if kind is OWN]:
+                if [shape_of(a, row) for a, kind in zip(sample, kinds) if kind is OWN] != shapes:
                     raise BadArgument(f"Sample {i} has another shape than the first one.")
                 rows.append(row)
-        return Call(self._f, key, kinds, tuple(first), named, settings, rows, common, True, array)
+        return call._replace(key=(*call.key, array), rows=rows, stacked=True, arrays=array)
 
     def _kinds(self, args: tuple[Any, ...], static: Static) -> list[str]:
         axes = self._axes

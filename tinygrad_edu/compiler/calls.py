@@ -105,6 +105,24 @@ def name_of(f: Any) -> str:
     return getattr(f, "__name__", None) or repr(f)
 
 
+def call_of(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kinds: list[str],
+    named: dict[str, Any],
+    settings: dict[str, Any],
+) -> Call:
+    """A call of f for one sample, taken apart. Arguments by name are common to all."""
+    numbers: dict[str, list[Any]] = {OWN: [], COMMON: []}
+    shapes = [
+        static_key(arg) if kind is STATIC else shape_of(arg, numbers[kind])
+        for kind, arg in zip(kinds, args)
+    ]
+    key = (*shapes, shape_of(named, numbers[COMMON]), tuple(map(static_key, settings.items())))
+    rows, common = [numbers[OWN]], numbers[COMMON]
+    return Call(f, key, kinds, tuple(args), named, settings, rows, common)
+
+
 def shape_of(tree: Any, numbers: list[Any]) -> Any:
     """What a program depends on of an argument; the numbers in it are added to the list."""
     kind = type(tree)

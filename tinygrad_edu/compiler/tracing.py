@@ -31,6 +31,7 @@ from .calls import (
     STATIC,
     Call,
     Static,
+    call_of,
     call_on_values,
     check_function,
     check_hashable,
@@ -38,9 +39,7 @@ from .calls import (
     name_of,
     positional_names,
     returned,
-    shape_of,
     static_arguments,
-    static_key,
 )
 from .lowering import Lowering
 from .program import Program
@@ -204,14 +203,7 @@ class Jitted:
         if isinstance(self._f, Vmapped):
             return self._f.call(args, named, settings, static)
         kinds = [STATIC if i in static.positions else OWN for i in range(len(args))]
-        row: list[Any] = []
-        common: list[Any] = []
-        shapes = [
-            static_key(arg) if kind is STATIC else shape_of(arg, row)
-            for kind, arg in zip(kinds, args)
-        ]
-        key = (*shapes, shape_of(named, common), tuple(map(static_key, settings.items())))
-        return Call(self._f, key, kinds, args, named, settings, [row], common)
+        return call_of(self._f, args, kinds, named, settings)
 
     def _fitting(self, call: Call) -> _Traced | None:
         """What was traced for such arguments, and the roles of today."""

@@ -340,7 +340,7 @@ def zero_grad(values: Any) -> None:
     >>> x.grad
     0.0
     """
-    if hasattr(values, "parameters"):
+    if hasattr(type(values), "parameters"):
         values = values.parameters()
     for value in [values] if isinstance(values, Value) else values:
         if not isinstance(value, Value):

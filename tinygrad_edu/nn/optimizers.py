@@ -390,12 +390,12 @@ class Optimizer(Settings):
 
 def _is_rate(x: Any) -> bool:
     """Whether the first argument is a learning rate: a number or a schedule."""
-    return is_real(x) or (callable(x) and not hasattr(x, "parameters"))  # a Module has those
+    return is_real(x) or (callable(x) and not hasattr(type(x), "parameters"))  # a Module has those
 
 
 def _variables(parameters: Any) -> list[list[Value]]:
     """The parameters of each variable: leaves, without duplicates."""
-    if hasattr(parameters, "parameters"):
+    if hasattr(type(parameters), "parameters"):
         parameters = parameters.parameters()
     if isinstance(parameters, Value) or not isinstance(parameters, Iterable):
         parameters = [parameters]
