@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import product
-from math import inf, prod
+from math import frexp, inf, log10, prod
 from typing import Any
 
 from mpmath.ctx_mp import MPContext
@@ -56,6 +56,10 @@ def _sigmoid(x: Any) -> Any:
 
 def _softplus(x: Any) -> Any:
     return mp.log1p(mp.exp(x))
+
+
+def _erfc(x: Any) -> Any:
+    return mp.erfc(x) if abs(x) < 1e6 else mp.mpf(2 * (x < 0))  # mpmath can't, beyond
 
 
 def _exponential_below_zero(x: Any, alpha: Any, width: Any) -> Any:
@@ -126,12 +130,14 @@ VALUE: dict[str, Callable[..., Any]] = {
     "sinh": lambda x: mp.sinh(x),
     "cosh": lambda x: mp.cosh(x),
     "tanh": lambda x: mp.tanh(x),
+    "sech2": lambda x: mp.sech(x) ** 2,
     "asinh": lambda x: mp.asinh(x),
     "acosh": lambda x: mp.acosh(x),
     "atanh": lambda x: mp.atanh(x),
     "hypot": lambda x, y: mp.sqrt(x**2 + y**2),
+    "gaussian": lambda x: mp.exp(-(x**2) / 2),
     "erf": lambda x: mp.erf(x),
-    "erfc": lambda x: mp.erfc(x),
+    "erfc": _erfc,
     # Smooth activations
     "sigmoid": _sigmoid,
     "softplus": _softplus,
@@ -140,7 +146,7 @@ VALUE: dict[str, Callable[..., Any]] = {
     "logaddexp": lambda x, y: mp.log(mp.exp(x) + mp.exp(y)),
     "silu": lambda x: x * _sigmoid(x),
     "mish": lambda x: x * mp.tanh(_softplus(x)),
-    "gelu": lambda x: x * mp.erfc(-x / mp.sqrt(2)) / 2,
+    "gelu": lambda x: x * _erfc(-x / mp.sqrt(2)) / 2,
     "gelu_tanh": lambda x: x * _sigmoid(2 * mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3)),
     "softsign": lambda x: x / (1 + abs(x)),
     "squareplus": lambda x, b: (x + mp.sqrt(x**2 + b)) / 2,
@@ -177,7 +183,8 @@ SLOPE: dict[str, Callable[..., Any]] = {
     # First derivatives (by argument i), where a quotient would take mpmath very long.
     "erf": lambda i, x: 2 * mp.exp(-(x**2)) / mp.sqrt(mp.pi),
     "erfc": lambda i, x: -2 * mp.exp(-(x**2)) / mp.sqrt(mp.pi),
-    "gelu": lambda i, x: mp.erfc(-x / mp.sqrt(2)) / 2 + x * _normal(x),
+    "gaussian": lambda i, x: -x * mp.exp(-(x**2) / 2),
+    "gelu": lambda i, x: _erfc(-x / mp.sqrt(2)) / 2 + x * _normal(x),
     "atan2": lambda i, y, x: (x, -y)[i] / (x**2 + y**2),
     "logaddexp": lambda i, *xs: _softmax(i, *xs),
     "logsumexp": lambda i, *xs: _softmax(i, *xs),
@@ -257,7 +264,7 @@ BORDERS: dict[str, Callable[..., tuple[Any, ...]]] = {
 
 
 class Truth:
-    """The right answers for one row at one point: the value, every first and second partial."""
+    """The right answers for one row at one point: the value and its derivatives of any order."""
 
     def __init__(self, name: str, args: Sequence[float]) -> None:
         self.name, self.args = name, tuple(args)
@@ -268,13 +275,13 @@ class Truth:
 
     @property
     def value(self) -> Any:
-        return self._derivative(())
+        return self.derivative(())
 
     def partial(self, i: int) -> Any:
-        return self._derivative((i,))
+        return self.derivative((i,))
 
     def second(self, i: int, j: int) -> Any:
-        return self._derivative((min(i, j), max(i, j)))
+        return self.derivative((min(i, j), max(i, j)))
 
     def on_border(self) -> bool:
         """Whether the function is not smooth at this very point."""
@@ -283,11 +290,12 @@ class Truth:
     def condition(self, *by: int) -> Any:
         """Σ|xᵢ ∂ᵢg / g| for the derivative g of the function by these arguments, or for the
         function itself if none is given; times |g|, to make sense where g is 0."""
-        slopes = [self._derivative(tuple(sorted((*by, i)))) for i in range(len(self.args))]
+        slopes = [self.derivative(tuple(sorted((*by, i)))) for i in range(len(self.args))]
         # where x^y is real for whole y only, there is no direction to vary y in
         return mp.fsum(abs(x * slope) for x, slope in zip(self.args, slopes) if slope == slope)
 
-    def _derivative(self, by: tuple[int, ...]) -> Any:
+    def derivative(self, by: tuple[int, ...]) -> Any:
+        """The derivative by these arguments, one after another, in ascending order."""
         if by not in self._known:
             self._known[by] = self._believed(by)
         return self._known[by]
@@ -297,7 +305,10 @@ class Truth:
         if by and self.name in STOPPED:
             return mp.zero
         before = None
+        reach = 3 * max(abs(frexp(x)[1]) for x in self.args) * log10(2.0)
         for digits in DIGITS:
+            if digits < reach and digits < 1200:
+                continue  # the arguments alone differ by more
             with mp.workdps(digits):
                 now, noise = self._quotient(by)
                 if now != now or abs(now) == inf:
@@ -321,15 +332,17 @@ class Truth:
             f, by = partial(SLOPE[self.name], by[0]), by[1:]
         step = mp.ldexp(1, -mp.prec // (2 + len(by)) + min(mp.mag(self.distance), 0) - 2)
 
+        @cache
         def at(*moves: int) -> Any:
-            point = list(xs)
-            for i, move in zip(by, moves):
-                point[i] += move * step
-            return f(*point)
+            return f(*[x + move * step for x, move in zip(xs, moves)])
 
-        terms = [prod(signs) * at(*signs) for signs in product((1, -1), repeat=len(by))]
+        terms = []
+        for signs in product((1, -1), repeat=len(by)):
+            moves = [sum(s for j, s in zip(by, signs) if i == j) for i in range(len(xs))]
+            terms.append(prod(signs) * at(*moves))
         width = (2 * step) ** len(by)
-        return mp.fsum(terms) / width, max(1, *map(abs, terms)) * mp.eps / width
+        size = max(1, *map(abs, (*terms, *xs)))  # what cancelled within a term may be as large
+        return mp.fsum(terms) / width, size * mp.eps / width
 
 
 @cache

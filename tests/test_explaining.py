@@ -634,6 +634,7 @@ def test_derivatives_by_sympy():
         "softsign": x / (1 + s.Abs(x)),
         "gelu": x * (1 + s.erf(x / s.sqrt(2))) / 2, "tanh_shrink": x - s.tanh(x),
         "squareplus": (x + s.sqrt(x**2 + y)) / 2, "celu": y * (s.exp(x / y) - 1),
+        "gaussian": s.exp(-(x**2) / 2), "sech2": 1 / s.cosh(x) ** 2,
     }  # fmt: skip
     places = {"acosh": 1.7, "celu": -0.7}
     for name, formula in known.items():

@@ -26,6 +26,7 @@ from .ops import exp2 as exp2
 from .ops import expm1 as expm1
 from .ops import floor as floor
 from .ops import floordiv as floordiv
+from .ops import gaussian as gaussian
 from .ops import gelu as gelu
 from .ops import gelu_tanh as gelu_tanh
 from .ops import greater as greater
@@ -62,6 +63,7 @@ from .ops import reciprocal as reciprocal
 from .ops import relu as relu
 from .ops import relu6 as relu6
 from .ops import round as round
+from .ops import sech2 as sech2
 from .ops import selu as selu
 from .ops import sigmoid as sigmoid
 from .ops import sign as sign
@@ -87,11 +89,11 @@ from .ops import xlogy as xlogy
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
     "celu", "clip", "cos", "cosh", "degrees", "div", "elu", "equal", "erf", "erfc", "exp", "exp2",
-    "expm1", "floor", "floordiv", "gelu", "gelu_tanh", "greater", "greater_equal", "hard_shrink",
-    "hard_sigmoid", "hard_silu", "hard_tanh", "hypot", "identity", "leaky_relu", "less",
-    "less_equal", "log", "log10", "log1p", "log2", "log_cosh", "log_sigmoid", "logaddexp",
+    "expm1", "floor", "floordiv", "gaussian", "gelu", "gelu_tanh", "greater", "greater_equal",
+    "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "hypot", "identity", "leaky_relu",
+    "less", "less_equal", "log", "log10", "log1p", "log2", "log_cosh", "log_sigmoid", "logaddexp",
     "logit", "logsumexp", "maximum", "minimum", "mish", "mod", "mul", "neg", "norm", "not_equal",
-    "pow", "radians", "reciprocal", "relu", "relu6", "round", "selu", "sigmoid", "sign", "silu",
-    "sin", "sinh", "soft_shrink", "softplus", "softsign", "sqrt", "square", "squareplus", "step",
-    "stop_gradient", "sub", "sum", "tan", "tanh", "tanh_shrink", "where", "xlogy",
+    "pow", "radians", "reciprocal", "relu", "relu6", "round", "sech2", "selu", "sigmoid", "sign",
+    "silu", "sin", "sinh", "soft_shrink", "softplus", "softsign", "sqrt", "square", "squareplus",
+    "step", "stop_gradient", "sub", "sum", "tan", "tanh", "tanh_shrink", "where", "xlogy",
 ]

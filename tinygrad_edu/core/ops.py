@@ -42,6 +42,8 @@ _LN2, _LN10 = math.log(2.0), math.log(10.0)
 _TWO_OVER_ROOT_PI, _ROOT_HALF = 2.0 / math.sqrt(math.pi), math.sqrt(0.5)
 _NORMAL_PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 _GELU_B, _GELU_C = math.sqrt(2.0 / math.pi), 0.044715
+_LARGEST = 2.0**1023 * (2.0 - 2.0**-52)
+_ALL_EVEN = 2.0**106  # the square of the double from which on none is odd
 
 
 def _one(out: Any, *args: Any) -> float:
@@ -61,6 +63,23 @@ def _sign(x: float) -> float:
     return 1.0 if x > 0.0 else -1.0 if x < 0.0 else x + 0.0  # nan stays nan, −0 becomes 0
 
 
+# Guards of factors, that an infinite one may meet a zero: silu(−∞) is 0, not nan. A float that
+# needs none passes without a call of rows, and with the same result.
+
+
+def _finite(x: Any) -> Any:
+    return x if type(x) is float and x - x == 0.0 else clip(x, -_LARGEST, _LARGEST)
+
+
+def _finite_below(x: Any) -> Any:
+    return x if type(x) is float and x > -inf else maximum(x, -_LARGEST)
+
+
+def _within(x: Any, reach: float) -> Any:
+    """x, cut off at ±reach, where its factor has vanished: no power of it overflows."""
+    return x if type(x) is float and -reach < x < reach else clip(x, -reach, reach)
+
+
 def _bent(x: Any, below: Any, above: Any) -> Any:
     """The slope at x of a function with a kink at 0, given its slopes on both sides.
 
@@ -70,11 +89,6 @@ def _bent(x: Any, below: Any, above: Any) -> Any:
     nearest_to_zero = relu(minimum(below, above)) - relu(-maximum(below, above))
     at_kink = where(equal(x, 0.0), nearest_to_zero, x)
     return where(less(x, 0.0), below, where(greater(x, 0.0), above, at_kink))
-
-
-def _sech2(x: Any) -> Any:
-    """1/cosh²: right to ±372, where it vanishes; its own slope, below 1e-207 there, to ±240."""
-    return square(1.0 / cosh(x))
 
 
 # fmt: off
@@ -119,14 +133,17 @@ neg: Op = _built_in("neg", operator.neg, [lambda out, x: -1.0],
 # x⁰ has slope 0 even at x = 0, and 0^y has slope 0 for y ≥ 0: both are guarded in the
 # argument of the factor that would be infinite, so that higher derivatives stay right too.
 def _pow_slope(out: Any, x: Any, y: Any) -> Any:
-    """y·xʸ⁻¹; for small y, where a tiny x would magnify the rounding of y − 1, y·xʸ/x.
+    """y·xʸ⁻¹; for small y, where a tiny x would magnify the rounding of y − 1, y·xʸ/x. Huge y
+    are even, and so is what y − 1 is rounded to: there the sign of an odd power is put back.
 
     Most exponents are constants, known when this is recorded: they need not be asked again.
     """
-    if type(y) is float and y * y >= 0.25:
-        return y * pow(x, y - 1.0)
+    lower = y - 1.0
+    if type(y) is float and y * y >= 0.25 and lower * lower < _ALL_EVEN:
+        return y * pow(x, lower)
     small = stop_gradient(less(y * y, 0.25) * greater(abs(x), 0.0))
-    return y * pow(x, y - not_equal(y, 0.0) * (1.0 - small)) / where(small, x, 1.0)
+    sign = stop_gradient(1.0 - 2.0 * greater_equal(lower * lower, _ALL_EVEN) * less(x, 0.0))
+    return sign * y * pow(x, y - not_equal(y, 0.0) * (1.0 - small)) / where(small, x, 1.0)
 
 
 pow: Op = _built_in("pow", math.pow, [
@@ -143,6 +160,7 @@ square: Op = _built_in("square", lambda x: x * x, [lambda out, x: 2.0 * x],
     text=Notation("{}²", (ATOM,), POWER),
     spelled=spelled("{0} * {0}"))
 
+_absolute = abs  # Python's, which is quicker on floats and comes to this row on all else
 abs: Op = _built_in("abs", math.fabs, [lambda out, x: sign(x)],
     symbol="|x|", tex=r"\left|#1\right|", sample=_R1, kinks=_sign,
     text=Notation("|{}|", (SUM,), ATOM),
@@ -207,11 +225,14 @@ sum: Op = _built_in("sum", _sum, lambda i, out, *xs: 1.0,
 
 def _softmax(out: Any, *xs: Any) -> list[Any]:
     """exp(xᵢ)/Σ exp(xⱼ). Shifted by the largest as it stands, not by ``out``, whose rounding
-    would show; where that is not finite there is no such quotient, and the answer is nan."""
+    would show; where that is infinite, those that equal it share the slope."""
     top: Any = -inf
     for x in xs:
         top = maximum(top, x)
     shares = [exp(x - stop_gradient(top)) for x in xs]
+    if type(top) is not float or math.isinf(top):  # a finite number need not be asked
+        infinite = equal(abs(top), inf)
+        shares = [where(infinite, equal(x, top), share) for x, share in zip(xs, shares)]
     total = sum(shares)
     return [share / total for share in shares]
 
@@ -431,16 +452,22 @@ atan: Op = _built_in("atan", math.atan, [lambda out, x: square(1.0 / hypot(1.0, 
     tex=r"\arctan\left(#1\right)", sample=_R1,
     spelled=spelled("atan({0})"))
 
-def _over_square(x: Any, r: Any) -> Any:
-    """x/r² for |x| ≤ r: at once where x/r might be subnormal and have few digits, else in two
-    steps, as r² might overflow or underflow."""
+def _over_square(x: Any, y: Any) -> Any:
+    """x/r² for r = √(x² + y²): at once where x/r might be subnormal and have few digits, else
+    in two steps, as r² might overflow or underflow; from x/4 and y/4 where r overflows."""
+    r, scale, near = hypot(y, x), 1.0, x
+    finite = type(r) is float and r < inf  # then there is nothing more to ask
+    if not finite:
+        scale = where(less(r, inf), 1.0, 0.25)
+        near, r = scale * x, hypot(scale * y, scale * x)
     at_once = less(r, 1.0) * greater(r, 1e-20)
-    return x / (r * where(at_once, r, 1.0)) / where(at_once, 1.0, r)
+    slope = near / (r * where(at_once, r, 1.0)) / where(at_once, 1.0, r)
+    return slope if finite else where(equal(abs(x), inf), 0.0, scale * slope)
 
 
 atan2: Op = _built_in("atan2", lambda y, x: math.atan2(y, x), [
-    lambda out, y, x: _over_square(x, hypot(y, x)),
-    lambda out, y, x: -_over_square(y, hypot(y, x))],
+    lambda out, y, x: _over_square(x, y),
+    lambda out, y, x: -_over_square(y, x)],
     tex=r"\operatorname{atan2}\left(#1, #2\right)", sample=_R2,
     domain=lambda y, x: x > 0.0 or y != 0.0,
     spelled=spelled("atan2({0}, {1})"))  # off the cut, where it jumps by 2π
@@ -454,9 +481,18 @@ cosh: Op = _built_in("cosh", math.cosh, [lambda out, x: sinh(x)],
     tex=r"\cosh\left(#1\right)", sample=((-710.0, 710.0),), at_edge=lambda x: inf,
     spelled=spelled("cosh({0})"))
 
-tanh: Op = _built_in("tanh", math.tanh, [lambda out, x: _sech2(x)],
-    tex=r"\tanh\left(#1\right)", sample=((-240.0, 240.0),),
+tanh: Op = _built_in("tanh", math.tanh, [lambda out, x: sech2(x)],
+    tex=r"\tanh\left(#1\right)", sample=_R1,
     spelled=spelled("tanh({0})"))
+
+def _sech2(x: Any) -> Any:
+    root = 1.0 / cosh(x)
+    return root * root
+
+
+# Its slope is a multiple of itself: so no derivative of tanh meets cosh, which overflows.
+sech2: Op = _built_in("sech2", _sech2, [lambda out, x: -2.0 * out * tanh(x)],
+    symbol="sech²", tex=r"\operatorname{sech}^{2}\left(#1\right)", sample=_R1)
 
 asinh: Op = _built_in("asinh", math.asinh, [lambda out, x: 1.0 / hypot(1.0, x)],
     tex=r"\operatorname{arsinh}\left(#1\right)", sample=_R1,
@@ -484,26 +520,45 @@ def _norm(*xs: Any) -> Any:
     return scale * sqrt(sum([square(x / scale) for x in xs]))
 
 
+def _directions(length: Callable[..., Any], out: Any, *xs: Any) -> list[Any]:
+    """Each xᵢ over their length, and 0 at the origin; all are shortened where that overflows."""
+    if not (type(out) is float and out < inf):
+        scale = where(less(out, inf), 1.0, 2.0**-100)
+        shorter = [scale * x for x in xs]
+        total = length(*shorter) + equal(out, 0.0)
+        return [where(equal(abs(x), inf), sign(x), y / total) for x, y in zip(xs, shorter)]
+    total = out + equal(out, 0.0)
+    return [x / total for x in xs]
+
+
+def _norm_slopes(out: Any, *xs: Any) -> list[Any]:
+    return _directions(lambda *shorter: norm(shorter), out, *xs)
+
+
 norm: Op = _built_in("norm", _norm,
-    lambda i, out, *xs: xs[i] / (out + equal(out, 0.0)),
-    together=lambda out, *xs: [x / (out + equal(out, 0.0)) for x in xs],
+    lambda i, out, *xs: _norm_slopes(out, *xs)[i], together=_norm_slopes,
     sample=_R1, kinks=lambda *xs: 0.0 if not any(xs) else 1.0,
     symbol="‖x‖", tex=r"\left\lVert\left(#,\right)\right\rVert")
 
 # At the origin every slope from −1 to 1 is a subgradient; 0 is the one of minimum norm.
 hypot: Op = _built_in("hypot", lambda x, y: math.hypot(x, y), [
-    lambda out, x, y: x / (out + equal(out, 0.0)),
-    lambda out, x, y: y / (out + equal(out, 0.0))],
+    lambda out, x, y: _directions(hypot, out, x, y)[0],
+    lambda out, x, y: _directions(hypot, out, x, y)[1]],
     tex=r"\sqrt{{#1}^2 + {#2}^2}", sample=_R2,
     kinks=lambda x, y: 0.0 if x == y == 0.0 else 1.0, more=norm,
     spelled=spelled("hypot({0}, {1})"))
 
-erf: Op = _built_in("erf", math.erf, [lambda out, x: _TWO_OVER_ROOT_PI * exp(-(x * x))],
-    tex=r"\operatorname{erf}\left(#1\right)", sample=((-27.0, 27.0),),
+# e^(−x²/2). Its slope is a multiple of itself: so no power of x meets what has vanished.
+gaussian: Op = _built_in("gaussian", lambda x: exp(-0.5 * (x * x)),
+    [lambda out, x: -(_within(x, 64.0) * out)],
+    tex=r"e^{-\frac{1}{2}{#1}^{2}}", sample=_R1)
+
+erf: Op = _built_in("erf", math.erf, [lambda out, x: _TWO_OVER_ROOT_PI * square(gaussian(x))],
+    tex=r"\operatorname{erf}\left(#1\right)", sample=_R1,
     spelled=spelled("erf({0})", js="erf({0})"))
 
-erfc: Op = _built_in("erfc", math.erfc, [lambda out, x: -_TWO_OVER_ROOT_PI * exp(-(x * x))],
-    tex=r"\operatorname{erfc}\left(#1\right)", sample=((-27.0, 27.0),),
+erfc: Op = _built_in("erfc", math.erfc, [lambda out, x: -_TWO_OVER_ROOT_PI * square(gaussian(x))],
+    tex=r"\operatorname{erfc}\left(#1\right)", sample=_R1,
     spelled=spelled("erfc({0})", js="erfc({0})"))
 
 
@@ -512,7 +567,7 @@ erfc: Op = _built_in("erfc", math.erfc, [lambda out, x: -_TWO_OVER_ROOT_PI * exp
 # the wrong slope at 0, a sigmoid′ made of s·(1 − s) would vanish at 40.
 
 def _sigmoid(x: Any) -> Any:
-    small = exp(-abs(x))  # ≤ 1, so nothing overflows on either side
+    small = exp(-_absolute(x))  # ≤ 1, so nothing overflows on either side
     return where(less(x, 0.0), small, 1.0) / (1.0 + small)
 
 
@@ -524,7 +579,7 @@ sigmoid: Op = _built_in("sigmoid", _sigmoid, [lambda out, x: out * sigmoid(-x)],
     symbol="σ", tex=r"\sigma\left(#1\right)", sample=((-745.0, 745.0),),
     text=Notation("σ({})", (SUM,), ATOM))
 
-softplus: Op = _built_in("softplus", lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))),
+softplus: Op = _built_in("softplus", lambda x: maximum(x, 0.0) + log1p(exp(-_absolute(x))),
     [lambda out, x: sigmoid(x)], sample=((-745.0, 1e6),))
 
 log_sigmoid: Op = _built_in("log_sigmoid", lambda x: -softplus(-x), [lambda out, x: sigmoid(-x)],
@@ -540,20 +595,22 @@ logaddexp: Op = _built_in("logaddexp",
     [lambda out, x, y: sigmoid(_difference(x, y)), lambda out, x, y: sigmoid(_difference(y, x))],
     tex=r"\log\left(e^{#1} + e^{#2}\right)", sample=((-700.0, 700.0), (-700.0, 700.0)))
 
-silu: Op = _built_in("silu", lambda x: x * sigmoid(x),
-    [lambda out, x: sigmoid(x) * (1.0 + x * sigmoid(-x))], sample=((-700.0, 1e6),))
+silu: Op = _built_in("silu", lambda x: _finite_below(x) * sigmoid(x),
+    [lambda out, x: sigmoid(x) + _finite(out) * sigmoid(-x)], sample=((-700.0, 1e6),))
 
-mish: Op = _built_in("mish", lambda x: x * tanh(softplus(x)),
-    [lambda out, x: tanh(softplus(x)) + x * _sech2(softplus(x)) * sigmoid(x)],
-    sample=((-700.0, 240.0),))
+mish: Op = _built_in("mish", lambda x: _finite_below(x) * tanh(softplus(x)),
+    [lambda out, x: tanh(softplus(x)) + (
+        _within(x, 1e3) * sech2(softplus(x)) * sigmoid(x))],
+    sample=((-700.0, 1e6),))
 
 # erfc keeps the digits of the left tail that 1 + erf would cancel.
-gelu: Op = _built_in("gelu", lambda x: 0.5 * x * erfc(-_ROOT_HALF * x),
-    [lambda out, x: 0.5 * erfc(-_ROOT_HALF * x) + x * (_NORMAL_PEAK * exp(-0.5 * (x * x)))],
+gelu: Op = _built_in("gelu", lambda x: 0.5 * _finite_below(x) * erfc(-_ROOT_HALF * x),
+    [lambda out, x: 0.5 * erfc(-_ROOT_HALF * x)
+     + _within(x, 64.0) * (_NORMAL_PEAK * gaussian(x))],
     sample=((-37.0, 1e6),))
 
 def _gelu_tanh_slope(out: Any, x: Any) -> Any:
-    x = clip(x, -64.0, 64.0)  # beyond, the slope is 0 or 1, and x² could overflow
+    x = _within(x, 64.0)  # beyond, the slope is 0 or 1, and x² could overflow
     u = 2.0 * _GELU_B * x * (1.0 + _GELU_C * square(x))
     return sigmoid(u) * (
         1.0 + x * sigmoid(-u) * (2.0 * _GELU_B * (1.0 + 3.0 * _GELU_C * square(x))))
@@ -561,21 +618,26 @@ def _gelu_tanh_slope(out: Any, x: Any) -> Any:
 
 # (1 + tanh u)/2 is σ(2u), which does not cancel on the left.
 gelu_tanh: Op = _built_in("gelu_tanh",
-    lambda x: x * sigmoid(2.0 * _GELU_B * x * (1.0 + _GELU_C * square(x))),
+    lambda x: _finite_below(x) * sigmoid(2.0 * _GELU_B * x * (1.0 + _GELU_C * square(x))),
     [_gelu_tanh_slope], sample=((-20.0, 1e6),))
 
-softsign: Op = _built_in("softsign", lambda x: x / (1.0 + abs(x)),
+softsign: Op = _built_in("softsign", lambda x: _finite(x) / (1.0 + abs(_finite(x))),
     [lambda out, x: square(1.0 / (1.0 + abs(x)))],
     tex=r"\frac{#1}{1 + \left|#1\right|}", sample=_R1)
 
 
 def _squareplus(x: Any, b: Any = 4.0) -> Any:
-    reach = hypot(x, sqrt(b)) + abs(x)
-    return where(less(x, 0.0), 0.5 * b / reach, 0.5 * reach)  # x + √(x² + b) cancels on the left
+    right = 0.5 * hypot(x, sqrt(b)) + 0.5 * abs(x)
+    return where(less(x, 0.0), 0.25 * (b / right), right)  # x + √(x² + b) cancels on the left
+
+
+def _squareplus_slope(out: Any, x: Any, b: Any) -> Any:
+    slope = out / hypot(x, sqrt(b))
+    return slope if type(x) is float and x < inf else where(equal(x, inf), 1.0, slope)
 
 
 squareplus: Op = _built_in("squareplus", _squareplus,
-    [lambda out, x, b: out / hypot(x, sqrt(b)), lambda out, x, b: 0.25 / hypot(x, sqrt(b))],
+    [_squareplus_slope, lambda out, x, b: 0.25 / hypot(x, sqrt(b))],
     tex=r"\frac{#1 + \sqrt{{#1}^2 + #2}}{2}", sample=(_EVERY, (0.1, 10.0)),
     domain=lambda x, b: b > 0.0)
 
@@ -615,19 +677,28 @@ elu: Op = _built_in("elu",
     sample=((-700.0, 1e6), (-2.0, 2.0)), kinks=lambda x, alpha: _sign(x))
 
 
+def _celu_reach(x: Any, alpha: Any) -> Any:
+    """min(x, 0)/α, cut off where its exponential has vanished."""
+    return maximum(minimum(x, 0.0), -800.0 * alpha) / alpha
+
+
 def _celu_alpha_slope(out: Any, x: Any, alpha: Any) -> Any:
     """e^u − 1 − u·e^u for u = min(x, 0)/α; near 0 by its series −Σ (k−1) u^k / k!."""
-    u = minimum(x, 0.0) / alpha
+    u = _celu_reach(x, alpha)
     series = 0.0
     for k in range(18, 1, -1):
         series = series * u + (k - 1) / math.factorial(k)
     return where(less(u, -0.5), expm1(u) - u * exp(u), -(series * square(u)))
 
 
+def _celu(x: Any, alpha: Any = 1.0) -> Any:
+    u = minimum(x, 0.0) / alpha
+    return where(greater(u, -1e-17), x, alpha * expm1(u))  # a tiny x/α might underflow
+
+
 # Unlike elu's, its slope is 1 on both sides of 0 for every α, so it has no kink.
-celu: Op = _built_in("celu",
-    lambda x, alpha=1.0: maximum(x, 0.0) + alpha * expm1(minimum(x, 0.0) / alpha),
-    [lambda out, x, alpha: exp(minimum(x, 0.0) / alpha), _celu_alpha_slope],
+celu: Op = _built_in("celu", _celu,
+    [lambda out, x, alpha: exp(_celu_reach(x, alpha)), _celu_alpha_slope],
     sample=((-60.0, 1e6), (0.1, 2.0)), domain=lambda x, alpha: alpha > 0.0)
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
@@ -641,7 +712,7 @@ hard_sigmoid: Op = _built_in("hard_sigmoid", lambda x: relu6(x + 3.0) / 6.0,
     [lambda out, x: unless_nan(greater(x, -3.0) * less(x, 3.0), out) / 6.0],
     sample=((-20.0, 20.0),), kinks=lambda x: _sign(x + 3.0) + _sign(x - 3.0))
 
-hard_silu: Op = _built_in("hard_silu", lambda x: x * hard_sigmoid(x),
+hard_silu: Op = _built_in("hard_silu", lambda x: _finite_below(x) * hard_sigmoid(x),
     [lambda out, x: where(greater_equal(x, 3.0), 1.0,
                           where(less_equal(x, -3.0), 0.0, (2.0 * x + 3.0) / 6.0))],
     sample=((-20.0, 20.0),), kinks=lambda x: _sign(x + 3.0) + _sign(x - 3.0))
