@@ -15,6 +15,8 @@ from ..trees import holds_values, members, register_container
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_PLAIN = frozenset({float, int, bool, str, type(None)})  # what holds no Value
+
 
 class Module:
     """The base class of neurons, layers and models, which finds its own parameters.
@@ -58,6 +60,7 @@ class Module:
             waiting.extend(
                 (f"{path}.{key}" if path else str(key), child)
                 for key, child in reversed(list(dict(inside).items()))
+                if type(child) not in _PLAIN  # most attributes: `fit` walks often
             )
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
