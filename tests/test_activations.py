@@ -57,7 +57,7 @@ def test_every_recorded_activation(case):
         leaf = Value(x)
         out = function(leaf)
         out.backward()
-        if float(value) == inf:  # "Infinity" is written as a text
+        if float(value) == inf:  # "Infinity" is written as a string
             assert (out.data, leaf.grad) == (inf, inf)
         else:
             assert close(out.data, value), f"{case}({x})"

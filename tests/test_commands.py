@@ -502,8 +502,8 @@ def test_spellings_of_no_numbers(text, decimal):
         ("flat,price\n1,10\n", "Did you mean 'flat'?"),
         ("flats,price,flats\n1,10,2\n", "two columns named 'flats'"),
         ("1,10\n2,20\n", "first line must name the columns"),
-        ("flats,price\n", "has no rows"),
-        ("", "has no rows"),
+        ("flats,price\n", "is too short"),
+        ("", "is too short"),
         ("flats,price\n1,\n,10\n", "missing"),
         ('flats,price\n"1,10\n2,20\n', "line 2: not valid CSV"),
         (b"flats,price\n1,\xff\n", "line 2: not valid UTF-8"),
@@ -528,7 +528,7 @@ def test_missing_numbers_are_left_out_or_filled_in(run):
     assert "Filled in: 1 missing number, " in said
     assert load_model("m.json").metadata["table"]["means"] == {"flats": 2.5, "age": 6.0}
     code, _, wrong = run("train", table("a,b\n1,\n,2\n"), "--missing", "skip")
-    assert (code, "no row with a number in every column" in wrong) == (1, True)
+    assert (code, "every row lacks a number" in wrong) == (1, True)
     code, _, wrong = run("train", table("a,b,c\n1,,2\n"), "--features", "b", "--missing", "mean")
     assert (code, "column 'b' contains no numbers" in wrong) == (1, True)
 

@@ -588,5 +588,5 @@ def test_what_nothing_depends_on(executor):
     assert found(w * other, [], [w], [[]], "mean") == [6.0, 3.0]
     assert found(x * w + w * w, [x], [w], [], "sum") == [4.0, 4.0]  # no sample: what counts once
     assert found(x * w, [x], [w], [], "sum") == [0.0, 0.0]
-    with pytest.raises(BadArgument, match="mean of no samples"):
+    with pytest.raises(BadArgument, match="mean of an empty batch"):
         found(x * w + w, [x], [w], [], "mean")

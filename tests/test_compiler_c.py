@@ -194,7 +194,7 @@ def test_a_compiled_loss_and_its_gradient(tmp_path: Path):
     value, slopes = program.value_and_grad(batch)
     assert [a + b for a, b in zip(total, once)] == pytest.approx([value, *slopes], rel=1e-14)
     assert "shared[0] w" in text
-    assert "shared[1]" not in text.split("*/")[0]  # it has no name
+    assert "shared[1]" not in text.split("*/")[0]  # it is unnamed
 
 
 def ladder(rungs: int) -> Code:

@@ -122,15 +122,15 @@ def product() -> Program:
 
 NO_BATCHES: dict[str, Any] = {
     "None": [[1.0, None]],
-    "a text": [[1.0, "1.5"]],
+    "a string": [[1.0, "1.5"]],
     "texts": [["1.0", "1.5"]],
     "bytes": [[1.0, b"1"]],
     "a complex number": [[1.0, 2.0 + 0j]],
     "a date": [[1.0, datetime.date(2020, 1, 1)]],
     "a Value": [[1.0, Value(2.0)]],
     "rows of two lengths": [[1.0, 2.0], [1.0]],
-    "a text for rows": ["12"],
-    "a text alone": "12",
+    "a string for rows": ["12"],
+    "a string alone": "12",
     "no rows": 3.0,
     "nothing": None,
     "a dict": {0: [1.0, 2.0]},
@@ -175,7 +175,7 @@ def test_arrays_of_anything_but_real_numbers():
         np.array([["NaT", 1]], "m8[ns]"), np.array([[(1, 2.0), (3, 4.0)]], dtype="i4,f8"),
         np.array([[1.0, Value(2.0)]]),
     ):  # fmt: skip
-        with pytest.raises(NotANumber, match=r"A batch holds numbers only.* Received: "):
+        with pytest.raises(NotANumber, match=r"A batch must contain only numbers.* Received: "):
             product().value(wrong)
         if Value not in map(type, np.ma.getdata(wrong).ravel().tolist()):
             for f in (jitted, lanes, loop, tg.grad(lambda xs: xs[0][0])):
@@ -226,10 +226,10 @@ W = Value(2.0, name="w")
         ({"inputs": None}, r"^inputs are a list of Values\. Received: None\."),
         ({"inputs": 1.0}, r"^inputs are a list of Values\. Received: 1\.0\."),
         ({"inputs": "x"}, r"^inputs are a list of Values\. Received: 'x'\."),
-        ({"inputs": [[Value(1.0)]]}, r"^inputs are leaves, .*Received: \[Value"),
-        ({"inputs": [1.0]}, r"^inputs are leaves, .*Received: 1\.0\."),
+        ({"inputs": [[Value(1.0)]]}, r"^inputs must be leaves, .*Received: \[Value"),
+        ({"inputs": [1.0]}, r"^inputs must be leaves, .*Received: 1\.0\."),
         ({"parameters": {W}}, r"^parameters are a list of Values\. Received: \{Value"),
-        ({"parameters": [W * 2.0]}, r"^parameters are leaves, .*Received: Value\(data=4\.0"),
+        ({"parameters": [W * 2.0]}, r"^parameters must be leaves, .*Received: Value\(data=4\.0"),
         ({"parameters": tg.nn.Neuron(2)}, r"^parameters are a list of Values\. Received: "),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
@@ -357,7 +357,7 @@ def test_a_graph_whose_leaves_have_changed_compiles():
 
 
 def test_an_empty_batch():
-    with pytest.raises(BadArgument, match="mean of no samples"):
+    with pytest.raises(BadArgument, match="mean of an empty batch"):
         perceptron()[0].value([])
     assert perceptron(reduce="sum")[0].value([]) == 0.0
     assert len(perceptron()[0].values([])) == 0
@@ -375,9 +375,9 @@ def test_other_arguments_that_make_no_sense():
         perceptron()[0].value(ROWS, [1.0, 2.0])
     with pytest.raises(NameUnknown, match="Did you mean 'mean'"):
         tg.compile(w * x, inputs=[x], reduce="means")
-    with pytest.raises(NotANumber, match="inputs are leaves"):
+    with pytest.raises(NotANumber, match="inputs must be leaves"):
         tg.compile(w * x, inputs=[w * x])
-    with pytest.raises(NotANumber, match="parameters are leaves"):
+    with pytest.raises(NotANumber, match="parameters must be leaves"):
         tg.compile(w * x, inputs=[x], parameters=[2.0])
     with pytest.raises(BadArgument, match="different"):
         tg.compile(w * x, inputs=[x], parameters=[x])
@@ -779,7 +779,7 @@ CHANGES: dict[str, Any] = {
     "a later version": lambda d: {**d, "version": 2},
     "true as version": lambda d: {**d, "version": True},
     "an unknown primitive": lambda d: {**d, "instructions": [["system", 0]]},
-    "a primitive that is no text": lambda d: {**d, "instructions": [[3, 0]]},
+    "a primitive that is not a string": lambda d: {**d, "instructions": [[3, 0]]},
     "an empty instruction": lambda d: {**d, "instructions": [[]]},
     "a slot of a later instruction": lambda d: {**d, "instructions": [["exp", 10**6]]},
     "a negative slot": lambda d: {**d, "instructions": [["exp", -1]]},
@@ -788,7 +788,7 @@ CHANGES: dict[str, Any] = {
     "a giant slot": lambda d: {**d, "instructions": [["exp", 10**400]]},
     "too many arguments": lambda d: {**d, "instructions": [["exp", 0, 0]]},
     "a giant constant": lambda d: {**d, "constants": [10**400]},
-    "a constant that is a text": lambda d: {**d, "constants": ["1.0"]},
+    "a constant that is a string": lambda d: {**d, "constants": ["1.0"]},
     "a constant that is true": lambda d: {**d, "constants": [True]},
     "too few constants": lambda d: {**d, "constants": []},
     "inputs that are counted": lambda d: {**d, "inputs": 10**9},
@@ -809,7 +809,7 @@ CHANGES: dict[str, Any] = {
     },
     "a single sample that is a list": lambda d: {**d, "single": []},
     "labels that are no pairs": lambda d: {**d, "names": [[0]]},
-    "a label that is no text": lambda d: {**d, "names": [[0, 1]]},
+    "a label that is not a string": lambda d: {**d, "names": [[0, 1]]},
 }
 
 
@@ -977,7 +977,7 @@ def test_where_the_gradient_has_no_place():
         1.0,
     ]
     for out in wrong:
-        with pytest.raises(BadArgument, match=r"^out is .* per parameter, 3\. Received: "):
+        with pytest.raises(BadArgument, match=r"^out must be .* per parameter, 3\. Received: "):
             program.value_and_grad(ROWS, out=out)
     expected = program.value_and_grad(ROWS)[1].tolist()
     for out in ([0.0] * 3, np.zeros(3), np.zeros(6)[::2]):

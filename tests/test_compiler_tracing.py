@@ -308,7 +308,7 @@ def test_outside_of_tracing_nothing_has_changed():
         float(x)
 
 
-# ── Rows of a user's ──────────────────────────────────────────────────────────────────────
+# ── User-defined rows ──────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -359,7 +359,7 @@ def test_lanes_are_traced_once_whatever_their_number():
     assert f([1.0], 1.0) == ([1.0], [2.0])
     assert f.traces == 1
     assert f([], 1.0) == []
-    with pytest.raises(BadArgument, match="no samples"):
+    with pytest.raises(BadArgument, match="at least one sample"):
         f.program([], 1.0)
 
 
@@ -427,7 +427,7 @@ def test_samples_that_do_not_fit(axes, args, match):
 
 @pytest.mark.parametrize("axes", [1, 0.5, "0", True, [[0]], (0, 1), {0: 1}], ids=repr)
 def test_axes_that_there_are_not(axes):
-    with pytest.raises(BadArgument, match=r"in_axes are 0 .* Received: "):
+    with pytest.raises(BadArgument, match=r"in_axes must be 0 .* Received: "):
         tg.vmap(lambda x: x, in_axes=axes)
 
 
@@ -561,10 +561,10 @@ def test_static_settings_of_lanes_meet_values_too():
     ("static", "error", "match"),
     [
         ({"static_argnums": 2}, BadArgument, "takes 2 by position. Received: 2"),
-        ({"static_argnums": (0, -1)}, BadArgument, "positions from 0 on"),
-        ({"static_argnums": True}, BadArgument, "positions from 0 on"),
-        ({"static_argnums": None}, BadArgument, "positions from 0 on. Received: None"),
-        ({"static_argnums": [[1]]}, BadArgument, "positions from 0 on"),
+        ({"static_argnums": (0, -1)}, BadArgument, "positions from 0"),
+        ({"static_argnums": True}, BadArgument, "positions from 0"),
+        ({"static_argnums": None}, BadArgument, "positions from 0. Received: None"),
+        ({"static_argnums": [[1]]}, BadArgument, "positions from 0"),
         ({"static_argnames": "m"}, NameUnknown, "argument of f in static_argnames.*Known: k, n, x"),
         ({"static_argnames": [3]}, BadArgument, "names of arguments. Received: \\[3\\]"),
     ],

@@ -1,5 +1,5 @@
 """Gradients in words: the paths against an enumeration in exact fractions, formulas against
-numbers, names that try to break out, and what a reader is told."""
+numbers, names that try to break out, and what a reader sees."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ def test_both_places_of_an_operation_are_shapes_of_their_own():
                                                   -math.cos(0.5) / math.sin(0.5)}  # fmt: skip
 
 
-# ── What is told ──────────────────────────────────────────────────────────────────────────
+# ── The contents ──────────────────────────────────────────────────────────────────────────
 
 
 def test_the_post():

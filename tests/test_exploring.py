@@ -180,7 +180,7 @@ def test_only_the_number_of_a_sample_is_left_out_of_a_name():
             errors.append(guess - Value(3.0, f"y{i}", "target"))
     found = names(tg.snapshot(tg.sum(errors)))
     assert [name for name in found if name] == ["w₁", *["x₁", "x₂", "ŷ", "y"] * 2]
-    # One sample alone has nothing to be told from.
+    # A single sample needs no label.
     assert names(tg.snapshot(errors[0]))[-2] == "y₁"
 
 

@@ -378,7 +378,7 @@ class Growing(keras.layers.Layer):
 
 
 class Scaled(keras.layers.Layer):
-    """An honest layer of a user's, with a weight of its own and a constant made on the way."""
+    """An honest user-defined layer, with its own weight and a constant made on the way."""
 
     def make(self, shape, random):
         self.factor = Value(1.5, role="parameter")
@@ -443,7 +443,7 @@ def test_layers_that_look_at_numbers_run_eagerly_with_one_notice():
 
 
 class Namespace:
-    """An object of a user's that is neither layer nor setting."""
+    """A user-defined object that is neither layer nor setting."""
 
     scale = 1.0
 
@@ -686,7 +686,7 @@ def test_what_layers_do_besides_is_done_for_each_sample(layer, of_python):
 
 
 def test_layers_of_yours_are_given_values_always():
-    """So what they ask of them, they are told the same in Python and while they are recorded."""
+    """So user-defined code sees the same in Python and while it is recorded."""
 
     class Asking(keras.layers.Layer):
         def forward(self, x):

@@ -154,7 +154,7 @@ def test_pandas():
     ],
 )
 def test_what_is_no_number(x, said):
-    with pytest.raises(NotANumber, match=f"x of mine holds .*{said}"):
+    with pytest.raises(NotANumber, match=f"x of mine contains .*{said}"):
         samples(x, "x of mine")
 
 

@@ -423,6 +423,6 @@ def test_activations_agree_with_the_recording(name: str):
         out.backward()
         slope = OURS_AT_KINKS.get((name, x), slope)
         for got, right in ((out.data, value), (leaf.grad, slope)):
-            right = float(right)  # "Infinity" is written as a text
+            right = float(right)  # "Infinity" is written as a string
             close = math.isclose(got, right, rel_tol=1e-14)
             assert close or error_in_ulps(got, mp.mpf(right)) <= ULPS, f"{name}({x})"

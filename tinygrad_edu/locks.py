@@ -33,7 +33,8 @@ def lock() -> Any:
 class Locked:
     """Something with a lock of its own, for which no fork waits: in the child it is a new one.
 
-    For what is whole at any time, and may be locked for long or while code of a user's runs.
+    For data that is consistent at any time, and may be locked for long or while user-defined code
+    runs.
 
     Attributes:
         lock: a reentrant lock.

@@ -58,7 +58,7 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
     """The second derivatives of f, a function that returns one number.
 
     The gradient is recorded once; then one reverse sweep per input, over that input's own
-    slope only. What a slope does not depend on costs nothing and is exactly 0.
+    slope only. Entries on which a slope does not depend cost nothing and are exactly 0.
 
     Returns:
         A function whose result has the structure of the argument, with that structure again

@@ -54,7 +54,7 @@ class Node(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What to call this node in a text: its name, or its operation."""
+        """The label of this node: its name, or its operation."""
         return self.name or (self.op.symbol if self.op else f"{self.data:g}")
 
 

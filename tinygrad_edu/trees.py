@@ -94,7 +94,7 @@ def positions(argnums: Any, count: int) -> list[int]:
     """The positions among ``count`` arguments that argnums means, one or several.
 
     Raises:
-        BadArgument: if there is no such argument, or one is named twice.
+        BadArgument: if an argument does not exist or is named twice.
 
     >>> positions((0, -1), 3)
     [0, -1]

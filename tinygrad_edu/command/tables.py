@@ -170,7 +170,7 @@ def numbers(
             places.append(i)
             filled += len(gaps)
     if not rows:
-        raise BadArgument(f"{table.path} has no row with a number in every column used.")
+        raise BadArgument(f"In {table.path}, every row lacks a number in one of the columns used.")
     return Numbers(rows, places, means, filled)
 
 
@@ -217,8 +217,8 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
         raise BadArgument(f"{path}, line {line}: not valid CSV: {what}.")
     if len(records) < 2:
         raise BadArgument(
-            f"{path} has no rows. It needs a line that names the columns, and at least one line of "
-            f"numbers. Received: {plural(len(records), 'line')}."
+            f"{path} is too short. It needs a line that names the columns, and at least one "
+            f"line of numbers. Received: {plural(len(records), 'line')}."
         )
     (_, header), *body = records
     names = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
@@ -285,7 +285,7 @@ def _is_number(text: str, decimal: str) -> bool:
 
 
 def write(path: str | Path, text: str) -> None:
-    """Write a text file completely or not at all, with these line ends on every system.
+    """Write a string to a file, completely or not at all, with these line ends on every system.
 
     Raises:
         FileError: if it can't be written.

@@ -122,8 +122,8 @@ class FastKernel:
     def into(self, total: Any, once: Any) -> Callable[[int, Any, Any], None]:
         """A call that always leaves its results there; for programs without ``each``.
 
-        It takes half the time, as the kernel is told only what changes from call to call. One
-        thread at a time may use it.
+        It takes half the time, as only the arguments that change from call to call are passed. Only
+        one thread at a time may use it.
 
         >>> import numpy as np
         >>> from tinygrad_edu.compiler.virtual_machine import load

@@ -134,7 +134,7 @@ def _items(x: Any) -> Any:
 
 
 class Arrays:
-    """Arrays of float64. What is one already, and has no gaps, is taken as it is."""
+    """Arrays of float64. Contiguous ones are used without a copy."""
 
     def __init__(self) -> None:
         import numpy

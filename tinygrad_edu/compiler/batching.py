@@ -67,7 +67,9 @@ class Vmapped:
         listed = several(axes)
         for axis in listed:
             if axis is not None and (type(axis) is not int or axis != 0):
-                raise BadArgument(f"in_axes are 0 (samples) or None (common). Received: {axes!r}.")
+                raise BadArgument(
+                    f"in_axes must be 0 (samples) or None (common). Received: {axes!r}."
+                )
         self._f = f
         self._axes = listed if is_several(axes) else listed[0]
 
@@ -150,7 +152,7 @@ def _holders(args: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
         else:
             raise BadArgument(
                 f"An argument with axis 0 is a list or array of samples. Received: {tree!r}. "
-                f"Pass in_axes=None for what all samples have in common."
+                f"Pass in_axes=None for an argument that all samples share."
             )
     return found
 

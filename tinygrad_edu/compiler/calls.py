@@ -51,9 +51,9 @@ class Static(NamedTuple):
 def static_arguments(f: Callable[..., Any], argnums: Any, argnames: Any) -> Static:
     positions, names = several(argnums), several(argnames)
     if not all(type(i) is int and i >= 0 for i in positions):
-        raise BadArgument(f"static_argnums are positions from 0 on. Received: {argnums!r}.")
+        raise BadArgument(f"static_argnums must be positions from 0. Received: {argnums!r}.")
     if not all(isinstance(name, str) for name in names):
-        raise BadArgument(f"static_argnames are names of arguments. Received: {argnames!r}.")
+        raise BadArgument(f"static_argnames must be names of arguments. Received: {argnames!r}.")
     try:
         parameters = signature(f).parameters.values()
     except (TypeError, ValueError):  # some functions written in C don't tell
@@ -145,7 +145,7 @@ def shape_of(tree: Any, numbers: list[Any]) -> Any:
         found, _ = flatten(tree)  # arrays, numbers of other libraries
     except NotANumber as error:
         raise NotANumber(
-            f"{error} What is a setting and no number to compute with is a static argument: "
+            f"{error} An argument that is a setting, not a number, must be static: "
             f"tg.jit(f, static_argnums=...)."
         ) from None
     numbers += [x if isinstance(x, Value) else number(x) for x in found]
@@ -189,7 +189,7 @@ def returned(f: Callable[..., Any], *args: Any, **named: Any) -> tuple[list[Any]
     except TypeError as error:
         if type(error) is TypeError and "Traced" in str(error):  # range(n), xs[n]
             raise TracingError(
-                f"{name_of(f)} is called with Values for numbers, and raised: {error}. If a count "
+                f"{name_of(f)} got Values instead of numbers, and raised: {error}. If a count "
                 f"or an index is needed, make that argument static: tg.jit(f, static_argnums=...)."
             ) from error
         raise

@@ -59,8 +59,8 @@ def flatten(
         inputs: the Values whose numbers differ from lane to lane.
         shared: the Values whose numbers all lanes have in common.
         each, total, once: the results wanted, as `Code` names them.
-        since: the serial number that tracing began with. What was recorded before it is
-            captured with the number that it holds, and not computed again from its leaves.
+        since: the serial number at which tracing began. Results recorded before it are captured
+            with their numbers, and not computed again from their leaves.
 
     Raises:
         NotTraceable: if an operation was recorded that only Python can compute.

@@ -1,8 +1,8 @@
 """Every primitive as arithmetic on `Real`s, for one sample and for eight.
 
-What hardware computes is written as a formula. What it does not is a function: of the C
-library for one sample, the same that Python's `math` calls, so results agree to the last bit;
-of `vectors` for a row of samples, where there is one.
+Operations of the hardware are written as formulas. The others are functions: for one sample those
+of the C library, which Python's `math` calls too, so results agree to the last bit; for a row of
+samples those of `vectors`, if there is one.
 
 Alone `hypot` may differ by 1 ulp from eager results, as Python computes its own and changed
 it between versions; before Python 3.11 `erf` and `erfc` may too, for the same reason.

@@ -79,8 +79,8 @@ def compile(
     for root in roots:
         if not (isinstance(root, Value) or is_real(root)):
             raise NotANumber(
-                f"loss is a Value that was recorded, or a flat list of Values. "
-                f"Received: {root!r} in it. tg.ravel(tree)[0] makes such a list."
+                f"loss must be a recorded Value, or a flat list of Values. "
+                f"Received: {root!r} in it. tg.ravel(tree)[0] returns such a list."
             )
     inputs, parameters = (
         _items(values, f"{what} are a list of Values")
@@ -89,7 +89,9 @@ def compile(
     for what, values in (("inputs", inputs), ("parameters", parameters)):
         for value in values:
             if not isinstance(value, Value) or value.op is not None:
-                raise NotANumber(f"{what} are leaves, Values that you made. Received: {value!r}.")
+                raise NotANumber(
+                    f"{what} must be leaves, Values that you created. Received: {value!r}."
+                )
     if len({*inputs, *parameters}) < len(inputs) + len(parameters):
         raise BadArgument("Inputs and parameters must all be different Values.")
     single = None
@@ -141,7 +143,7 @@ def _slope_names(code: Code, parameters: Sequence[Value]) -> dict[int, str]:
 
 
 def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[Value]) -> list[int]:
-    """The slots of a part of the loss and of its gradient; none if there is no such part."""
+    """The slots of a part of the loss and of its gradient; empty if the part is None."""
     if part is None:
         return []
     if isinstance(part, Value):
@@ -283,8 +285,8 @@ class Program:
         self._roles = Roles(self.parameters, wanted)
         self._executor = executor
         self._runners: dict[str, Runner] = {}
-        # Most calls have the arrays of the last one, which are not looked at again. What is read
-        # are views of them, as somebody may reshape an array in its place.
+        # Most calls pass the same arrays as the last one, which are not checked again. The views
+        # of them are kept, because an array may be reshaped in place.
         self._batch: tuple[Any, Any, int] = object(), (), 0
         self._theta: tuple[Any, Any] = object(), ()
         self._out: Any = None
@@ -351,8 +353,8 @@ class Program:
         if not (fits or (shape is None and isinstance(out, list) and len(out) == count)):
             got = repr(out) if shape is None else f"an array of shape {shape}, {out.dtype}"
             raise BadArgument(
-                f"out is an array of float64, or a list, with one number per parameter, {count}. "
-                f"Received: {got}."
+                f"out must be an array of float64, or a list, with one number per "
+                f"parameter, {count}. Received: {got}."
             )
         self._out = out if shape else None  # lists may change their length
 
@@ -360,7 +362,9 @@ class Program:
         """The results of every sample: n rows, or n numbers of a loss (without what counts
         once per batch)."""
         if self.code.once and not self.code.total:
-            raise BadArgument("Nothing in this program depends on a sample. Ask for its value.")
+            raise BadArgument(
+                "Nothing in this program depends on a sample. Call its value instead."
+            )
         known, rows, _ = self._batch
         if batch is not known:
             rows = self._rows(batch)
@@ -416,7 +420,9 @@ class Program:
             shared = self._shared(theta)
         if n != 1:
             if n == 0 and self.code.total and self.reduce == "mean":
-                raise BadArgument("The mean of no samples is no number. Received: an empty batch.")
+                raise BadArgument(
+                    "The mean of an empty batch is undefined. Received: an empty batch."
+                )
         elif self._both and self.single is not None:
             return self._of_one._reduced(wanted, rows, theta)
         try:
@@ -433,11 +439,11 @@ class Program:
             rows = arrays().table_of(batch, len(self.inputs))
         except BadArgument as error:
             raise BadArgument(
-                f"A batch has one row per sample and {len(self.inputs)} columns "
+                f"A batch must have one row per sample and {len(self.inputs)} columns "
                 f"({', '.join(name or '?' for name in self.inputs)}). Received: {error}."
             ) from None
         except NotANumber as error:
-            raise NotANumber(f"A batch holds numbers only. {error}") from None
+            raise NotANumber(f"A batch must contain only numbers. {error}") from None
         if rows is batch and rows.nbytes <= SMALL:
             self._batch = batch, rows.view(), len(rows)
         return rows
@@ -453,10 +459,10 @@ class Program:
             numbers = arrays().numbers_of(theta, count)
         except BadArgument as error:
             raise BadArgument(
-                f"theta has one number per parameter, {count}. Received: {error}."
+                f"theta must have one number per parameter, {count}. Received: {error}."
             ) from None
         except NotANumber as error:
-            raise NotANumber(f"theta holds numbers only. {error}") from None
+            raise NotANumber(f"theta must contain only numbers. {error}") from None
         if self.captured:
             return arrays().of_floats([*numbers, *(value._data for value in self.captured)])
         if numbers is theta:
@@ -469,7 +475,7 @@ class Program:
         if runner is None:
             code = self.code
             if code.each and wanted != "each":
-                raise BadArgument("This program has several results. Ask for its values(batch).")
+                raise BadArgument("This program has several results. Call values(batch) instead.")
             if wanted == "value":
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
             elif wanted == "each":
@@ -531,7 +537,7 @@ class Program:
     # ── Elsewhere ──
 
     def to_json(self) -> str:
-        """The program, and the numbers that its parameters have now, as a text.
+        """The program, with the current numbers of its parameters, as a string of JSON.
 
         >>> x, w = Value(0.0, name="x"), Value(3.0, name="w")
         >>> text = compile(w * x, inputs=[x], parameters=[w]).to_json()
@@ -554,7 +560,7 @@ class Program:
 
     @classmethod
     def from_json(cls, text: str, *, executor: str = "auto", fastmath: bool = False) -> Program:
-        """The program of a text that `to_json` gave, with parameters of its own.
+        """The program from a string that `to_json` returned, with its own parameters.
 
         Raises:
             BadArgument: if it is anything else; nothing of it has been run then.
@@ -565,7 +571,7 @@ class Program:
         found = len(code.each), len(code.total), len(code.once)
         if found not in ((found[0], 0, 0), (0, count, 0), (0, 0, count), (0, count, count)):
             raise BadArgument(
-                f"A program gives results of each sample, or the totals of a loss and its "
+                f"A program must have results for each sample, or the totals of a loss and its "
                 f"{count - 1} slopes, maybe with as many that count once. Received: "
                 f"{found[0]} of each sample, {found[1]} totals, {found[2]} once."
             )

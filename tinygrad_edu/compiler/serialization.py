@@ -85,7 +85,7 @@ def read(content: str) -> tuple[Code, Code | None, dict[str, Any], dict[str, Any
     check(document, _PROGRAM, "the program", BadArgument)
     if document["format"] != FORMAT or document["version"] != VERSION:
         raise BadArgument(
-            f"This reads documents of format {FORMAT!r}, version {VERSION}. Received: "
+            f"This version reads documents of format {FORMAT!r}, version {VERSION}. Received: "
             f"{document['format']!r}, version {document['version']!r}."
         )
     leaves = {

@@ -68,11 +68,12 @@ def jit(
     numbers, lists, the random numbers of a dropout) is as it was when f was traced.
 
     Args:
-        f: takes numbers or nested lists, tuples, dicts and arrays of them, and returns such.
-        static_argnums, static_argnames: which arguments are no numbers to compute with but
-            settings (a count, a name, a flag), by their positions or their names: f sees them
-            as they are, and each value of them has a program of its own. They must be
-            hashable. It does not matter how a call passes them: static_argnums=1 of f(x, n)
+        f: a function of numbers or nested lists, tuples, dicts and arrays of them, which returns
+            such.
+        static_argnums, static_argnames: the arguments that are settings (a count, a name, a flag)
+            and not numbers to compute with, by their positions or their names: f gets them as they
+                are, and each of their values has its own program. They must be hashable. It does
+                not matter how a call passes them: static_argnums=1 of f(x, n)
             is static_argnames="n".
         executor, fastmath: as in `compile`.
 
@@ -184,7 +185,7 @@ class Jitted:
         """
         call = self._call(args, named)
         if call is None:
-            raise BadArgument("There is no program for no samples.")
+            raise BadArgument("A program needs at least one sample. Received: none.")
         traced = self._fitting(call) or self._keep(call)
         if traced.program is None:
             traced = _trace(call, self._options)  # which says why

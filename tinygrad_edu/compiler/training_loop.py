@@ -109,7 +109,7 @@ def training_loop(
 
 # ── The same, compiled ────────────────────────────────────────────────────────────────────
 
-# What the loop is told, in an array of i64: lengths, and the addresses of kernels and arrays.
+# The arguments of the loop, in an array of i64: lengths, and the addresses of kernels and arrays.
 _TOLD = (
     "steps", "inputs", "state_length", "total_length", "once_length", "scalar_length",
     "record_length", "step", "step_context", "update", "update_context",

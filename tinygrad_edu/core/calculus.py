@@ -253,8 +253,8 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
 
     Args:
         y: the result to differentiate.
-        xs: Values it was made from, leaves or interior. What it does not depend on has
-            gradient 0.
+        xs: Values from which it was computed, leaves or interior nodes. A Value on which it does
+            not depend has gradient 0.
 
     Raises:
         StaleGraph: if a leaf was changed since ``y`` was computed.

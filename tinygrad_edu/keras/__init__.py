@@ -1,4 +1,4 @@
-"""The post's six lines, and what belongs to them, over nothing but Values.
+"""The post's six lines, and the rest of Keras's interface, built only on Values.
 
 >>> from tinygrad_edu import keras
 >>> model = keras.Sequential([keras.layers.Dense(units=1, input_shape=[1])])
@@ -11,8 +11,8 @@
 >>> round(price, 4)
 99711.7725
 
-Names, arguments, defaults and numbers are those of Keras; what it leaves silent or obscure is
-told here. Every layer, loss and optimiser is one of `tinygrad_edu.nn`, under Keras's name.
+Names, arguments, defaults and numbers are those of Keras; errors and warnings say more. Every
+layer, loss and optimiser is one of `tinygrad_edu.nn`, under Keras's name.
 """
 
 from . import (

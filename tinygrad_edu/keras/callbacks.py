@@ -1,4 +1,4 @@
-"""Callbacks: what watches a training and may change its course. Names and arguments are Keras's.
+"""Callbacks: they watch a training and may change its course. Names and arguments are Keras's.
 
 `fit` calls the hooks of every callback, in this order:
 
@@ -48,7 +48,7 @@ Logs: TypeAlias = dict[str, Any] | None
 
 
 class Callback:
-    """The parent of all callbacks: hooks that do nothing. Write those that you need.
+    """The base class of all callbacks, whose hooks do nothing. Override those that you need.
 
     Inside them ``self.model`` is the model, ``self.params`` what `fit` was asked for
     (``epochs``, ``steps`` per epoch, ``verbose``), and ``self.model.stop_training = True``
@@ -72,7 +72,7 @@ class Callback:
         self.params = params
 
     def hears(self, hook: str) -> bool:
-        """Whether it does anything at this hook; `fit` does not stop for what nobody hears."""
+        """Whether it does anything at this hook; `fit` skips hooks without listeners."""
         return hook in vars(self) or getattr(type(self), hook) is not getattr(Callback, hook)
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -131,15 +131,15 @@ HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
 class CallbackList(Callback):
-    """Several callbacks as one: each hook is told to all, in their order.
+    """Several callbacks as one: each hook calls those of all, in order.
 
     Args:
-        callbacks: a callback, or lists of them, nested as you like; None for none.
-        model: told to all.
-        **params: told to all; such as ``epochs=3, steps=1, verbose=0``.
+        callbacks: a callback, or lists of them, nested in any way; None for none.
+        model: the model, for all of them.
+        **params: parameters for all of them, such as ``epochs=3, steps=1, verbose=0``.
 
     Raises:
-        BadArgument: if something in the list is no callback.
+        BadArgument: if something in the list is not a callback.
 
     >>> history = History()
     >>> callbacks = CallbackList([history], epochs=1)
@@ -160,7 +160,7 @@ class CallbackList(Callback):
             elif item is not None:
                 forgot = isinstance(item, type) and issubclass(item, Callback)
                 raise BadArgument(
-                    f"callbacks are instances of keras.callbacks.Callback. Received: {item!r}."
+                    f"callbacks must be instances of keras.callbacks.Callback. Received: {item!r}."
                     + (f" Call it: {item.__name__}(...)." if forgot else "")
                 )
         if model is not None:
@@ -169,13 +169,13 @@ class CallbackList(Callback):
             self.set_params(params)
 
     def set_model(self, model: Any) -> None:
-        """Tell all callbacks which model it is."""
+        """Set the model of all callbacks."""
         self.model = model
         for callback in self.callbacks:
             callback.set_model(model)
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Tell all callbacks what `fit` was asked for."""
+        """Set the parameters of `fit` for all callbacks."""
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
@@ -198,7 +198,7 @@ def _told_to_all(hook: str) -> Callable[..., None]:
 
 
 for _hook in HOOKS:
-    if _hook not in ("on_batch_begin", "on_batch_end"):  # told by each callback to itself
+    if _hook not in ("on_batch_begin", "on_batch_end"):  # each callback calls these itself
         setattr(CallbackList, _hook, _told_to_all(_hook))
 
 
@@ -209,8 +209,8 @@ class History(Callback):
     from 0, ``params`` what fit was asked for, ``model`` the model. A notebook shows the curve of
     the loss and a table.
 
-    The loss of an epoch is the mean over its batches, each before its step: what the model
-    had learned up to there, not what it is worth at the epoch's end.
+    The loss of an epoch is the mean over its batches, each before its step, so it is not the loss
+    at the end of the epoch.
 
     >>> history = History()
     >>> history
@@ -226,7 +226,7 @@ class History(Callback):
         self.history: dict[str, list[Any]] = {}
 
     def hears(self, hook: str) -> bool:
-        """False for the end of an epoch: where nobody else hears it, `fit` calls `extend`."""
+        """False for the end of an epoch: if there are no other listeners, `fit` calls `extend`."""
         return hook == "on_train_begin"
 
     def extend(self, epochs: Iterable[int], logs: Mapping[str, list[Any]]) -> None:
@@ -236,7 +236,7 @@ class History(Callback):
             self.history.setdefault(name, []).extend(values)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Begin anew."""
+        """Start again."""
         self.epoch, self.history = [], {}
         self.model.history = self
 
@@ -258,7 +258,7 @@ class History(Callback):
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show: the curve of the loss, and a table of the first and last epochs."""
+        """For notebooks: the loss curve, and a table of the first and last epochs."""
         text = {"text/plain": repr(self)}
         if not wants_html(include, exclude):
             return text
@@ -336,14 +336,14 @@ def _say(text: str) -> None:
         sys.modules["tqdm"].tqdm.write(text)
         sys.stdout.flush()
     else:
-        print(text, flush=True)  # at once: who pipes wants to see it too
+        print(text, flush=True)  # flush, so that it is visible in pipes at once
 
 
 # ── Callbacks that watch one number ───────────────────────────────────────────────────────
 
 
 class _Monitoring(Callback):
-    """The parent of callbacks that ask whether a number has become better."""
+    """The base class of callbacks that check whether a number has improved."""
 
     best: float | None
 
@@ -397,18 +397,18 @@ _MORE_IS_BETTER = {"acc", "accuracy", "auc", "f1", "iou", "precision", "r2", "re
 
 
 class EarlyStopping(_Monitoring):
-    """Stop when a number has not become better for some epochs.
+    """Stop when a number has not improved for some epochs.
 
     Args:
         monitor: the name of the number, such as "loss" or "val_loss".
-        min_delta: how much better it has to be, to count.
-        patience: after how many epochs without a better number training stops.
+        min_delta: the least improvement that counts.
+        patience: the number of epochs without improvement after which training stops.
         verbose: 1 says when it stops.
         mode: whether "min" or "max" is better; "auto" knows losses and the metrics here.
-        baseline: patience only begins anew with a number that is better than this one too.
-        restore_best_weights: whether the model gets back, at the end of the training, the
-            weights of the epoch with the best number.
-        start_from_epoch: epochs before this one (from 0) are not looked at.
+        baseline: patience only starts again with a number that is better than this one too.
+        restore_best_weights: whether to restore, at the end of the training, the weights of the
+            epoch with the best number.
+        start_from_epoch: epochs before this one (from 0) are ignored.
 
     After the training ``stopped_epoch``, ``best`` and ``best_epoch`` tell what happened.
 
@@ -416,7 +416,7 @@ class EarlyStopping(_Monitoring):
     never better than anything.
 
     Raises:
-        BadArgument: for a patience or an epoch that is no whole number from 0.
+        BadArgument: for a patience or an epoch that is not a whole number from 0.
         NameUnknown: for an unknown mode.
 
     >>> EarlyStopping("loss", patience=3).patience
@@ -443,12 +443,12 @@ class EarlyStopping(_Monitoring):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Forget an earlier training."""
+        """Reset the state of an earlier training."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the number; perhaps stop."""
+        """Check the number, and stop if necessary."""
         current = self._current(logs)
         if current is None or epoch < self.start_from_epoch:
             return
@@ -466,7 +466,7 @@ class EarlyStopping(_Monitoring):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Give the best weights back, if that was wanted."""
+        """Restore the best weights, if the settings say so."""
         if self.stopped_epoch and self.verbose:
             _say(f"Epoch {self.stopped_epoch + 1}: stopped early, {self.monitor} was best in "
                  f"epoch {self.best_epoch + 1}.")  # fmt: skip
@@ -477,7 +477,7 @@ class EarlyStopping(_Monitoring):
 
 
 class ReduceLROnPlateau(_Monitoring):
-    """Lower the learning rate when a number has not become better for some epochs.
+    """Lower the learning rate when a number has not improved for some epochs.
 
     Args:
         monitor, min_delta, mode, verbose: as for `EarlyStopping`.
@@ -517,13 +517,13 @@ class ReduceLROnPlateau(_Monitoring):
         self.wait = self.cooldown_counter = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Forget an earlier training."""
+        """Reset the state of an earlier training."""
         self.best = None
         self.wait = self.cooldown_counter = 0
         _learning_rate(self)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the number; perhaps lower the learning rate."""
+        """Check the number, and lower the learning rate if necessary."""
         logs = {} if logs is None else logs
         rate = logs["learning_rate"] = _learning_rate(self)
         current = self._current(logs)
@@ -545,7 +545,7 @@ class ReduceLROnPlateau(_Monitoring):
 
 
 class ModelCheckpoint(_Monitoring):
-    """Save the model while it learns.
+    """Save the model during training.
 
     Args:
         filepath: where to; ``{epoch}``, ``{batch}`` and the names of the epoch's numbers are
@@ -644,7 +644,7 @@ class TerminateOnNaN(Callback):
         self.raise_error = raise_error
 
     def on_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Look at the loss."""
+        """Check the loss."""
         loss = (logs or {}).get("loss", 0.0)
         if isfinite(loss):
             return
@@ -662,7 +662,7 @@ class LambdaCallback(Callback):
         **hooks: a function for each hook, by its name; with the hook's arguments.
 
     Raises:
-        NameUnknown: if there is no such hook. (Keras ignores it.)
+        NameUnknown: if a hook does not exist. (Keras ignores it.)
 
     >>> said = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
     >>> said.on_epoch_end(0, {"loss": 0.5})
@@ -699,7 +699,7 @@ class LearningRateScheduler(Callback):
         self._takes_rate = _takes_two(schedule)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """See to it that the learning rate can be set."""
+        """Check that the learning rate can be set."""
         _learning_rate(self)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -708,7 +708,7 @@ class LearningRateScheduler(Callback):
         wanted = self.schedule(epoch, rate) if self._takes_rate else self.schedule(epoch)
         if not is_real(wanted):
             raise NotANumber(
-                f"The schedule of LearningRateScheduler gives a learning rate. Received: "
+                f"The schedule of LearningRateScheduler must return a learning rate. Received: "
                 f"{wanted!r} for epoch {epoch}."
             )
         self.model.optimizer.learning_rate = number(wanted)
@@ -808,7 +808,7 @@ class Progress(Callback):
 
     def __init__(self, verbose: int | str = "auto") -> None:
         if verbose not in (0, 1, 2, "auto"):
-            raise BadArgument(f"verbose is 0, 1, 2 or 'auto'. Received: {verbose!r}.")
+            raise BadArgument(f"verbose must be 0, 1, 2 or 'auto'. Received: {verbose!r}.")
         self.verbose = verbose
         self._bar: Any = None
         self._fitting = False

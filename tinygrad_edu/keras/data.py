@@ -306,13 +306,15 @@ def _of_classes(y: Samples, class_weight: Mapping[Any, Any]) -> list[float]:
     """The weight of every sample by the class of its target."""
     if not isinstance(class_weight, Mapping):
         raise BadArgument(
-            f"class_weight is a dict from class to weight, such as {{0: 1.0, 1: 5.0}}. "
+            f"class_weight must be a dict from class to weight, such as {{0: 1.0, 1: 5.0}}. "
             f"Received: {brief(class_weight)} (of type {type(class_weight).__name__})."
         )
     weights: dict[float, float] = {}
     for key, value in class_weight.items():
         if not is_real(key) or number(key) % 1.0:
-            raise BadArgument(f"The classes of class_weight are whole numbers. Received: {key!r}.")
+            raise BadArgument(
+                f"The classes of class_weight must be whole numbers. Received: {key!r}."
+            )
         if not is_real(value) or not 0.0 <= number(value) < float("inf"):
             raise BadArgument(
                 f"The weight of class {key} is a finite number from 0. Received: {value!r}."
@@ -608,7 +610,7 @@ def _floats(
                 else "Pass numbers, or lists or arrays of them."
             )  # fmt: skip
             raise NotANumber(
-                f"{what} holds something that is no real number{_at(i, shape, columns)}. "
+                f"{what} contains something that is not a real number{_at(i, shape, columns)}. "
                 f"Received: {brief(leaf)} (of type {type(leaf).__name__}). {advice}"
             )
     numbers = [number(leaf) for leaf in leaves]

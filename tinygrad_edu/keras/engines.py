@@ -1,4 +1,4 @@
-"""Who runs a model's programs: plain Python at once, machine code where there is more to do.
+"""The executors of a model's programs: plain Python at once, machine code for longer tasks.
 
 Python needs no preparation, and seven samples are trained on before LLVM is even imported.
 The virtual machine of `compiler` takes a tenth of a second, once per process, and is then a
@@ -43,8 +43,8 @@ HOT = 2.0
 """Seconds of the virtual machine after which it is worth code of its own."""
 
 LONG = 5000
-"""Instructions from which a program is left to the virtual machine: Python reads so long a text
-slowly, and LLVM compiles it slowly."""
+"""Instructions from which a program is left to the virtual machine: Python and LLVM compile such a
+long program slowly."""
 
 PATIENCE = 0.02
 """Seconds that a call leaves to a thread that prepares the virtual machine: both need Python's

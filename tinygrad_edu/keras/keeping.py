@@ -84,15 +84,15 @@ class Programs:
 
     def __init__(self) -> None:
         self.why_not: str | None = None
-        self._made: dict[Any, tuple[Any, bool]] = {}  # and whether code of a user's is in it
+        self._made: dict[Any, tuple[Any, bool]] = {}  # and whether it contains user-defined code
         self._of: list[Any] = []
 
     def get(self, model: Any, kind: type[T], *about: Any) -> T | None:
         """The program of this kind, None where it can't be one.
 
-        Code of a user's may read what no fingerprint shows: a global, an array, an attribute
-        of its class. So it is recorded anew at each call, and the program that there is stays
-        if the same comes out.
+        User-defined code may read state that no fingerprint shows: a global, an array, an attribute
+        of its class. So it is recorded anew at each call, and the existing program stays if the
+        recording is the same.
 
         Args:
             model: whose program it is; if it was changed, old ones are dropped.
@@ -157,8 +157,8 @@ def trained(model: Module, training: bool) -> Iterator[None]:
 
 @contextmanager
 def _unchanged(model: Module) -> Iterator[None]:
-    """Within, code of a user's is recorded: what it does to the model, and to Python's random
-    numbers, is undone.
+    """A block in which user-defined code is recorded: its changes to the model, and to Python's
+    random numbers, are undone.
 
     Raises:
         NotTraceable: naming what it set, since a program would not.

@@ -60,11 +60,11 @@ class Model(Trainer):
 
     @alone
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all weights to numbers of the shapes that `get_weights` gives.
+        """Set all weights to numbers in the shapes that `get_weights` returns.
 
         Raises:
             BadArgument: if their number or a shape does not fit; nothing is changed then.
-            NotANumber: if something there is no number; nothing is changed then.
+            NotANumber: if an entry is not a number; nothing is changed then.
         """
         counts = [len(layer.weights()) for layer in self.layers]
         if len(weights) != sum(counts):
@@ -82,7 +82,7 @@ class Model(Trainer):
 
     @alone
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model into one readable file, whole or not at all; see `saving.save_model`."""
+        """Write the model atomically into one readable file; see `saving.save_model`."""
         saving.save_model(self, path)
 
     @alone
@@ -92,11 +92,11 @@ class Model(Trainer):
 
     @alone
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Take the weights out of a file, all or none; see `saving.load_weights`."""
+        """Load the weights from a file, all or none; see `saving.load_weights`."""
         saving.load_weights(self, path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show: the summary."""
+        """For notebooks: the summary."""
         text = {"text/plain": summary(self)}
         return {**text, "text/html": as_html(self)} if wants_html(include, exclude) else text
 
@@ -108,8 +108,8 @@ class Sequential(Model):
     """Layers one after the other.
 
     Args:
-        layers: of which the first may tell the shape of its input (``input_shape=[1]``), or
-            be `Input`; else the first data that it sees tells.
+        layers: the layers. The first may specify the shape of its input (``input_shape=[1]``), or
+            be `Input`; otherwise the first data determine it.
 
     >>> from tinygrad_edu import keras
     >>> model = keras.Sequential([keras.layers.Dense(units=1, input_shape=[1])])
@@ -127,10 +127,10 @@ class Sequential(Model):
             self.add(layer)
 
     def add(self, layer: ShapedLayer | Signal) -> None:
-        """Put a layer behind the last one."""
+        """Append a layer."""
         if isinstance(layer, Signal):
             if self.layers or layer.layer is not None:
-                raise BadArgument("Input is the first thing in a Sequential, and only once.")
+                raise BadArgument("Input can only be the first layer of a Sequential.")
             self._start = layer
             return
         if not isinstance(layer, ShapedLayer):
@@ -156,16 +156,16 @@ class Sequential(Model):
         self._members.add(id(layer))
 
     def pop(self) -> ShapedLayer:
-        """Take the last layer away, and return it."""
+        """Remove the last layer, and return it."""
         if not self.layers:
-            raise BadArgument("There is no layer to take away.")
+            raise BadArgument("There is no layer to remove.")
         layer = self.layers[-1]
         self._rewire(self.layers[:-1], self._start)
         self._members.discard(id(layer))
         return layer
 
     def build(self, input_shape: Sequence[int] | int) -> None:
-        """Tell the shape of one sample, for a model whose first layer does not."""
+        """Set the shape of one sample, for a model whose first layer does not specify it."""
         start = self._start or Input(input_shape)
         if start.shape != Input(input_shape).shape:
             raise BadArgument(

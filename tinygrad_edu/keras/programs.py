@@ -113,7 +113,7 @@ class Forward(Recording):
 class _OfBatches(Recording):
     """What evaluation and training share: targets, weights and sums over batches.
 
-    Losses and metrics of a user's see whole batches, in Python.
+    User-defined losses and metrics see whole batches, in Python.
     """
 
     def __init__(self, model: Any, target: int, weighted: bool) -> None:

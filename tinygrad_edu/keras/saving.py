@@ -1,4 +1,4 @@
-"""Models as files: readable JSON, written whole or not at all, read without running anything.
+"""Models as files: readable JSON, written atomically, and loaded without running any code in it.
 
 A file holds, in this order: its format, version and checksum; the model, that is its layers'
 configurations and how they are wired; what it was compiled with and what the optimiser
@@ -45,7 +45,7 @@ LAYERS: dict[str, type[ShapedLayer]] = {
     for found in vars(shelf).values()
     if isinstance(found, type) and issubclass(found, ShapedLayer) and found is not ShapedLayer
 }
-"""Every layer by the name of its class. Add yours, and `load_model` knows it."""
+"""Every layer by its class name. Add your own here, and `load_model` finds it."""
 
 MODELS: dict[str, Any] = {}
 """Every class of models that can be saved whole, by its name; `models` adds them."""
@@ -79,24 +79,24 @@ WHOLE: dict[str, Any] = {
         "streams": [{"version": int, "internal": [int], "gauss": Maybe(Numeral)}],
     },
 }
-"""What stands where in a file, by the kinds of its parts."""
+"""The structure of a file, by the kinds of its parts."""
 
 
 # ── Saving and loading ────────────────────────────────────────────────────────────────────
 
 
 def save_model(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model into one file, with all that it takes to go on where it is.
+    """Write a model into one file, with everything needed to continue training.
 
-    Whoever looks, at any moment, finds the old file or the new one, never half of one.
+    At any moment, readers see either the old file or the new one, never half of one.
 
     Args:
         model: a Sequential or a Model that has its weights.
         path: of the file; any ending, such as "houses.json".
 
     Raises:
-        SavedModelError: if something in the model is no data, such as a loss that is a
-            function of yours, or the file can't be written. An older file stays as it is.
+        SavedModelError: if something in the model is not data, such as a user-defined loss, or the
+            file can't be written. An existing file is unchanged.
 
     >>> import tempfile
     >>> from tinygrad_edu import keras
@@ -124,7 +124,7 @@ def load_model(
     """The model that `save_model` wrote: the same predictions and, trained on, the same
     training, to the bit.
 
-    Nothing in the file is executed, and nothing is built before all of it is found in order.
+    Nothing in the file is executed, and nothing is built before the whole file is checked.
 
     Args:
         path: of the file.
@@ -138,7 +138,7 @@ def load_model(
     """
     if not isinstance(custom_objects or {}, Mapping):
         raise BadArgument(
-            f"custom_objects is a dict such as {{'MyLayer': MyLayer}}. Received: "
+            f"custom_objects must be a dict such as {{'MyLayer': MyLayer}}. Received: "
             f"{custom_objects!r}."
         )
     custom = dict(custom_objects or {})
@@ -146,7 +146,7 @@ def load_model(
         parts = documents.read(path, WHOLE, WEIGHTS)
         if "model" not in parts:
             raise SavedModelError(
-                "It holds weights alone. Make the model as it was, and call "
+                "The file contains only weights. Create the model as it was, and call "
                 "model.load_weights(path)."
             )
         streams = [_stream(state) for state in parts["random"]["streams"]]
@@ -189,7 +189,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def _told(what: str, path: Any, advice: str = "") -> Iterator[None]:
-    """Make one kind of error of whatever goes wrong within: a layer of yours may raise anything."""
+    """Turn every error in the block into one kind: a user-defined layer may raise anything."""
     try:
         yield
     except Exception as error:
@@ -216,7 +216,7 @@ def _named(model: Model) -> None:
     of one of this model there, give it another one."""
     if not model.built:
         raise SavedModelError(
-            f"The model {model.name!r} has no weights yet: nothing told it the shape of a sample. "
+            f"The model {model.name!r} has no weights yet: the shape of a sample is unknown. "
             f"Call model.build((n,)), or give its first layer an input_shape."
         )
     if len({layer.name for layer in model.layers}) < len(model.layers):
@@ -226,8 +226,8 @@ def _named(model: Model) -> None:
 def _model(model: Model) -> dict[str, Any]:
     if type(model) not in MODELS.values():
         raise SavedModelError(
-            f"Only a Sequential or a Model can be saved whole: what a class of yours does is "
-            f"code, not data. Received: a {type(model).__name__}."
+            f"Only a Sequential or a Model can be saved whole: a user-defined class is code, not "
+            f"data. Received: a {type(model).__name__}."
         )
     _named(model)
     made = [signal for signal in model._order if signal.layer is not None]
@@ -285,7 +285,7 @@ def _data(what: str, give: Callable[[], Any]) -> Any:
         return json.loads(json.dumps(give(), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise SavedModelError(
-            f"{what} is not all data: texts, finite numbers, and lists and dicts of them. {error}"
+            f"{what} must be data: strings, finite numbers, and lists and dicts of them. {error}"
         ) from error
 
 
@@ -296,7 +296,7 @@ def _layer_from(described: dict[str, Any], custom: Mapping[str, Any]) -> ShapedL
     try:
         layer: ShapedLayer = made_by.from_config(config)
         same = _plain(layer) == config
-    except Exception as error:  # a class of yours may raise anything
+    except Exception as error:  # a user-defined class may raise anything
         raise SavedModelError(
             f"Layer {name!r} can't be made by {made_by.__name__}(**config()): {error} "
             f"Received: {brief(config)}."
@@ -327,17 +327,17 @@ def _class(
 
 
 def _told_apart(mine: type, known: type) -> None:
-    """Refuse a class of yours that has the name of one of tinygrad_edu."""
+    """Raise an error for a user-defined class with the name of one of tinygrad_edu."""
     if mine is not known:
         raise SavedModelError(
-            f"Received: {mine!r}, a class of yours that is called like {known!r}. The file could "
-            f"not tell them apart: give yours another name."
+            f"A user-defined class has the same name as {known!r}, so a file could not distinguish "
+            f"them. Received: {mine!r}. Rename it."
         )
 
 
 def _unknown(kind: str, name: str, table: Iterable[str]) -> SavedModelError:
     return SavedModelError(
-        f"{unknown_name(kind, name, table)} If it is yours, pass "
+        f"{unknown_name(kind, name, table)} If it is user-defined, pass "
         f"custom_objects={{{name!r}: ...}} to load_model."
     )
 
@@ -470,8 +470,8 @@ def _compiled(model: Model) -> dict[str, Any] | None:
     ] if bound is not None else []  # fmt: skip
     if bound is not None and bound != [id(p) for variable in _variables(trained) for p in variable]:
         raise SavedModelError(
-            f"The optimizer remembers {len(bound)} weights, which are not those of the model as it "
-            f"is now. Compile the model again, then save it."
+            f"The optimizer is bound to {len(bound)} weights, which are no longer those of the "
+            f"model. Compile the model again, then save it."
         )
     memory = optimizer.state_dict()
     columns = {name: list(map(numeral, xs)) for name, xs in memory["memory"].items()}
@@ -510,8 +510,8 @@ def _function(thing: Loss | Metric) -> dict[str, Any]:
     again = _function_from(_base(thing.kind, thing.name), config, {thing.name: thing.function})
     if type(again).__name__ != type(thing).__name__ or _plain(again) != config:
         raise SavedModelError(
-            f"The {thing.kind} {thing!r} can't be made again from its config(): a class of yours "
-            f"is code, not data."
+            f"The {thing.kind} {thing!r} can't be made again from its config(): a user-defined "
+            f"class is code, not data."
         )
     return config
 

@@ -1,4 +1,4 @@
-"""What a model is made of, as a table that fits a terminal."""
+"""A summary of a model, as a table that fits a terminal."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ Row = list[str]
 
 
 def summary(model: Model, line_length: int | None = None) -> str:
-    """A table of the layers, and below it what is trained and how.
+    """A table of the layers, and below it the facts about training.
 
-    Shapes are those of one sample, as everywhere here: a batch is several samples, and its
-    size is no part of a model. Keras writes ``(None, 3)`` for ``(3,)``. The number of
-    parameters is told with the shapes it comes from: ``2·3 + 3 = 9`` are 2·3 weights and 3
-    biases.
+    Shapes are those of one sample, as everywhere in this package: a batch is several samples, and
+        its size is not part of a model. Keras writes ``(None, 3)`` for ``(3,)``. The number of
+        parameters is shown with their shapes: ``2·3 + 3 = 9`` are 2·3 weights and 3 biases.
 
     Args:
-        model: built or not; what is missing is told.
+        model: a model, built or not; the summary says what is missing.
         line_length: how many columns it may take, from 40; 80 if not given. Longer names are
             broken, none is cut.
 
@@ -119,7 +118,7 @@ def _activation(layer: ShapedLayer) -> str:
         return ""
     try:
         return found.called()
-    except BadArgument:  # one of yours
+    except BadArgument:  # a user-defined one
         return clean(getattr(found.of, "__name__", type(found.of).__name__))
 
 

@@ -1,4 +1,4 @@
-"""What a model does with data: compile, fit, evaluate, predict, and its loss as a graph."""
+"""A model and data: compile, fit, evaluate, predict, and the loss as a graph."""
 
 from __future__ import annotations
 
@@ -152,9 +152,9 @@ class Trainer(Wired):
             metrics: names, keras.metrics, or callables. Sample weights do not matter to them.
             run_eagerly: whether every sample is recorded anew, as a graph of Values that
                 debuggers and prints can look into. False: one sample is recorded, compiled,
-                and replayed for all others; the results are the same. Code of yours is
-                recorded again before each call, and where callbacks hear epochs or batches
-                before each of these; what it prints, it prints only then.
+                and replayed for all others; the results are the same. User-defined code is recorded
+                again before each call and, if there are callbacks for epochs or batches, before
+                each of these; it prints only then.
             jit_compile: who replays it. "auto": Python, and machine code as soon as that is
                 worth its preparation, which goes on meanwhile; True: machine code at once;
                 False: Python alone.
@@ -165,7 +165,9 @@ class Trainer(Wired):
             BadArgument: for another jit_compile.
         """
         if jit_compile not in (True, False, "auto"):
-            raise BadArgument(f"jit_compile is True, False or 'auto'. Received: {jit_compile!r}.")
+            raise BadArgument(
+                f"jit_compile must be True, False or 'auto'. Received: {jit_compile!r}."
+            )
         chosen, loss = nn.optimizer(optimizer), None if loss is None else nn.loss(loss)
         by_name: dict[str, nn.Metric] = {}
         for name, each in map(_named_metric, metrics or ()):
@@ -437,8 +439,8 @@ class Trainer(Wired):
         return with_penalties(loss(data.y.rows, outputs, data.weights), penalties(self)), outputs
 
     def _given(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
-        """The samples as layers take them: code of a user's, which may ask what it is given, as
-        Values, as while it is recorded; plain numbers are the same to all others, and faster."""
+        """The samples as arguments of layers: for user-defined code, which may inspect them, as
+        Values, as while it is recorded; for all other layers as plain numbers, which are faster."""
         if custom(fingerprint(self, Forward.beside)):
             return [[Value(x, role="constant") for x in row] for row in rows]
         return list(map(list, rows))
@@ -598,7 +600,7 @@ class Trainer(Wired):
         if not logs:
             raise BadArgument(
                 "There is nothing left to evaluate. Received: a source of batches that ran out. "
-                "Pass something that can be gone through again, or say how many steps to take."
+                "Pass something that can be iterated again, or limit the number of steps."
             )
         hooks.on_test_end(logs)
         return logs
@@ -629,7 +631,7 @@ class Trainer(Wired):
 
     @alone
     def loss_graph(self, x: Any, y: Any, sample_weight: Any = None) -> Value:
-        """The recorded loss of these samples, with names, roles and scopes told.
+        """The recorded loss of these samples, with names, roles and scopes.
 
         Ready to draw and differentiate; nothing is trained.
 
@@ -649,7 +651,7 @@ class Trainer(Wired):
             with scope(f"sample {i}"):
                 outputs.append(self.forward_named(row))
                 targets.append(named(target, "y", "target"))
-                if loss.built_in:  # a loss of yours sees only whole batches
+                if loss.built_in:  # a user-defined loss sees only whole batches
                     losses += loss.per_sample(targets[-1:], outputs[-1:])
         found = losses if loss.built_in else loss.per_sample(targets, outputs)
         value: Value = with_penalties(loss.reduced(found, data.weights), penalties(self))
@@ -692,7 +694,8 @@ class Trainer(Wired):
         return diagnose(self._curvatures(data), names, optimizer.rate, data.x.rows)
 
     def _why_stopped(self, epoch: int, source: Source[Pairs], before: State) -> str:
-        """What to say when a loss is not a finite number. The epoch is run once more, watched."""
+        """The message for a loss that is not finite. The epoch is run again under
+        detect_anomaly."""
         optimizer, _ = self._ready()
         first = "the sum over the batches overflowed"
         bound = self._bound(source)
@@ -729,8 +732,9 @@ class Trainer(Wired):
     def _ready(self) -> tuple[nn.Optimizer, nn.Loss]:
         if self.optimizer is None:
             raise GraphError(
-                "A model is compiled before it is trained or evaluated. Received: a call before "
-                "compile. Write model.compile(optimizer='sgd', loss='mean_squared_error') first."
+                "A model must be compiled before it is trained or evaluated. Received: a call "
+                "before compile. Write model.compile(optimizer='sgd', loss='mean_squared_error') "
+                "first."
             )
         if self.loss is None:
             raise GraphError(
@@ -783,7 +787,7 @@ class Trainer(Wired):
         return Stream(x, read, steps)
 
     def _wanted(self) -> int | None:
-        """How many numbers a target must have; a loss of yours may want any."""
+        """The number of numbers in a target; None if a user-defined loss may accept any."""
         _, loss = self._ready()
         if not loss.built_in or self.output_shape is None:
             return None

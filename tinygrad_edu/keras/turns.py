@@ -1,4 +1,4 @@
-"""One thread at a time works on a model; while it is being trained, the others are told so."""
+"""One thread at a time works on a model; while it is being trained, others get an error."""
 
 from __future__ import annotations
 

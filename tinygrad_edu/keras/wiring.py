@@ -24,7 +24,7 @@ class Wired(Module):
     Attributes:
         layers: in the order in which their outputs are needed.
         random: the stream of the initial weights, and of shuffling.
-        metadata: data of a user's, of what JSON can hold: it is saved along.
+        metadata: user-defined data that JSON can store; it is saved too.
     """
 
     branching: ClassVar[bool] = True  # whether a layer's input may be any other's output

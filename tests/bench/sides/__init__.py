@@ -1,6 +1,6 @@
 """The sides of the benchmark: one module each, with a function per case that it takes part in.
 
-A function prepares the case at some size and returns a `Work`. What a side needs is imported in
+A function prepares the case at some size and returns a `Work`. The imports of a side are in
 its own module, so that each runs in an interpreter that has it.
 """
 
