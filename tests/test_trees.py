@@ -89,6 +89,15 @@ class Frozen:
         object.__setattr__(self, "twice", self.a * 2.0)
 
 
+@dataclasses.dataclass
+class Late:
+    n: int
+    w: list = dataclasses.field(init=False)
+
+    def __post_init__(self):
+        self.w = [Value(1.0) for _ in range(self.n)]
+
+
 class Own:
     def __init__(self, a, b, c, unit):
         self.numbers, self.unit = [a, b, c], unit
@@ -737,6 +746,13 @@ class TestContainers:
 
 class TestVmap:
     @pytest.mark.parametrize("jit", [False, True])
+    @pytest.mark.parametrize("samples", [{1.0, 2.0}, holding([1.0, 2.0]), 1.0, np.array(1.0), ()])
+    def test_what_holds_no_samples_is_refused(self, samples, jit):
+        f = tg.vmap(lambda x: 1.0)
+        with pytest.raises(BadArgument):
+            (tg.jit(f) if jit else f)(samples)
+
+    @pytest.mark.parametrize("jit", [False, True])
     def test_lists_of_containers_stay_lists(self, jit):
         f = tg.vmap(lambda x: [{"a": x}, (x, [2.0 * x])])
         got = (tg.jit(f) if jit else f)(np.array([1.0, 2.0]))
@@ -776,6 +792,7 @@ class TestModules:
             (lambda: np.array(Value(1.0)), ["x.0"]),
             (lambda: deque([Value(1.0)]), ["x.0"]),
             (lambda: Plain(Value(1.0), 2.0, [Value(3.0)]), ["x.a", "x.c.0"]),
+            (lambda: Late(2), ["x.w.0", "x.w.1"]),
             (lambda: Triple(Value(1.0), 2.0, 3.0), ["x.0"]),
             (lambda: DotDict(w=Value(1.0)), ["x.w"]),
             (lambda: Own(Value(1.0), 2.0, nn.Neuron(1), "m"),

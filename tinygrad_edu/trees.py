@@ -125,11 +125,13 @@ def _by_position(x: Any) -> dict[int, Any]:
     return dict(enumerate(x))
 
 
-def _fields(x: Any) -> dict[str, Any]:
-    """The fields that the constructor of a dataclass takes: it works out the others."""
+def _fields(x: Any, computed: bool = False) -> dict[str, Any]:
+    """The fields that the constructor of a dataclass takes, and those that it computes."""
     from dataclasses import fields  # late: importing it takes milliseconds
 
-    return {field.name: getattr(x, field.name) for field in fields(x) if field.init}
+    return {
+        field.name: getattr(x, field.name, None) for field in fields(x) if field.init or computed
+    }
 
 
 def _replaced(x: Any, members: dict[str, Any]) -> Any:
@@ -214,10 +216,10 @@ def container(x: Any) -> Container | None:
 
 
 def members(x: Any) -> Mapping[Any, Any] | None:
-    """What a container or an array of objects holds, by key or position; None for all else."""
+    """All that a container or an array of objects holds, by key or position; None for all else."""
     row = container(x)
     if row is not None:
-        return row.members(x)
+        return _fields(x, computed=True) if row is _DATACLASS else row.members(x)
     if is_array(x) and getattr(getattr(x, "dtype", None), "kind", None) == "O":
         return _by_position(x.tolist() if x.shape else [x.item()])
     return None

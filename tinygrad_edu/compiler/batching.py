@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.value import Value
 from ..errors import BadArgument
-from ..trees import container, is_array, is_several, like, members, several
+from ..trees import container, is_array, is_several, like, several
 from .arrays import arrays
 from .calls import (
     COMMON,
@@ -136,7 +136,8 @@ class Vmapped:
 
 def _members(tree: Any) -> Mapping[Any, Any] | None:
     """The parts of a tree that hold samples each, None if it holds them itself."""
-    return None if isinstance(tree, list) or is_array(tree) else members(tree)
+    row = None if isinstance(tree, list) else container(tree)
+    return None if row is None or row.rebuild is None else row.members(tree)
 
 
 def _holders(args: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
@@ -183,16 +184,16 @@ def _item(tree: Any, i: int) -> Any:
 
 def _each(tree: Any, change: Callable[[Any], Any]) -> Any:
     """A container like the given one, with every member changed."""
-    return like(tree, map(change, members(tree).values()))  # type: ignore[union-attr]
+    return like(tree, map(change, _members(tree).values()))  # type: ignore[union-attr]
 
 
 def stack(results: Sequence[Any]) -> Any:
     """Results per sample, put into lists: of n tuples one tuple of n, likewise of dicts."""
-    row = container(results[0]) if results else None
-    if row is None or isinstance(results[0], list):
+    first = _members(results[0]) if results else None
+    if first is None:
         return list(results)
-    inside = [row.members(result) if container(result) is row else None for result in results]
-    keys = inside[0].keys()  # type: ignore[union-attr]
+    row, keys = container(results[0]), first.keys()
+    inside = [_members(result) if container(result) is row else None for result in results]
     for i, other in enumerate(inside):
         if other is None or other.keys() != keys:
             raise BadArgument(
