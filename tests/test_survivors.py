@@ -1,0 +1,207 @@
+"""Mutants that no other test noticed: each of these tests fails if one line is changed back."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+import re
+from typing import Any
+
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu import Value, fast, keras, nn
+from tinygrad_edu.core.graph import tape
+from tinygrad_edu.core.operators import is_method
+from tinygrad_edu.errors import Anomaly
+from tinygrad_edu.nn.optimizers import OPTIMIZERS
+
+
+@pytest.fixture(params=["fast", "plain"])
+def form(request):
+    """The engine as it is imported, and without the fast forms of its most frequent parts."""
+    if request.param == "plain":
+        fast.remove()
+    yield request.param
+    fast.install()
+
+
+# ── Operators and methods ─────────────────────────────────────────────────────────────────
+
+BINARY = (
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
+    operator.pow, operator.lt, operator.le, operator.gt, operator.ge, divmod,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("binary", BINARY, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("foreign", [object(), "1", None, [1.0], {}], ids=repr)
+def test_operators_leave_foreign_things_to_python(form, binary, foreign):
+    if isinstance(foreign, str) and binary is operator.mod:
+        return  # "1" % x formats
+    for args in ((Value(1.0), foreign), (foreign, Value(1.0))):
+        python_says = r"unsupported operand|not supported between"
+        said = python_says if type(foreign) is object else f"{python_says}|real number is needed"
+        with pytest.raises(TypeError, match=said):
+            binary(*args)
+
+
+class Answering:
+    """A foreign type that knows what to do with a Value."""
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    setattr(Answering, f"__r{_name}__", lambda self, other: "mine")
+
+
+def test_a_foreign_type_may_answer(form):
+    for binary in BINARY:
+        if hasattr(Answering, f"__r{binary.__name__}__"):
+            assert binary(Value(1.0), Answering()) == "mine", binary
+
+
+@pytest.mark.parametrize("op", [op for op in tg.TABLE.values() if is_method(op)],
+                         ids=lambda op: op.name)  # fmt: skip
+def test_every_method_records_its_row(form, op):
+    x = Value(0.75)
+    settings = [0.25, 0.5] if op.name == "clip" else []
+    method = getattr(x, op.name)(*settings)
+    row = op(Value(0.75), *settings)
+    assert method.op is row.op is op
+    assert repr(method.data) == repr(row.data)
+    assert method.args[0] is x
+    assert len(method.args) == len(row.args)
+
+
+# ── Derivatives ───────────────────────────────────────────────────────────────────────────
+
+
+def counting() -> tuple[Any, list[float]]:
+    """The identity, and a list that grows whenever its partial is asked for."""
+    asked: list[float] = []
+
+    def partial(out: Any, x: Any) -> float:
+        asked.append(0.0)
+        return 1.0
+
+    return tg.op(f"counted_{id(asked)}", lambda x: x, [partial], sample=[(1.0,)]), asked
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "mode", "sweeps"),
+    [(2, 5, "forward", 2), (2, 5, "reverse", 5), (5, 2, "forward", 5), (5, 2, "reverse", 2),
+     (2, 5, "auto", 2), (5, 2, "auto", 2)],
+)  # fmt: skip
+def test_a_jacobian_makes_as_many_sweeps_as_its_mode_says(form, inputs, outputs, mode, sweeps):
+    counted, asked = counting()
+
+    def f(xs: Any) -> Any:
+        middle = counted(tg.sum(xs))
+        return [middle * float(i + 1) for i in range(outputs)]
+
+    found = tg.jacobian(f, mode=mode)([1.0] * inputs)
+    assert [list(row) for row in found] == [[float(i + 1)] * inputs for i in range(outputs)]
+    assert len(asked) == sweeps
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: x + y, lambda x, y: x - y, lambda x, y: -x, lambda x, y: x * y,
+        lambda x, y: -(x * y), lambda x, y: y * -x, lambda x, y: y * (y - x),
+        lambda x, y: y * (x + y), lambda x, y: tg.sum([x * y, y]) * y, lambda x, y: (x + 1.0) * y,
+    ],
+)  # fmt: skip
+def test_factors_of_one_are_not_recorded_in_gradients(form, f):
+    x, y = Value(2.0), Value(3.0)
+    loss = f(x, y)
+    there = set(tape(loss))
+    for slope in tg.gradients(loss, [x, y]):
+        for node in set(tape(slope)) - there:
+            assert (
+                node.op is None
+                or node.op.name != "mul"
+                or not {1.0, -1.0} & {arg for arg in node.args if type(arg) is float}
+            )
+
+
+# ── Errors that name things ───────────────────────────────────────────────────────────────
+
+
+def test_an_anomaly_names_its_operands():
+    with tg.detect_anomaly():
+        rate, other = Value(0.0, name="rate"), Value(0.0)
+        with pytest.raises(Anomaly, match=r"Operands: rate = 0\.0, y = 0\.0"):
+            rate / other
+        with pytest.raises(Anomaly, match=r"Operands: x = 0\.0, rate = 0\.0"):
+            other / rate
+        with pytest.raises(Anomaly, match=r"Operands: x = -1\.0"):
+            tg.log(Value(-1.0))
+        with pytest.raises(Anomaly, match=r"Operands: rate = inf, \[1\] = -inf"):
+            tg.sum([Value(math.inf, name="rate"), Value(-math.inf)])
+
+
+def test_arguments_of_c_functions_have_the_names_that_the_comment_says():
+    w, x = Value(2.0, name="w", role="parameter"), Value(1.0, name="x", role="input")
+    source = tg.compile(tg.exp(w * x), inputs=[x], parameters=[w]).c_source()
+    signature = re.search(r"void program\(([^)]*)\)", source)
+    assert signature is not None
+    assert " ".join(signature[1].split()) == (
+        "long n, const double *inputs, const double *shared, double *each, double *total, "
+        "double *once, double *scratch"
+    )
+    described = re.findall(r"^       (\w+) +\d|^       (\w+) +n rows", source, re.MULTILINE)
+    assert {a or b for a, b in described} == {
+        "inputs", "shared", "each", "total", "once", "scratch"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_only_parameters_and_the_rate_of_an_optimiser_are_positional(kind):
+    w = Value(1.0)
+    assert kind([w], 0.25).learning_rate == 0.25
+    with pytest.raises(TypeError):
+        kind([w], 0.25, 0.5)
+    kinds = [p.kind for p in inspect.signature(kind).parameters.values()]
+    assert kinds[:2] == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2
+    assert set(kinds[2:]) == {inspect.Parameter.KEYWORD_ONLY}
+
+
+# ── Training ──────────────────────────────────────────────────────────────────────────────
+
+
+class Batches(keras.callbacks.Callback):
+    """Hears every batch, so that `fit` makes single steps."""
+
+    def __init__(self) -> None:
+        self.logs: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.logs.append(dict(logs))
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 0.5, 1.0]])
+def test_metrics_are_the_same_when_batches_are_heard(eagerly, weights):
+    def trained(*callbacks: Any) -> dict[str, list[float]]:
+        keras.set_random_seed(3)
+        model = keras.Sequential([keras.layers.Dense(1, input_shape=[1])])
+        model.compile("sgd", "mse", metrics=["mae", "mse", "rmse"], run_eagerly=eagerly)
+        x, y = [1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 5.0, 9.0]
+        history = model.fit(x, y, batch_size=2, epochs=3, verbose=0, sample_weight=weights,
+                            shuffle=False, callbacks=list(callbacks))  # fmt: skip
+        return dict(history.history)
+
+    heard = Batches()
+    quiet, loud = trained(), trained(heard)
+    assert quiet.keys() == loud.keys() == heard.logs[0].keys()
+    for name, numbers in quiet.items():
+        assert loud[name] == pytest.approx(numbers, rel=1e-12)
+    for logs in heard.logs:
+        assert all(math.isfinite(x) for x in logs.values()), logs
+    assert {name: numbers[-1] for name, numbers in loud.items()} == heard.logs[-1]
+
+
+def test_optimisers_are_listed_with_their_classes():
+    assert {kind.__name__ for kind in OPTIMIZERS.values()} <= set(nn.__all__)
