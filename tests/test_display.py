@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn
-from tinygrad_edu.drawing import engines, notebook
+from tinygrad_edu.drawing import layout_engines, notebook
 from tinygrad_edu.notebooks import ends, table, wants_html
 
 EVIL = '<script>alert("1")</script>&amp;<img src=x onerror=y>\\N\'"$\x00\ud800'
@@ -115,9 +115,9 @@ def test_a_stale_graph_shows_the_hint():
 
 def test_without_an_engine_there_is_a_tree_and_a_hint(monkeypatch):
     def missing(source, form):
-        raise engines._Missing("<nothing> is installed")
+        raise layout_engines._Missing("<nothing> is installed")
 
-    monkeypatch.setattr(engines, "ENGINES", [missing])
+    monkeypatch.setattr(layout_engines, "ENGINES", [missing])
     page = Page((Value(3.0, name=EVIL) * 2.0)._repr_mimebundle_()["text/html"])
     assert page.tags == {"pre", "p"}
     assert "└─ 2" in page.text

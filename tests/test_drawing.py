@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, errors, scope, snapshot
-from tinygrad_edu.drawing import THEMES, Drawing, draw, engines, picture, tree
+from tinygrad_edu.drawing import THEMES, Drawing, draw, layout_engines, picture, tree
 from tinygrad_edu.drawing.folding import Boxes, in_order, view
 from tinygrad_edu.drawing.labels import rounded, signed
 from tinygrad_edu.drawing.themes import ROLES, SHADES, shade, stroke
@@ -419,7 +419,7 @@ def test_fallback_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     program = a_dot(tmp_path, '<svg xmlns="http://www.w3.org/2000/svg"><text>by dot</text></svg>')
     monkeypatch.setattr(shutil, "which", lambda name: program)
     assert "by dot" not in draw(Value(1.0)).svg()  # graphviz-pure comes first
-    assert b"by dot" in engines.render("", "pdf")  # but draws no pdf
+    assert b"by dot" in layout_engines.render("", "pdf")  # but draws no pdf
     hide(monkeypatch, dot=False)
     assert "by dot" in draw(Value(1.0)).svg()
 
@@ -446,9 +446,11 @@ def test_an_engine_that_fails_is_passed_over(
     monkeypatch.setattr(shutil, "which", lambda name: str(program))
     with pytest.raises(errors.DrawingError, match="no fonts today"):
         draw(Value(1.0)).svg()
-    monkeypatch.setattr(engines, "ENGINES", [*engines.ENGINES, lambda source, form: b"<svg/>"])
+    monkeypatch.setattr(
+        layout_engines, "ENGINES", [*layout_engines.ENGINES, lambda source, form: b"<svg/>"]
+    )
     assert draw(Value(1.0)).svg().startswith("<svg")
-    monkeypatch.setattr(engines, "ENGINES", [lambda source, form: b"<svg>"])
+    monkeypatch.setattr(layout_engines, "ENGINES", [lambda source, form: b"<svg>"])
     with pytest.raises(errors.DrawingError, match="invalid SVG"):
         draw(Value(1.0)).svg()
 
@@ -486,7 +488,7 @@ def test_without_the_graphviz_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_layout_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "SECONDS", 1e-6)
+    monkeypatch.setattr(layout_engines, "SECONDS", 1e-6)
     with pytest.raises(errors.DrawingError, match="limit"):
         draw(neuron(7)).svg()
 

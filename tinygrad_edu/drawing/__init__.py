@@ -1,6 +1,6 @@
 """A recorded graph as a picture: DOT, SVG, PNG, PDF, or a tree for the terminal.
 
-    snapshot (graph.py) -> cards and links (folding) -> DOT text (dot) -> an engine (engines)
+    snapshot (graph.py) -> cards and links (folding) -> DOT text (dot) -> an engine (layout_engines)
                                -> clean SVG, coloured by classes (svg) -> a Drawing (picture)
                                -> one layout for many numbers (layout) -> a Film (films)
                         -> a tree for the terminal (text)

@@ -20,9 +20,9 @@ from xml.etree.ElementTree import Element
 
 from ..errors import BadArgument, MissingExtra, check_name
 from ..snapshots import Graph
-from .engines import render
 from .folding import view
 from .layout import Stage
+from .layout_engines import render
 from .picture import CARDS, THEMED, as_picture, graph_of, sized, write
 from .text import tree
 from .themes import THEMES

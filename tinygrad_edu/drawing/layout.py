@@ -47,9 +47,9 @@ from ..snapshots import Graph
 from ..strings import plural
 from . import dot
 from .dot import SHOWN, Slot, Style, label, slots, tint
-from .engines import render
 from .folding import Link, View, view
 from .labels import Digits, breadth, called, rounded
+from .layout_engines import render
 from .svg import dress
 from .themes import RULES, THEMES, Theme, largest, marks, shade, stylesheet
 

@@ -21,10 +21,10 @@ from ..files import write_whole
 from ..snapshots import Graph, ids, snapshot
 from ..strings import plural
 from .dot import SHOWN
-from .engines import render
 from .folding import check_unfold, view
 from .labels import Digits, fit
 from .layout import Stage
+from .layout_engines import render
 from .text import tree
 from .themes import THEMES
 
