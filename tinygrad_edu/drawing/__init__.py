@@ -1,9 +1,10 @@
 """A recorded graph as a picture: DOT, SVG, PNG, PDF, or a tree for the terminal.
 
-    snapshot (graph.py) -> cards and links (folding) -> DOT text (dot) -> an engine (layout_engines)
+    snapshot (snapshots.py) -> cards and links (folding) -> DOT text (dot)
+                               -> an engine (layout_engines)
                                -> clean SVG, coloured by classes (svg) -> a Drawing (picture)
                                -> one layout for many numbers (layout) -> a Film (films)
-                        -> a tree for the terminal (text)
+                            -> a tree for the terminal (text)
 
 Everything is read from one `snapshot`, so the numbers on a picture always add up, and ``.grad`` is
 neither needed nor changed. Importing this room imports only the standard library: the layout engine

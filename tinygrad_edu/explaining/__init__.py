@@ -1,9 +1,10 @@
 """A recorded graph as words: each gradient as the sum over its paths, in numbers and LaTeX.
 
-    snapshot (graph.py) -> all paths to a node (paths) -> the chain rule in words (gradients)
-                        -> the operations in order (narrative), a nudge (comparing), nan (nonfinite)
-    the table, traced   -> formulas (symbols, formulas), simplified by sympy (simplifying)
-                        -> sentences, formulas, tables (document): text, LaTeX, Markdown, data
+    snapshot (snapshots.py) -> all paths to a node (paths) -> the chain rule in words (gradients)
+                            -> the operations in order (narrative), a nudge (comparing),
+                               nan (nonfinite)
+    the table, traced -> formulas (symbols, formulas, rendering), simplified by sympy (simplifying)
+                      -> sentences, formulas, tables (document): text, LaTeX, Markdown, data
 
 Everything is read from one `snapshot`, so the numbers always add up, and ``.grad`` is neither
 needed nor touched. What an optimiser does is traced from its own rule (updates).
