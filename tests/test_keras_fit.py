@@ -191,6 +191,16 @@ def test_validation_data_that_is_not(data, said):
         half().fit(X, Y, verbose=0, validation_data=data)
 
 
+def test_a_source_of_batches_is_not_split():
+    with pytest.raises(BadArgument, match="Pass validation_data"):
+        half().fit(endless(), verbose=0, steps_per_epoch=1, validation_split=0.5)
+
+
+def test_numpy_integers_count():
+    counts = {"epochs": np.int64(2), "batch_size": np.int32(1), "steps_per_epoch": np.int8(2)}
+    assert len(half().fit(X, Y, verbose=0, **counts).history["loss"]) == 2
+
+
 @pytest.mark.parametrize(
     ("freq", "epochs"), [(1, [0, 1, 2, 3]), (2, [1, 3]), (3, [2]), ([1, 4], [0, 3]), ({2}, [1])]
 )

@@ -241,6 +241,11 @@ class Trainer(Wired):
         if not isinstance(validation_freq, Collection):
             check_whole("validation_freq", validation_freq)
         if validation_split and validation_data is None:
+            if y is None and is_stream(x):
+                raise BadArgument(
+                    f"validation_split takes the last samples, which a source of batches does not "
+                    f"show. Received: {validation_split!r}. Pass validation_data instead."
+                )
             x, validation_data = split(self._pairs(x, y, sample_weight), validation_split)
         random = self.random if shuffle else None
         source = self._source(
@@ -413,14 +418,10 @@ class Trainer(Wired):
             ((loss, *sums),) = program.run(program.rows(batch), [range(len(batch))], task)
             program.note(sums, len(batch))
             return loss
-        optimizer, loss_of = self._ready()
+        optimizer, _ = self._ready()
         layers = self._program(Forward, True)
-        if layers is None:
-            value, outputs = self._loss_of(batch)
-        else:  # only what stands around the layers is recorded
-            rows = layers.rows(batch.x.rows)
-            outputs = layers.leaves(rows)
-            value = with_penalties(loss_of(batch.y.rows, outputs, batch.weights), penalties(self))
+        rows = layers.rows(batch.x.rows) if layers is not None else []
+        value, outputs = self._loss_of(batch, layers, rows)
         zero_grad([*self.parameters(), *(optimizer.parameters or ())])  # constants are in one alone
         if isinstance(value, Value):
             value.backward()
@@ -432,10 +433,18 @@ class Trainer(Wired):
         self._measure(batch, outputs)
         return _number(value)
 
-    def _loss_of(self, data: Pairs) -> tuple[Any, list[Sample]]:
-        """The loss of some samples with all penalties, and the outputs it is the loss of."""
+    def _loss_of(
+        self, data: Pairs, layers: Forward | None = None, rows: Sequence[Sequence[float]] = ()
+    ) -> tuple[Any, list[Sample]]:
+        """The loss of some samples with all penalties, and the outputs it is the loss of.
+
+        If the layers are a program, which reads these rows, only what is around them is recorded.
+        """
         _, loss = self._ready()
-        outputs = [self.forward(x) for x in self._given(data.x.rows)]
+        if layers is not None:
+            outputs = layers.leaves(rows)
+        else:
+            outputs = [self.forward(x) for x in self._given(data.x.rows)]
         return with_penalties(loss(data.y.rows, outputs, data.weights), penalties(self)), outputs
 
     def _given(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
@@ -610,18 +619,11 @@ class Trainer(Wired):
         program = self._program(Evaluation, like.y.width, like.weights is not None)
         if program is not None:
             return program.batch
-        _, loss_of = self._ready()
         layers = self._program(Forward, False)
 
         def loss(batch: Pairs) -> float:
             with trained(self, False), no_grad():
-                if layers is None:
-                    value, outputs = self._loss_of(batch)
-                else:
-                    outputs = layers.leaves(batch.x.rows)
-                    value = with_penalties(
-                        loss_of(batch.y.rows, outputs, batch.weights), penalties(self)
-                    )
+                value, outputs = self._loss_of(batch, layers, batch.x.rows)
             self._measure(batch, outputs)
             return _number(value)
 
