@@ -115,7 +115,7 @@ def at_infinity(row: Op, x: float) -> list[float]:
 
 
 def table() -> str:
-    """What smooth rows of one argument answer at −∞ and ∞, as Markdown."""
+    """The results of smooth rows of one argument at −∞ and ∞, as Markdown."""
     lines = ["| row | at −∞: value; derivatives | at ∞: value; derivatives |", "|---|---|---|"]
     for row in SMOOTH:
         if row.arity == 1 or row.defaults:

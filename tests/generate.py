@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "tinygrad_edu"
 
 
 def operators_stub() -> str:
-    """What a type checker sees of `core/operators.py`."""
+    """The stub of `core/operators.py` for type checkers."""
     rows = [op for op in TABLE.values() if op.name in BUILT_IN and is_method(op)]
     return _HEAD + "".join(map(_method, rows))
 

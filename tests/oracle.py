@@ -1,4 +1,4 @@
-"""What every row of the table should answer, to fifty digits, by mpmath.
+"""The right results of every row of the table, to fifty digits, by mpmath.
 
 The oracle shares no code and no derivation with the engine: an entry is the function's
 definition and nothing else, and derivatives are difference quotients of it at a precision at

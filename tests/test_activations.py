@@ -40,7 +40,7 @@ def close(got: float, right: float, ulps: int = 4) -> bool:
 
 
 def ours(name: str, kwargs: dict) -> object:
-    """What a Keras function with these arguments is here."""
+    """The function of this package for a Keras function with these arguments."""
     if name in ("relu", "gelu"):
         return lambda x: getattr(activations, name)(x, **kwargs)
     row = ACTIVATIONS[name]

@@ -42,7 +42,7 @@ EDGES = [
 
 
 def in_python(code: Code, inputs: Sequence[Sequence[float]], shared: Sequence[float]):
-    """What the results mean, one lane after the other."""
+    """The meaning of the results, one lane after the other."""
     each, total, once = [], [-0.0 if inputs else 0.0] * len(code.total), []
     for lane in inputs or [[math.nan] * code.inputs]:
         slots = [*lane, *shared, *code.constants]

@@ -50,7 +50,7 @@ console.log(JSON.stringify(tasks.map(([name, points]) => points.map(([out, args]
 
 
 def in_javascript(tasks) -> list:
-    """What the page's arithmetic answers; run by node, as the page's own tests need a browser."""
+    """The results of the page's arithmetic; run by node, as the page's own tests need a browser."""
     if NODE is None:
         pytest.skip("node is not here to run the page's arithmetic")
     written, _ = javascript.rows([(row, row.arity or 3) for row in ROWS])

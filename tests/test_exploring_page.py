@@ -43,7 +43,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def desk(browser):
-    """What most tests look at their page with, one after the other: a desk's window, no network."""
+    """The window of most tests, one after the other: that of a desktop, without network."""
     page = browser.new_page(viewport={"width": 1280, "height": 900}, offline=True)
     yield page
     page.close()

@@ -40,7 +40,7 @@ def drawn(seed: str, n: int, numbers: tuple[float, ...] = NUMBERS) -> list[float
 
 @contextmanager
 def answers() -> Iterator[None]:
-    """Whatever is computed within, an error in the package's words is an answer too."""
+    """Run a computation, for which an error of the package is a valid result too."""
     with warnings.catch_warnings(), suppress(TinygradError):
         warnings.simplefilter("ignore")
         yield

@@ -26,7 +26,7 @@ def plain():
 
 
 def run(expression, point, roles):
-    """What a graph records and sweeps, as plain data."""
+    """The records and adjoints of a graph, as plain data."""
     leaves = [Value(x, role=role) for x, role in zip(point, roles)]
     result = expression(*leaves)
     result = 2.0 * result - leaves[0] / 3.0 + result**2 + (-result) ** 3.0 + abs(result) % 0.7

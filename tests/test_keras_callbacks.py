@@ -66,7 +66,7 @@ class Replay(Houses):
 
 
 def fit(model, callbacks, epochs, name="loss", steps=1, params=(), **more):
-    """What fit does, as far as callbacks see it."""
+    """The course of fit, as callbacks see it."""
     history = cb.History()
     told = cb.CallbackList([callbacks, history], model)
     told.set_params({"epochs": epochs, "steps": steps, "verbose": 0, **dict(params)})

@@ -832,7 +832,7 @@ RATES: dict[str, Any] = {
 
 @pytest.mark.parametrize("read", RATES)
 def test_rules_that_read_what_training_changes_run_in_python(read):
-    """What they read while they are recorded would stay as it was."""
+    """Numbers that they read while they are recorded would stay as they were."""
 
     @dataclass(eq=False, repr=False)
     class Rule(Optimizer):

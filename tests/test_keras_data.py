@@ -1,4 +1,4 @@
-"""What users feed: every way to write the same numbers gives the same samples, and what
+"""The data of users: every way to write the same numbers gives the same samples, and what
 cannot be meant is refused with its place."""
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 class Tensor:
-    """What frameworks' tensors have in common: only ``__array__``."""
+    """The common part of frameworks' tensors: only ``__array__``."""
 
     def __init__(self, numbers):
         self.numbers = numbers

@@ -204,6 +204,35 @@ def test_versions_agree():
     assert f"## {tg.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+# Phrases that a native reader stumbles over, and what to write instead.
+PHRASES = {
+    r"\bof yours\b|\bof a user's\b": "user-defined",
+    r"\b(is|are|was|were|be|been) told\b": "shown, reported or passed",
+    r"\ba text\b": "a string",
+    r"\bof now\b": "current",
+    r"(?<!here )\b(is|are|was|were) no (number|text|Value|finite|real|plain|such|file|UTF)":
+        "is not a ...",
+    r"\b[a-z]+s no longer an?\b|\bcompiles no\b": "no longer compiles",
+    r"(^|[.] |\"\"\")(What|Whatever|Whoever) [a-z]": "a noun as the subject",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_the_english_is_plain(phrase):
+    """In code, docs and messages; the reason stands beside each phrase."""
+    written = [*FILES, *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"),
+               *(ROOT / "tests").rglob("*.py"), *PACKAGE.rglob("*.js"),
+               *PACKAGE.rglob("*.html")]  # fmt: skip
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in written
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(phrase, line.strip())
+    ]
+    assert not found, f"better: {PHRASES[phrase]}"
+
+
 def test_no_page_names_a_machine():
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *FILES]:
         text = path.read_text(encoding="utf-8")

@@ -74,7 +74,7 @@ def record(name: str, *args: Value) -> Value:
 
 
 def sum_of_absolute_paths(root: Value) -> float:
-    """What the terms of all gradients add up to without their signs."""
+    """The sum of the magnitudes of the terms of all gradients."""
     graph = tg.snapshot(root)
     weight = [0.0] * len(graph.nodes)
     weight[-1] = 1.0

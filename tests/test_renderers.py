@@ -1,4 +1,4 @@
-"""Whatever a renderer prints means what the tree means: it is read back and computed.
+"""The output of every renderer has the meaning of the tree: it is parsed and computed.
 
 The readers are small parsers of this file, which share no code with what prints: one for
 formulas on one line, as explanations and the page write them, and one for their LaTeX. Programs
@@ -120,7 +120,7 @@ class Reader:
         return self.atom()
 
     def arguments(self) -> list[float]:
-        """What stands in parentheses, behind the opening one."""
+        """The content of parentheses, after the opening one."""
         found = [self.sum()]
         while self.peek() == ",":
             self.take()
@@ -345,7 +345,7 @@ console.log(JSON.stringify(told));
 
 
 def sentences(graphs: Sequence[Any]) -> Any:
-    """What the page says of each operation, by its own script."""
+    """The page's sentence for each operation, by its own script."""
     folder = files("tinygrad_edu.exploring") / "script"
     texts = [
         (folder / f"{name}.js").read_text(encoding="utf-8") for name in ("graph", "state", "words")

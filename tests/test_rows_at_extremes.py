@@ -60,12 +60,12 @@ def sum_of_terms(row: Op, args: Sequence[float], by: By) -> float:
 
 
 def subnormal_slack(args: Sequence[float], order: int) -> float:
-    """What a factor that is subnormal, and rounded by 5e-324, may amount to."""
+    """The largest effect of a subnormal factor, rounded by 5e-324."""
     return 5e-324 * 8.0 * max(1.0, *(min(abs(x), 1e3) for x in args)) ** (order + 1)
 
 
 def wrong(row: Op, args: Sequence[float], by: By, right: str, got: float) -> str | None:
-    """What is wrong with a derivative, if anything is."""
+    """The error of a derivative, if there is one."""
     true = mp.mpf(right)
     if abs(true) >= mp.mpf(LARGEST) * (1 + mp.mpf(2) ** -54):
         return f"gave {got}, not infinity" if math.isfinite(got) else None  # ∞ − ∞ is nan

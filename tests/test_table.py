@@ -116,7 +116,7 @@ def error_in_ulps(got: float, right: Any) -> Any:
 
 
 def disagreement(got: float, right: Any, condition: Callable[[], Any]) -> str | None:
-    """What is wrong with ``got``, if it is off by more than 4 ulp × (1 + condition number)."""
+    """The error of ``got``, if it is off by more than 4 ulp × (1 + condition number)."""
     error = error_in_ulps(got, right)
     if error <= ULPS:
         return None

@@ -486,7 +486,7 @@ class TestStrategies:
         check()
 
     def test_a_failing_graph_shrinks_to_the_culprit(self):
-        """Whatever fails because of a sigmoid is shown as a single sigmoid."""
+        """A failure caused by a sigmoid is shown as a single sigmoid."""
         found = find(
             strategies.graphs(),
             lambda graph: any(op is tg.sigmoid for op, _ in graph.expression.steps),

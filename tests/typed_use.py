@@ -1,4 +1,4 @@
-"""What a type checker must see. mypy reads this file in `make types`; nothing runs it."""
+"""Code that a type checker must accept. mypy reads this file in `make types`; nothing runs it."""
 
 from __future__ import annotations
 

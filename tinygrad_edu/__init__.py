@@ -57,7 +57,7 @@ aliases.install()
 
 
 def _shown(self: Value, include: Any = None, exclude: Any = None) -> dict[str, str]:
-    """What notebooks show; see `drawing.notebook`."""
+    """For notebooks; see `drawing.notebook`."""
     from .drawing.notebook import shown
 
     return shown(self, include, exclude)

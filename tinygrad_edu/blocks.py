@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Mode:
-    """What recording a node depends on: a block's own changes on top of those around it."""
+    """The state on which recording depends: a block's own changes on top of those around it."""
 
     __slots__ = (
         "__weakref__", "block", "ended", "inner", "late", "nested", "outer", "plain", "record",
@@ -184,7 +184,7 @@ def decorated(block: entering, f: F) -> F:
 
 
 def _steps(block: entering, steps: Any) -> Generator[Any, Any, Any]:
-    """What a generator or coroutine yields, each step taken inside the block."""
+    """The values that a generator or coroutine yields, with each step inside the block."""
     step, given = steps.send, None
     while True:
         with block:

@@ -83,7 +83,7 @@ def _checked_together(name: str, rule: Callable[..., Any]) -> Callable[..., Any]
 
 
 def _slope(name: str, slope: Any, args: tuple[Any, ...], since: int) -> Any:
-    """What a user-defined partial gave: a float for floats, or what was made of Values."""
+    """The result of a user-defined partial: a float for floats, or a result of Values."""
     if type(slope) is float:
         return slope
     if is_interpreted(slope):

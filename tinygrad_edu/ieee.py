@@ -68,7 +68,7 @@ class Ieee(float):
 
     @staticmethod
     def interpret(op: Any, args: tuple[Any, ...]) -> Ieee:
-        """What a row makes of arguments of which one is an Ieee (see `table.Op`).
+        """The result of a row if one of its arguments is an Ieee (see `table.Op`).
 
         Other numbers with a reading of their own go first: they record it, say.
         """

@@ -41,7 +41,7 @@ class Numeral:
 
 
 def parsed(content: str) -> Any:
-    """What a JSON text holds.
+    """The content of a JSON string.
 
     Raises:
         ValueError: if it is not JSON, is nested too deeply, has a key twice in one object, a

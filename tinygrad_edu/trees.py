@@ -323,7 +323,7 @@ def _parts(
 
 
 def _opened(array: Any) -> tuple[list[Any], Build]:
-    """What an array holds, in order."""
+    """The items of an array, in order."""
     items = array.reshape(-1).tolist()
     times = getattr(getattr(array, "dtype", None), "kind", "f") in "mM"  # tolist may give ints
     for x in items:
@@ -421,7 +421,7 @@ def as_array(tree: Any) -> Any:
 def ravel(tree: Any) -> tuple[list[Any], Callable[[Any], Any]]:
     """A tree of numbers as one flat list, and the function that undoes it.
 
-    What optimisers of other libraries want: see the recipe with ``scipy.optimize`` in the
+    The form that optimisers of other libraries need: see the recipe with ``scipy.optimize`` in the
     documentation.
 
     Args:

@@ -41,7 +41,7 @@ ENOUGH = 20.0  # seconds of timing for one line
 
 
 class Found(NamedTuple):
-    """What a line came to: the time of each round, or why there is none."""
+    """The result of a line: the time of each round, or why there is none."""
 
     line: Line
     rounds: list[float]
@@ -201,7 +201,7 @@ def table(case: Case, lines: list[Found]) -> str:
 
 
 def remark(found: Found) -> str:
-    """What else a line has to say: which executor it was, what a node takes."""
+    """Further facts of a line: the executor, and the time per node."""
     facts = found.facts
     words = [str(facts.get("executor", ""))]
     if "bytes" in facts:

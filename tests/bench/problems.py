@@ -65,12 +65,12 @@ def mean(terms: Sequence[Any]) -> Any:
 
 
 def hinge(theta: Any, x: Any, y: Any, relu: Callable[[Any], Any]) -> Any:
-    """What one sample costs a classifier: max(0, 1 − y · score)."""
+    """The loss of a classifier for one sample: max(0, 1 − y · score)."""
     return relu(1.0 + -y * network(theta, x, CLASSIFIER, [relu, relu]))
 
 
 def squared(theta: Any, x: Any, y: Any, tanh: Any, exp: Any, log: Any) -> Any:
-    """What one sample costs a regressor of a layer of tanh and one of log(1 + eᶻ)."""
+    """The loss for one sample of a regressor of a layer of tanh and one of log(1 + eᶻ)."""
     error = network(theta, x, REGRESSOR, [tanh, lambda z: log(exp(z) + 1.0)]) - y
     return error * error
 

@@ -101,7 +101,8 @@ def softmax(scores: Vector) -> Vector:
 
 
 def attention(model: Model, xs: Matrix) -> Matrix:
-    """What each place takes from itself and those before it, by the likeness of key and query."""
+    """The attention of each place to itself and those before it, by the likeness of key and
+    query."""
     size = model.shape.width // model.shape.heads
     queries, keys, values = (
         [apply(matrix, x) for x in xs] for matrix in (model.queries, model.keys, model.values)

@@ -269,7 +269,7 @@ def _block() -> Function:
 
 
 def _hand_over(f: Function, columns: str) -> None:
-    """What is wanted once, to where it is wanted: there may be thousands."""
+    """Copy the results that are computed once to their places: there may be thousands."""
     numbers = f.place(columns, f.field("%context", NUMBERS_AT))
     wanted, count = f.pointer("%context", RESULTS), f.field("%context", ONCE)
     in_order = f.field("%context", RESULTS).compare("eq", 0)
@@ -309,7 +309,7 @@ def _c(f: Function, name: str) -> str:
 
 
 def _exchanged(f: Function, context: str, memory: Whole | int) -> str:
-    """What the pool held, which now holds that memory."""
+    """The former content of the pool, which now holds that memory."""
     place = f.place(context, POOL, "i64")
     return f.value(f"atomicrmw xchg ptr {place}, i64 {memory} acq_rel")
 

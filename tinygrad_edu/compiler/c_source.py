@@ -94,7 +94,7 @@ class Statement(NamedTuple):
 
 
 class Statements(NamedTuple):
-    """What is done once per call, what is done in every lane, and the numbers known now."""
+    """The lines for once per call, those for every lane, and the constants."""
 
     fixed: list[Statement]
     lane: list[Statement]
@@ -176,7 +176,7 @@ def c_source(
 def _statements(code: Code) -> Statements:
     """The program as statements of C: constants folded, long sums in pieces, nothing unused.
 
-    What is known now is computed here, by the table: a compiler would do it too, but not with
+    Constants are computed here, by the table: a compiler would do it too, but not with
     the digits of the C library.
     """
     known = dict(enumerate(code.constants, code.inputs + code.shared))

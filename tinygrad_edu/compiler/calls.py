@@ -1,6 +1,6 @@
 """The calls of a function that is jitted or mapped, taken apart: numbers, shapes and settings.
 
-What is static is a setting: the function sees it as it is. Everything else is numbers in lists
+A static argument is a setting: the function gets it as it is. Everything else is numbers in lists
 and other containers, whose structure decides which program answers.
 """
 
@@ -124,7 +124,7 @@ def call_of(
 
 
 def shape_of(tree: Any, numbers: list[Any]) -> Any:
-    """What a program depends on of an argument; the numbers in it are added to the list."""
+    """The part of an argument that a program depends on; its numbers are added to the list."""
     kind = type(tree)
     if kind is float:
         numbers.append(tree)
@@ -183,7 +183,7 @@ def call_on_values(
 
 
 def returned(f: Callable[..., Any], *args: Any, **named: Any) -> tuple[list[Any], Rebuild]:
-    """What a function of Values returns, as `flatten` gives it."""
+    """The result of a function of Values, flattened."""
     try:
         result = f(*args, **named)
     except TypeError as error:

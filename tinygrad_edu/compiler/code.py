@@ -74,7 +74,7 @@ class Code(NamedTuple):
     def varying(self) -> list[bool]:
         """Of every slot, whether it may differ from lane to lane.
 
-        What does not is computed once per call and not once per lane.
+        Other instructions are computed once per call and not once per lane.
 
         >>> Code(1, 1, (), ("square", "mul"), ((1,), (0, 2))).varying()
         [True, False, False, True]

@@ -2,7 +2,7 @@
 
     instructions ──fused──▶ fewer ──sorted──▶ groups that are alike ──placed──▶ memory
 
-What limits a long program is not arithmetic but memory: the numbers, and the lists of where
+A long program is limited not by arithmetic but by memory: the numbers, and the lists of where
 they are. So a product or a sum that one other sum alone reads is computed there and never
 stored, and what is read soon and never again lies in a *scratch* that is used over and over.
 None of it changes a bit of a result.
@@ -29,7 +29,7 @@ all memory, again and again; the order in which a graph was recorded keeps toget
 belongs together."""
 
 LOOPS: Final = (*PRIMITIVES, "sum_products")
-"""What a group may be of: a primitive, or the sum of x·y over pairs (x, y)."""
+"""The kinds of groups: a primitive, or the sum of x·y over pairs (x, y)."""
 
 _NUMBER: Final = {name: i for i, name in enumerate(LOOPS)}
 

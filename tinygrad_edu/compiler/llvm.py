@@ -183,7 +183,7 @@ class Function:
 
     @contextmanager
     def when(self, condition: Truth) -> Iterator[None]:
-        """What stands inside runs only if the condition holds."""
+        """A block of code that runs only if the condition holds."""
         self.count += 1
         number = self.count
         self.write(f"br i1 {condition.name}, label %then{number}, label %end{number}")
@@ -398,7 +398,7 @@ def _close(engine: Any) -> None:
 def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
     """Machine code for this processor, made by LLVM's code generator alone.
 
-    What is written here has nothing to simplify, so LLVM's optimiser is not run: it would
+    There is nothing to simplify in this code, so LLVM's optimiser is not run: it would
     cost most of the time, and might take a liberty with what must stay bit for bit.
 
     Args:

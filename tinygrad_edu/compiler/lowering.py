@@ -183,7 +183,7 @@ class Lowering:
         return [writer.constant(x) if type(x) is float else x for x in swept]
 
     def names(self) -> dict[int, str]:
-        """What the named nodes are called, by their slots."""
+        """The names of the named nodes, by their slots."""
         return self._told("_name")
 
     def scopes(self) -> dict[int, str]:
@@ -211,7 +211,7 @@ class Lowering:
     ) -> Code:
         """The finished program, which gives what is in these slots.
 
-        What nothing depends on is left out; `slots` then says where the nodes are now.
+        Unused instructions are left out; `slots` then says where the nodes are.
         """
         code, moved = self._writer.finished(each, total, once)
         if moved is not None:
@@ -225,7 +225,7 @@ class Lowering:
 def _reachable(
     roots: Sequence[Value], known: Sequence[Value], since: int
 ) -> tuple[list[Value], list[Value], list[float]]:
-    """What the roots were made from, down to the known Values: where the walk ended, which is
+    """The nodes of the roots' graph, down to the known Values: where the walk ended, which is
     at leaves and at what is older than ``since``; the interior nodes; both oldest first; and
     the plain numbers. (`graph.tape` also looks for stale leaves, which do no harm here.)"""
     floats: list[float] = []

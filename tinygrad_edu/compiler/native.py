@@ -1,8 +1,8 @@
 """The native executor: a program as straight-line machine code, eight samples at a time.
 
 Every instruction becomes one machine instruction or a few, on rows of eight numbers, one per
-sample, and once more on single numbers, for a single sample; no interpreter is left. What no
-sample changes is computed once, before. Long programs are cut into functions of bounded size,
+sample, and once more on single numbers, for a single sample; no interpreter is left. Numbers that
+no sample changes is computed once, before. Long programs are cut into functions of bounded size,
 as the time LLVM takes grows faster than the size of one function; what passes from one to
 another lies in memory.
 """
@@ -73,7 +73,7 @@ class _Assembly:
     """A program on its way to machine code.
 
     The instructions of either kind, those that no sample changes and those of every sample,
-    are cut into pieces of about `CUT` operations; a piece is one function. What one piece
+    are cut into pieces of about `CUT` operations; a piece is one function. Numbers that one piece
     computes and another reads has a place in memory: a column, or a number if it is the same
     in every sample.
     """
@@ -94,7 +94,7 @@ class _Assembly:
     def cut(self, varies: bool) -> list[list[int]]:
         """The slots of one kind, piece by piece; at least one piece.
 
-        What was given and is wanted as it is counts as computed, with itself for an argument.
+        An input that is also a result counts as computed, with itself as the argument.
         """
         given = () if varies else dict.fromkeys(s for s in self.code.once if s < self.code.first)
         pieces: list[list[int]] = [[]]
@@ -109,7 +109,7 @@ class _Assembly:
         return pieces
 
     def kept(self) -> list[int]:
-        """What no sample changes and is read beyond the piece that computes it, or wanted."""
+        """Results that no sample changes and that are read outside the piece that computes them."""
         code = self.code
         piece_of = {slot: i for i, piece in enumerate(self.once) for slot in piece}
         read = {*code.each, *code.total, *code.once}
@@ -189,7 +189,7 @@ class _Assembly:
     def piece(self, piece: list[int], lanes: int) -> Function:
         """Part of what is computed of every sample: columns to columns, or the first of each.
 
-        What is in memory is read there at every use: a register that had to hold it meanwhile
+        A number in memory is read there at every use: a register that had to hold it meanwhile
         would be written to memory and read from it anyway.
         """
         f = Function("", PART, lanes=lanes, fastmath=self.fastmath)
@@ -222,7 +222,7 @@ class _Assembly:
         return f.call(f.pointer("%data", self.functions.index(name)), *args)
 
     def number(self, f: Function, slot: int) -> Real:
-        """What no sample changes, from where it lies."""
+        """The numbers that no sample changes, loaded from memory."""
         code = self.code
         if slot >= code.first:
             return f.load("%memory", self.layout.numbers + self.numbers[slot], 1)

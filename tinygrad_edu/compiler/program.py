@@ -449,7 +449,7 @@ class Program:
         return rows
 
     def _shared(self, theta: Any) -> Any:
-        """What all lanes have in common: theta, and the captured numbers of today."""
+        """The numbers that all lanes share: theta, and the current captured numbers."""
         count = len(self.parameters)
         if self.captured or (theta is None and count):
             refuse_while_tracing("The numbers that a Program reads from its Values were asked for")
@@ -470,7 +470,7 @@ class Program:
         return numbers
 
     def _runner(self, wanted: str) -> Runner:
-        """What runs the whole program ("all"), or the part of it that a call needs."""
+        """The runner of the whole program ("all"), or of the part that a call needs."""
         runner = self._runners.get(wanted)
         if runner is None:
             code = self.code

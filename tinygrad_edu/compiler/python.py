@@ -250,7 +250,7 @@ class _Text:
         return calls
 
     def imports(self) -> list[str]:
-        """What the text needs of Python's mathematics."""
+        """The imports from Python's mathematics."""
         code = self.code
         words = {word for name in {*code.ops} for word in _WORDS.get(name, ())}
         words.update(word for x in code.constants for word in _words(_literal(x)))
@@ -301,7 +301,7 @@ def _identifiers(count: int, names: Mapping[int, str]) -> list[str]:
 
 
 def _identifier(name: str) -> str:
-    """What is left of a name when only letters, digits and _ may stay; '' if nothing is."""
+    """The letters, digits and _ of a name; '' if there are none."""
     plain = unicodedata.normalize("NFKC", name)  # as Python itself reads names
     kept = "".join(c if ("a" + c).isidentifier() else "_" for c in plain).strip("_")
     return kept if kept.isidentifier() and unicodedata.normalize("NFKC", kept) == kept else ""

@@ -45,7 +45,7 @@ class Symbol:
 
     @staticmethod
     def interpret(op: Op, args: Sequence[Any]) -> Any:
-        """What a row makes of arguments of which one is a symbol (see `table.Op`)."""
+        """The result of a row if one of its arguments is a symbol (see `table.Op`)."""
         if op.opaque:
             raise opaque_row(op)
         if op.lower is None:

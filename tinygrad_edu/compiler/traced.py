@@ -1,6 +1,6 @@
 """`Traced`: Values whose numbers nobody may read, and `Trace`, the run of a function on them.
 
-Whatever a traced Value flows into is traced too, in every thread and task: that is seen on the
+Every result of a traced Value is traced too, in every thread and task: that is seen on the
 Value. Values that the function captures are ordinary ones, and must not be read either while it
 runs: a program will find other numbers in them. That is seen in the mode, so only where the
 function itself runs and not in threads that it starts.

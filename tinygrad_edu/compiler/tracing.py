@@ -2,7 +2,7 @@
 
 A function is traced by calling it once on Values that nobody may read: whatever would bake a
 number of this one call into the program (``.data``, ``if x > 0``, ``float(x)``) raises a
-`TracingError` that names the line. What comes out is flattened to a program, which then
+`TracingError` that names the line. The result is flattened to a program, which then
 answers all later calls with arguments of the same shape.
 """
 
@@ -207,7 +207,7 @@ class Jitted:
         return call_of(self._f, args, kinds, named, settings)
 
     def _fitting(self, call: Call) -> _Traced | None:
-        """What was traced for such arguments, and the roles of today."""
+        """The trace for such arguments, with the current roles."""
         for traced in self._kept.programs.get(call.key, ()):
             if not traced.roles.changed():
                 return traced

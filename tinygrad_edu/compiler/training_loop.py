@@ -21,7 +21,7 @@ __all__ = ["Kernel", "training_loop"]
 
 
 class Kernel(Protocol):
-    """What every executor's ``load(code)`` gives: the program, ready to run.
+    """The result of every executor's ``load(code)``: the program, ready to run.
 
     A call reads ``batch`` (n rows of ``code.inputs`` numbers) and ``shared``, and fills
     ``each`` (n rows of ``len(code.each)`` numbers), ``total`` and ``once``.

@@ -179,7 +179,7 @@ def tanh(x: Real) -> Real:
 
 
 def _or_library(fine: Truth, quick: Real, name: str, *args: Real) -> Real:
-    """What was quick where it is fine; in the other lanes, which are rare, the C library's."""
+    """The fast result where it is accurate; in the other, rare lanes that of the C library."""
     f = quick.f
     result = f.kept(quick)
     with f.when(~fine.everywhere()):

@@ -202,7 +202,7 @@ def _run_groups(f: Function, r: str, which: str) -> None:
 
 
 def _once() -> Function:
-    """What no sample changes, from the shared numbers and the constants."""
+    """The numbers that no sample changes, from the shared numbers and the constants."""
     f = Function("once", PART, lanes=1)
     r = f.place("%memory", _data(f, "NUMBERS_AT"))
     inputs, shared = _data(f, "INPUTS"), _data(f, "SHARED")

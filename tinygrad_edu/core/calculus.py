@@ -91,7 +91,7 @@ def push(part: Part, tangents: Mapping[Value, Number], record: bool) -> dict[Any
 
 
 def between(xs: Sequence[Value], roots: Iterable[Number]) -> Part:
-    """What the roots were made from, oldest first, and which of these the xs flow into.
+    """The nodes of the roots' graph, oldest first, and those that depend on the xs.
 
     A trace may refuse some: it knows those older than itself by their numbers only.
     """

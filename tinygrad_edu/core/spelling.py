@@ -56,7 +56,7 @@ def spelled(
     js: str | None = None,
     llvm: Callable[..., Any] | str | None = None,
 ) -> Spelling:
-    """What the languages have in common, and where one differs.
+    """The spelling that the languages share, and the exceptions.
 
     >>> spelled("exp({0})")
     Spelling(python='exp({0})', c='exp({0})', js='Math.exp({0})', llvm='exp')

@@ -353,7 +353,7 @@ class _Folding:
         return Card(id, "folded", key[1:-1], key[-1], contents(nodes), nodes, outputs)
 
     def notes(self, cards: Iterable[Card]) -> list[str]:
-        """What was folded, in words; nothing if all nodes are drawn."""
+        """A sentence about the folded nodes; empty if all nodes are drawn."""
         folded = [len(card.nodes) for card in cards if card.folded and card.id != "more"]
         notes = [
             f"not drawn: {plural(len(card.nodes), 'node')} far from the result; "

@@ -165,7 +165,7 @@ def _edge(group: Element, colours: Theme) -> None:
 
 
 def _centre(text: Element, ground: Element) -> None:
-    """Centre a text in its cell, so that any number fits there."""
+    """Centre a label in its cell, so that any number fits there."""
     numbers = re.findall(r"-?[\d.]+", ground.get("points") or ground.get("d") or "")
     xs = [float(x) for x in numbers[0::2]]
     text.attrib |= {"x": f"{(min(xs) + max(xs)) / 2:.2f}", "text-anchor": "middle"}

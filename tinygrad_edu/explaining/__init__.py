@@ -7,7 +7,7 @@
                       -> sentences, formulas, tables (document): text, LaTeX, Markdown, data
 
 Everything is read from one `snapshot`, so the numbers always add up, and ``.grad`` is neither
-needed nor touched. What an optimiser does is traced from its own rule (updates).
+needed nor touched. An optimiser's step is traced from its own rule (updates).
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Explanation:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For notebooks: Markdown, whose formulas MathJax or KaTeX typesets.
 
-        There is no text/latex: notebooks that prefer it would omit titles and tables.
+        "text/latex" is left out: notebooks that prefer it would omit titles and tables.
         """
         return {"text/markdown": self.markdown(), "text/plain": str(self)}
 

@@ -78,7 +78,7 @@ def update(optimizer: Any, w: Value) -> Explanation:
 
 
 def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> dict[str, Term] | None:
-    """What the rule keeps, and "after", as formulas; None if it can't be traced."""
+    """The rule's memory, and "after", as formulas; None if it can't be traced."""
     settings = optimizer.settings()
     decayed = _new(weight, "decayed") if settings.get("weight_decay") else weight
     rate, t = _symbol("α", numbers.learning_rate), _symbol("t", float(optimizer.iterations + 1))
@@ -120,7 +120,7 @@ def _lines(optimizer: Any, numbers: Any, weight: Math, terms: dict[str, Term]) -
 
 
 def _at(key: str, text: str, tex: str) -> Math:
-    """What the rule remembers under a name, at a step."""
+    """The rule's memory under a name, at a step."""
     return Math(f"{short(key)}{text}", f"{{{tex_name(key)}}}_{{{tex}}}")
 
 

@@ -4,9 +4,9 @@
     inputs, targets, weights ────────pairs────▶ Pairs ──────▶ Batched ┐
     generators, loaders ───────(a batch at a time)──────────▶ Stream  ┴▶ Source
 
-Whoever trains, evaluates or predicts sees a `Source` alone. What comes in is recognised by what
-it can do: neither NumPy nor pandas is imported. What cannot be meant is refused here, before
-anything is trained on it, with the place of the first number that does not fit.
+Training, evaluation and prediction see only a `Source`. Data are recognised by their methods:
+neither NumPy nor pandas is imported. Invalid data raise an error here, before anything is trained
+on it, with the place of the first number that does not fit.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
 
 
 def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
-    """What was passed for each port, side by side; None if it was passed for all as one.
+    """The data for each port, side by side; None if they were passed for all ports as one.
 
     A list for several ports is never rows of all their numbers: it would mean something else
     as soon as there are as many rows as ports.
@@ -332,7 +332,7 @@ def _of_classes(y: Samples, class_weight: Mapping[Any, Any]) -> list[float]:
 
 
 def split(data: Pairs, fraction: float = 0.0) -> tuple[Pairs, Pairs | None]:
-    """What to train on, and the last fraction of the samples, to validate with.
+    """The samples to train on, and the last fraction of them, to validate with.
 
     As in Keras the end is taken as it stands, before any shuffling: sorted data should be
     shuffled by its owner first. The first part has ⌊n·(1 − fraction)⌋ samples.
@@ -563,7 +563,7 @@ class Stream(Source[Batch]):
 
 
 def _open(x: Any, what: str) -> tuple[list[Any], tuple[int, ...]]:
-    """What nested sequences hold, row-major, and their shape: one level after the other."""
+    """The items of nested sequences, row-major, and their shape: one level after the other."""
     level, shape = [_plain(x)], tuple[int, ...]()
     while any(isinstance(item, list) for item in level):
         sizes = [len(item) if isinstance(item, list) else None for item in level]

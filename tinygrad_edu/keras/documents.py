@@ -41,7 +41,7 @@ def write(path: str | os.PathLike[str], parts: dict[str, Any], schema: dict[str,
 
 
 def read(path: str | os.PathLike[str], *schemas: dict[str, Any]) -> dict[str, Any]:
-    """What is in a document, after a look whether everything is of the right kind.
+    """The content of a document, with every part checked.
 
     Args:
         path: of the file.

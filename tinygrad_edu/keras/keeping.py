@@ -36,7 +36,7 @@ _CHANGING = {  # what training itself changes, and what no program depends on
 def fingerprint(model: Any, beside: Collection[str] = ()) -> list[Any]:
     """All that the programs of a model depend on but the numbers of its weights.
 
-    Whatever layers, loss, metrics and optimiser have as attributes: settings, functions,
+    All attributes of layers, loss, metrics and optimiser: settings, functions,
     lists of weights, flags. Numbers and texts count by what they are, all else by identity.
 
     Args:
@@ -115,7 +115,7 @@ class Programs:
         return made
 
     def _attempt(self, model: Any, key: Any, foreign: bool, kept: Any = None) -> Any:
-        """What is recorded now: the program that was kept if it does the same."""
+        """The current recording, or the program that was kept if it does the same."""
         kind, *about = key
         try:
             with trained(model, kind is Training or about == [True]):

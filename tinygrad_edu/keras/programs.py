@@ -37,7 +37,7 @@ from .updating import Sums, Update
 
 
 class Recording:
-    """What all programs share: code of the model is recorded when they are made, and ``ready()``
+    """The base of all programs: code of the model is recorded when they are made, and ``ready()``
     makes of it what runs.
 
     Attributes:
@@ -111,7 +111,7 @@ class Forward(Recording):
 
 
 class _OfBatches(Recording):
-    """What evaluation and training share: targets, weights and sums over batches.
+    """The base of evaluation and training: targets, weights and sums over batches.
 
     User-defined losses and metrics see whole batches, in Python.
     """

@@ -86,7 +86,7 @@ class Recorded(NamedTuple):
 
 
 def forward(model: Any, training: bool) -> Recorded:
-    """What the layers make of one sample; called while tracing."""
+    """The outputs of the layers for one sample; called while tracing."""
     x = [MODE.get().trace.leaf(0.5, "input") for _ in range(prod(model.input_shape))]
     with drawing(model.layers if training else []) as drawn:
         outputs = list(model.forward(list(x)))
@@ -176,7 +176,7 @@ def flattened(trace: Trace, *args: Any, **wanted: Any) -> Flat:
 
 
 def penalties(model: Any) -> list[Any]:
-    """What the regularisers of all layers add to the loss."""
+    """The penalty of the regularisers of all layers."""
     return [p for layer in model.layers for p in layer.penalties()]
 
 
@@ -195,7 +195,7 @@ def slopes_of(y: Any, weights: Sequence[Value]) -> list[Any]:
 
 
 def custom(atoms: Sequence[Any]) -> bool:
-    """Whether any of these is code of a user's, which might do something else each
+    """Whether any of these is user-defined code, which might behave differently each
     time that it is called."""
     package = __name__.partition(".")[0]
     for atom in atoms:

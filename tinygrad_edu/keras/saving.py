@@ -280,7 +280,7 @@ def _plain(thing: ShapedLayer | Settings | Named) -> dict[str, Any]:
 
 
 def _data(what: str, give: Callable[[], Any]) -> Any:
-    """What is given, as JSON gives it back: with lists for tuples."""
+    """The same data as JSON returns them: with lists for tuples."""
     try:
         return json.loads(json.dumps(give(), allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -397,7 +397,7 @@ def _signals(
 
 
 def _picked(signals: list[Any], places: list[int]) -> list[Any]:
-    """What stands at these places, all of which there must be."""
+    """The items at these places, all of which must exist."""
     for i in places:
         need(0 <= i < len(signals), "the file", f"a place below {len(signals)}", i)
     return [signals[i] for i in places]

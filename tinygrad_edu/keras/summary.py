@@ -157,7 +157,7 @@ def _sources(model: Model, layer: ShapedLayer, names: dict[int, str]) -> str:
 
 
 def _facts(model: Model) -> list[tuple[str, str]]:
-    """What is said below the table."""
+    """The facts below the table."""
     facts = []
     if not model.layers:
         facts.append(("Missing", "any layer: call model.add(keras.layers.Dense(1))"))

@@ -72,7 +72,7 @@ class State(NamedTuple):
 
 
 class Validation(NamedTuple):
-    """What is evaluated after which epochs."""
+    """The validation data, and the epochs after which they are evaluated."""
 
     source: Source[Pairs]
     due: int | Collection[int]  # every so many epochs, or after these, counted from 1
@@ -615,7 +615,7 @@ class Trainer(Wired):
         return logs
 
     def _evaluator(self, like: Pairs) -> Callable[[Pairs], float]:
-        """What gives the loss of a batch such as this one; the metrics take it in."""
+        """The function for the loss of such a batch, which also updates the metrics."""
         program = self._program(Evaluation, like.y.width, like.weights is not None)
         if program is not None:
             return program.batch
