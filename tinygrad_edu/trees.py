@@ -1,8 +1,8 @@
 """Containers of numbers, taken apart and put together again.
 
 A tree is a number, a Value, an array, or a container whose members are trees. `CONTAINERS` says
-how each kind of container is read and rebuilt; `register_container` adds one of your own. Every
-function here, and every search for Values elsewhere in this package, goes through that table.
+how each kind of container is read and rebuilt; `register_container` adds a kind. Derivatives,
+`jit`, `vmap` and the search for a Module's parameters all use this table.
 """
 
 from __future__ import annotations
@@ -166,21 +166,21 @@ def register_container(
     rebuild: Callable[[Any, dict[Any, Any]], Any] | None,
     settings: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Let objects of a type, and of its subclasses, be arguments and results like lists and dicts.
+    """Add a kind of container, whose objects can then be arguments and results like lists.
 
-    Lists, tuples and named tuples, dicts of every kind, deques and dataclasses need none of
-    this. A type may be registered again; the last one counts.
+    Lists, tuples, named tuples, dicts of every kind, deques and dataclasses are handled without
+    registration. Registering a type again replaces what was registered before.
 
     Args:
-        kind: the type.
-        members: ``members(x)`` is a dict of all that x holds: numbers, Values, arrays or
-            containers, by names that are the same for each x of the same structure.
-        rebuild: ``rebuild(x, members)`` is an object like x with other members of the same
-            names. It must not work on their numbers, as they may also be Values or arrays.
-            None if that can't be: such objects are refused as arguments, by name.
-        settings: ``settings(x)`` is all else that matters of x, hashable. A jitted function
-            has a program for each; without it the other attributes of x are as they were
-            when the function was traced.
+        kind: the type. Its subclasses are handled in the same way.
+        members: ``members(x)`` returns a dict of everything in x: numbers, Values, arrays and
+            other containers. Objects with the same structure must have the same keys.
+        rebuild: ``rebuild(x, members)`` returns an object like x with other members under the
+            same keys. These may also be Values or arrays, so it should only store them. Pass
+            None for a type that can't be rebuilt: it is then refused as an argument.
+        settings: ``settings(x)`` returns everything else that matters about x, as something
+            hashable. A jitted function has one program for each. Without it, the other
+            attributes of x stay as they were when the function was traced.
 
     Raises:
         BadArgument: if ``kind`` is not a type, or the others can't be called.
