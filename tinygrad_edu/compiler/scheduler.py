@@ -1,18 +1,22 @@
-"""Which executor runs a program: Python at once, then something faster if it is worth it.
+"""Which executor runs programs: Python at once, then something faster if it is worth it.
 
     python ──1 million instructions──▶ machine ──100 million──▶ native
 
 Python needs no preparation. The virtual machine needs llvmlite and is prepared once per
 process. Native code is compiled per program, by a thread of its own while the machine goes on
-answering; a long program stays with the machine. Every executor gives the same results, so the
-choice shows in the time only.
+answering; a long program stays with the machine. `Scheduler` alone decides, for `jit`, `compile`
+and `fit`, and it counts instructions instead of measuring time: Python adds samples in another
+order than the others, so a clock would show in the last bits of a result. The machine and native
+code give the same bits.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -25,8 +29,9 @@ from ..errors import MissingExtra, check_name
 from ..locks import Locked, lock
 from .arrays import arrays
 from .code import Code
+from .python import PythonKernel
 
-__all__ = ["EXECUTORS", "Runner"]
+__all__ = ["EXECUTORS", "Runner", "Scheduler"]
 
 WARM: Final = 1_000_000
 """Instructions × lanes after which a program deserves more than Python: about 50 ms of it."""
@@ -48,23 +53,140 @@ EXECUTORS: Final = {"python": ".python", "machine": ".virtual_machine", "native"
 """By name the module whose ``load(code, fastmath)`` gives a kernel, see `training_loop.Kernel`."""
 
 
-_IMPORTING: Final = lock()
+TRAINING_HOT: Final = 20 * HOT
+TRAINING_LONG: Final = LONG // 4
+"""The same for `fit`, whose programs are long, and most trainings short."""
+
+NAME: Final = "tinygrad_edu compiles"
+"""The name of threads that compile."""
+
+_LOADING: Final = lock()
 
 
-class Runner(Locked):
-    """A program and the executor that runs it now; see `training_loop.Kernel` for a call.
+class Scheduler(Locked):
+    """Programs that run together, and the executor that runs them now.
 
     Args:
-        code: the program.
+        codes: the programs.
         executor: "auto", or one of `EXECUTORS`.
         fastmath: whether the native executor may fuse and reorder arithmetic.
+        hot, long: in the place of `HOT` and `LONG`.
 
     Attributes:
-        free: takes results that were read, so that other calls may use their memory.
+        executor: its name, "" as long as none was needed; and ``why``.
+        kernels: what it has made of the programs.
+        work: how many instructions × lanes were run.
+        size: the instructions of one lane.
 
     Raises:
         NameUnknown: for another executor.
         MissingExtra: for "machine" or "native" if llvmlite is not installed.
+    """
+
+    def __init__(
+        self,
+        codes: Sequence[Code],
+        executor: str = "auto",
+        fastmath: bool = False,
+        *,
+        hot: int | None = None,
+        long: int | None = None,
+    ) -> None:
+        check_name("executor", executor, ("auto", *EXECUTORS))
+        super().__init__()
+        self.codes, self.fastmath = codes, fastmath
+        self.executor, self.why = "", "it answers at once"
+        self.kernels: tuple[Any, ...] = ()
+        self.seconds: dict[str, float] = {}  # what preparing each executor took
+        self.work: float = 0
+        # A sum of very many terms is one instruction, and as much work as many.
+        self.size = max(1, *(max(len(c.ops), sum(map(len, c.args)) // 4) for c in codes))
+        self._hot = HOT if hot is None else hot
+        self._long = self.size > (LONG if long is None else long)
+        self._due: float = WARM  # the work after which a faster executor is
+        self._task: Any = None
+        if executor != "auto":
+            self.why, self._due = "it was asked for", inf
+            self._load(executor)
+
+    def prepared(self, planned: float, task: Any = None) -> tuple[bool, tuple[Any, ...]]:
+        """Whether the kernels take arrays, and the kernels.
+
+        Whether Python goes on is decided when a task begins: its parts may be as long as the
+        clock says.
+
+        Args:
+            planned: the work of the whole task.
+            task: the same object for all parts of a task; None for a task of one part.
+        """
+        if task is None or task is not self._task:
+            self._task = task
+            if self.executor in ("", "python") and self.work + planned > self._due:
+                self._promote("there is much to do")
+        if not self.executor:
+            self.start()
+        kernels = self.kernels
+        return not isinstance(kernels[0], PythonKernel), kernels
+
+    def start(self) -> None:
+        """Load Python, or for a long program something else."""
+        if self._long and self._due < inf:
+            self._promote("the program is too long for Python")
+        if not self.executor:
+            self._load("python")
+
+    def add(self, work: float) -> None:
+        """Count work that was done; compile the programs if it has become much."""
+        self.work += work
+        if self.work > self._due and self.executor == "machine":
+            self._promote("")
+
+    def _load(self, executor: str) -> None:
+        start = perf_counter()
+        try:
+            with _LOADING:  # one after the other: what all kernels share is made by the first
+                if executor != "python":
+                    _import_numpy()
+                load = import_module(EXECUTORS[executor], __package__).load
+                kernels = tuple([load(code, self.fastmath) for code in self.codes])
+        except ImportError as error:
+            raise MissingExtra(
+                f"The executor {executor!r} needs llvmlite and NumPy. Install them with: "
+                f"pip install 'tinygrad-edu[compiler]', or use executor='python'."
+            ) from error
+        self.seconds[executor] = perf_counter() - start
+        self.kernels, self.executor = kernels, executor
+
+    def _promote(self, why: str) -> None:
+        """Go over to the virtual machine, or begin to compile."""
+        with self.lock:
+            if self._due == inf:
+                return  # another thread was here first
+            self._due = inf
+            if self.executor != "machine":
+                try:
+                    self._load("machine")
+                except MissingExtra as error:
+                    self.why = "llvmlite or NumPy is not installed"
+                    _report(str(error))
+                    return
+                self.why = why
+                if not self._long:
+                    self._due = self._hot
+            elif threading.main_thread().is_alive():  # else Python ends, and would not wait
+                with suppress(RuntimeError):  # no thread can be had: the machine goes on
+                    threading.Thread(target=self._load, args=["native"], name=NAME).start()
+
+
+class Runner(Scheduler):
+    """A program, run by whichever executor fits; see `training_loop.Kernel` for a call.
+
+    Args:
+        code: the program.
+        executor, fastmath: as for `Scheduler`.
+
+    Attributes:
+        free: takes results that were read, so that other calls may use their memory.
 
     >>> runner = Runner(Code(1, 0, (), ("square",), ((0,),), total=(1,)))
     >>> total = [0.0]
@@ -74,32 +196,22 @@ class Runner(Locked):
     """
 
     def __init__(self, code: Code, executor: str = "auto", fastmath: bool = False) -> None:
-        check_name("executor", executor, ("auto", *EXECUTORS))
-        super().__init__()
-        self.code, self.fastmath = code, fastmath
-        self.seconds: dict[str, float] = {}  # what preparing each executor took
-        self.calls = self.lanes = 0
-        # A sum of very many terms is one instruction, and as much work as many.
-        self._size = max(len(code.ops), sum(map(len, code.args)) // 4)
+        super().__init__([code], executor, fastmath)
+        self.code, self.calls = code, 0
         self._free: list[Any] = []
         self.free = self._free.append
-        self._due = inf  # the lanes after which a faster executor is
-        if executor != "auto":
-            self.why = "it was asked for"
-            self._kernel = self._load(executor)
-            return
-        self.why = "it answers at once"
-        if self._size > LONG:
-            self._faster("the program is too long for Python")
-        else:
-            self._due = WARM / max(1, self._size)
-        if not self.seconds:
-            self._kernel = self._load("python")
+        if not self.executor:
+            self.start()
+
+    @property
+    def lanes(self) -> int:
+        """For how many samples it was run."""
+        return int(self.work) // self.size
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         self._count(n)
         if n <= CHUNK:
-            self._kernel(n, batch, shared, each, total, once)
+            self.kernels[0](n, batch, shared, each, total, once)
         else:
             self._in_chunks(n, batch, shared, each, total, once)
 
@@ -109,14 +221,14 @@ class Runner(Locked):
         Their memory is used again: `free` it when all is read.
         """
         self.calls += 1  # as `_count` does, whose call would take a twentieth of the whole time
-        self.lanes += n or 1
-        if self.lanes > self._due:
-            self._promote()
+        self.work += (n or 1) * self.size
+        if self.work > self._due:
+            self._promote(f"{self.lanes:,} lanes were run")
         try:
             results = self._free.pop()
         except IndexError:
             results = self._fresh()
-        if results.kernel is not self._kernel:  # there is a faster one by now
+        if results.kernel is not self.kernels[0]:  # there is a faster one by now
             results = self._fresh()
         if n <= CHUNK:
             results.run(n, batch, shared)
@@ -126,65 +238,23 @@ class Runner(Locked):
 
     def _fresh(self) -> Any:
         results = arrays().results(len(self.code.total), len(self.code.once))
-        results.kernel = kernel = self._kernel
+        results.kernel = kernel = self.kernels[0]
         results.run = kernel.into(results.total, results.once)
         return results
 
     def _count(self, n: int) -> None:
         self.calls += 1
-        self.lanes += n or 1
-        if self.lanes > self._due:
-            self._promote()
+        self.work += (n or 1) * self.size
+        if self.work > self._due:
+            self._promote(f"{self.lanes:,} lanes were run")
 
     @property
     def bytes(self) -> int:
         """The memory that a call works in."""
-        return int(getattr(self._kernel, "bytes", 8 * self.code.slots))
-
-    def _load(self, executor: str) -> Any:
-        start = perf_counter()
-        try:
-            with _IMPORTING:
-                load = import_module(EXECUTORS[executor], __package__).load
-            kernel = load(self.code, self.fastmath)
-        except ImportError as error:
-            raise MissingExtra(
-                f"The executor {executor!r} needs llvmlite and NumPy. Install them with: "
-                f"pip install 'tinygrad-edu[compiler]', or use executor='python'."
-            ) from error
-        self.seconds[executor] = perf_counter() - start
-        self.executor = executor
-        return kernel
-
-    def _promote(self) -> None:
-        """Go over to the virtual machine, or begin to compile."""
-        with self.lock:
-            if self.lanes <= self._due:
-                return  # another thread was here first
-            self._due = inf
-            if self.executor == "python":
-                self._faster(f"{self.lanes:,} lanes were run")
-            elif threading.main_thread().is_alive():  # else Python ends, and would not wait
-                name = "tinygrad_edu compiles"
-                with suppress(RuntimeError):  # no thread can be had: the machine goes on
-                    threading.Thread(target=self._compile, name=name, daemon=False).start()
-
-    def _faster(self, why: str) -> None:
-        try:
-            self._kernel = self._load("machine")
-        except MissingExtra as error:
-            self.why = "llvmlite or NumPy is not installed"
-            _tell(str(error))
-            return
-        self.why = why
-        if self._size <= LONG:
-            self._due = HOT / max(1, self._size)
-
-    def _compile(self) -> None:
-        self._kernel = self._load("native")
+        return int(getattr(self.kernels[0], "bytes", 8 * self.code.slots))
 
     def _in_chunks(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
-        code, kernel, make = self.code, self._kernel, arrays().results
+        code, kernel, make = self.code, self.kernels[0], arrays().results
         starts = range(0, n, CHUNK)
         parts = [make(len(code.total), len(code.once)) for _ in starts]
         eaches = [each[start : start + CHUNK] if code.each else each for start in starts]
@@ -209,8 +279,21 @@ class Runner(Locked):
             once[:] = parts[0].once
 
 
+def _import_numpy() -> None:
+    """In a thread, where Ctrl-C does not reach it: half imported NumPy loses an interrupt, or
+    takes it for an ImportError."""
+    thread = threading.Thread(target=import_module, args=["numpy"], name=NAME)
+    if "numpy" not in sys.modules:
+        thread.start()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            thread.join()
+            raise
+
+
 @cache  # once per process
-def _tell(reason: str) -> None:
+def _report(reason: str) -> None:
     warnings.warn(f"Programs run in Python, with the same results. {reason}", stacklevel=2)
 
 

@@ -93,12 +93,7 @@ class Run(NamedTuple):
     stop_at_nonfinite: bool
     by_batch: bool  # whether batches must be gone through one by one, in Python
     by_epoch: bool  # whether epochs must
-
-    @property
-    def task(self) -> Task | None:
-        """How much is to be done, None if nobody knows how much will come."""
-        source = self.source
-        return Task(len(source.data), source.steps or 0, self.epochs) if source.data else None
+    task: Task | None  # how much is to be done, None if nobody knows how much will come
 
 
 class Trainer(Wired):
@@ -156,7 +151,7 @@ class Trainer(Wired):
                 again before each call and, if there are callbacks for epochs or batches, before
                 each of these; it prints only then.
             jit_compile: who replays it. "auto": Python, and machine code as soon as that is
-                worth its preparation, which goes on meanwhile; True: machine code at once;
+                worth its preparation, counted in instructions; True: machine code at once;
                 False: Python alone.
             weighted_metrics: like ``metrics``, but they weigh samples as the loss does.
 
@@ -274,7 +269,10 @@ class Trainer(Wired):
         by_batch = source.data is None or any(map(hooks.hears, _OF_BATCHES))
         by_epoch = by_batch or validation is not None or any(map(hooks.hears, _OF_EPOCHS))
         by_epoch = by_epoch or custom([optimizer.learning_rate])  # a schedule may read the history
-        run = Run(source, validation, hooks, history, epochs, stop_at_nonfinite, by_batch, by_epoch)
+        task = Task(len(source.data), source.steps or 0, epochs) if source.data else None
+        run = Run(
+            source, validation, hooks, history, epochs, stop_at_nonfinite, by_batch, by_epoch, task
+        )
         why = self._train(run, initial_epoch)
         hooks.on_train_end({name: numbers[-1] for name, numbers in history.history.items()})
         if why is not None:
