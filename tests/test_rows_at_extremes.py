@@ -31,7 +31,6 @@ from tinygrad_edu.core.table import TABLE, Op
 
 ANSWERS: dict[str, list[list[Any]]] = json.loads(RECORDED.read_text())
 smooth_row = pytest.mark.parametrize("row", SMOOTH, ids=lambda row: row.name)
-ACCURACY = {"gelu": 3e-13}  # √½·x is rounded, and its square is large where gelu vanishes
 
 
 def nested(row: Op, by: By) -> Callable[..., float]:
@@ -71,10 +70,9 @@ def wrong(row: Op, args: Sequence[float], by: By, right: str, got: float) -> str
         return f"gave {got}, not infinity" if math.isfinite(got) else None  # ∞ − ∞ is nan
     if math.isfinite(got):
         error = abs(mp.mpf(got) - true) - subnormal_slack(args, len(by))
-        rate = 1e-13 if by else ACCURACY.get(row.name, 1e-13)
         if row is ops.sum and not by:
             error -= mp.mpf(1e-13) * mp.fsum(map(abs, args))
-        if error <= rate * abs(true) or (by and error <= 1e-13 * sum_of_terms(row, args, by)):
+        if error <= 1e-13 * abs(true) or (by and error <= 1e-13 * sum_of_terms(row, args, by)):
             return None
     return f"gave {got}, right is {right}"
 

@@ -603,8 +603,20 @@ mish: Op = _built_in("mish", lambda x: _finite_below(x) * tanh(softplus(x)),
         _within(x, 1e3) * sech2(softplus(x)) * sigmoid(x))],
     sample=((-700.0, 1e6),))
 
-# erfc keeps the digits of the left tail that 1 + erf would cancel.
-gelu: Op = _built_in("gelu", lambda x: 0.5 * _finite_below(x) * erfc(-_ROOT_HALF * x),
+def _gelu(x: Any) -> Any:
+    """x·Φ(x). erfc keeps the digits of the left tail that 1 + erf would cancel, but far out it
+    magnifies the rounding of x·√½: there φ times its asymptotic series is right."""
+    body = 0.5 * _finite_below(x) * erfc(-_ROOT_HALF * x)
+    if type(x) is float and x > -30.0:
+        return body
+    far, series = minimum(x, -30.0), 1.0
+    ratio = 1.0 / (far * far)
+    for k in range(13, 0, -2):
+        series = 1.0 - k * ratio * series
+    return where(less(x, -30.0), -_NORMAL_PEAK * gaussian(far) * series, body)
+
+
+gelu: Op = _built_in("gelu", _gelu,
     [lambda out, x: 0.5 * erfc(-_ROOT_HALF * x)
      + _within(x, 64.0) * (_NORMAL_PEAK * gaussian(x))],
     sample=((-37.0, 1e6),))
