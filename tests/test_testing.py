@@ -492,7 +492,7 @@ class TestStrategies:
             lambda graph: any(op is tg.sigmoid for op, _ in graph.expression.steps),
         )
         assert repr(found.expression) == "lambda a: tg.sigmoid(a)"
-        assert found.point == (0.0,)
+        assert found.point in ((0.0,), (4.0,))  # at 4 the row before sigmoid in the table is flat
 
 
 def uses(expression: Expression):
