@@ -413,11 +413,11 @@ def test_lanes_that_meet_values_are_a_loop():
 @pytest.mark.parametrize(
     ("axes", "args", "match"),
     [
-        (0, ([1.0, 2.0], [1.0]), "equally many"),
+        (0, ([1.0, 2.0], [1.0]), "same number of samples"),
         (0, (1.0, 2.0), "list or array of samples"),
         ((None, None), (1.0, 2.0), "no such argument"),
         ((0,), ([1.0], [1.0]), "for 1 arguments"),
-        (0, ([[1.0], [1.0, 2.0]], [1.0, 2.0]), "another shape"),
+        (0, ([[1.0], [1.0, 2.0]], [1.0, 2.0]), "differs from"),
     ],
 )
 def test_samples_that_do_not_fit(axes, args, match):

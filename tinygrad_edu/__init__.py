@@ -7,8 +7,8 @@
 >>> w.grad
 20.0
 
-This is a front door: it holds names and no code. The rooms that are more than the engine
-(models, pictures, checks) are opened when a name of theirs is first used.
+This module defines only names. Rooms other than the engine (models, pictures, checks) are imported
+when one of their names is first used.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _explained(self: Value, w: Value | None = None) -> Explanation:
 Value._repr_mimebundle_ = _shown  # type: ignore[attr-defined]
 Value.explain = _explained  # type: ignore[method-assign]
 
-# Where the names live whose rooms are opened late: the module, and what of it (None: itself).
+# Names that are imported late: the module, and the name in it (None: the module itself).
 _LATE: dict[str, tuple[str, str | None]] = {
     "Drawing": (".drawing", "Drawing"),
     "Film": (".drawing", "Film"),

@@ -1,4 +1,4 @@
-"""`detect_anomaly`: the first nan or inf that is born raises, with the line that recorded it."""
+"""`detect_anomaly`: the first nan or inf raises an error with the line that recorded it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Watched(Value):
 
 
 def record(op: Op, args: tuple[Any, ...], data: float) -> Value:
-    """`value.recorded`, for a number that is looked at first."""
+    """`value.recorded`, with a check of the number."""
     new: Watched = new_node(Watched, op, args, data)
     new.birth = caller()
     check(new)
@@ -57,7 +57,7 @@ def check(node: Value) -> None:
 
 
 def sweep(nodes: list[Value]) -> None:
-    """`value.sweep`, where each product is looked at before it is added."""
+    """`value.sweep`, with a check of each product before it is added."""
     for node in reversed(nodes):
         if node.op is None:
             continue
@@ -98,10 +98,10 @@ def _origin(node: Value) -> str:
 
 
 class detect_anomaly(entering):
-    """Within, the first nan or inf that is born raises `Anomaly`, forward or backward.
+    """A block in which the first new nan or inf raises `Anomaly`, forward or backward.
 
     The error names the operation, its operands with their names, and the source line that
-    recorded it. Run the forward pass within as well, or backward cannot know the lines. In a
+    recorded it. Run the forward pass inside the block too, otherwise the lines are unknown. In a
     function that is traced for compilation nothing is checked: its program computes the numbers.
 
     >>> import tinygrad_edu as tg

@@ -4,9 +4,9 @@ Each block that is entered adds a `Mode` to a chain, and a context variable hold
 one. So threads and tasks never see each other's blocks: a thread starts with none, a task with
 a copy of those that were open when it was created.
 
-A block can be left late: by a generator that is closed after the block around it, or by whoever
-collects that generator, in another thread. Its mode then *ends* where it stands: it takes back
-its own changes for all who still see it, and leaves those of every other block alone.
+A block can be left late: by a generator that is closed after the enclosing block, or by the garbage
+collector, in another thread. Its mode then *ends* in place: its own changes are undone wherever
+they are still visible, and those of all other blocks stay.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Mode:
         self.settle()
 
     def settle(self) -> None:
-        """Work every field out anew, from the mode around this one and its own changes."""
+        """Recompute every field from the enclosing mode and its own changes."""
         outer = self.outer
         if outer is None:
             self.scope, self.recording, self.plain, self.nested = None, True, True, False
@@ -63,7 +63,7 @@ class Mode:
             self.block.change(self)
 
     def end(self) -> None:
-        """Take the changes back for everyone who still sees them, and leave the chain."""
+        """Undo the changes wherever they are still visible, and leave the chain."""
         around = self.outer
         assert around is not None
         self.ended, self.token = True, None
@@ -85,9 +85,8 @@ MODE: ContextVar[Mode] = ContextVar("tinygrad_edu.mode", default=Mode(None, None
 class entering:
     """A block that sets fields of the `Mode`; a context manager, and a decorator.
 
-    One object may be entered again within itself, and by several threads at once. A decorated
-    generator or coroutine runs inside the block at each of its steps, and the code that it
-    hands over to does not.
+    One object may be entered again inside itself, and by several threads at once. A decorated
+    generator or coroutine runs inside the block at each of its steps, but its caller does not.
     """
 
     def __init__(self, **changes: Any) -> None:
@@ -95,7 +94,7 @@ class entering:
         self._open: list[Mode] = []
 
     def change(self, mode: Mode) -> None:
-        """Apply this block's changes to a mode that is like the one around it."""
+        """Apply this block's changes to a copy of the enclosing mode."""
         for field, x in self._changes.items():
             setattr(mode, field, x)
         mode.plain = mode.recording and mode.record is None
@@ -125,7 +124,7 @@ class entering:
             MODE.set(left.outer)
 
     def _entered(self, now: Mode) -> Mode:
-        """The mode of this block to be left: the innermost one here, or one entered elsewhere."""
+        """The mode of this block to leave: the innermost one here, or one entered elsewhere."""
         mode: Mode | None = now
         while mode is not None and (mode.block is not self or mode.ended):
             mode = mode.outer

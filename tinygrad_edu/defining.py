@@ -1,4 +1,4 @@
-"""Rows that users define: `op` checks what it is given, and what the partials return."""
+"""User-defined rows: `op` checks its arguments, and the results of the partials."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def op(
 ) -> Any:
     """Add a row to the table and return it; without ``value``, a decorator that does so.
 
-    The attributes of `Op` say what each field means. The row works everywhere at once: on
+    The attributes of `Op` explain each field. The row works everywhere at once: on
     numbers and Values, in higher derivatives, pictures, explanations and checks. A
     user-defined row may be replaced (a notebook cell is run twice); a built-in one may not.
 
     Raises:
-        BadArgument: if the name is taken by a built-in row or is no identifier, or if the
-            number of partials is not the number of arguments.
-        NotANumber: from a derivative, if a partial gives anything but one real number.
+        BadArgument: if the name belongs to a built-in row or is not an identifier, or if the number
+            of partials differs from the number of arguments.
+        NotANumber: from a derivative, if a partial returns anything but one real number.
 
     >>> cube = op("cube", lambda x: x * x * x, [lambda out, x: 3.0 * x * x], tex="{#1}^3")
     >>> cube(2.0)
@@ -46,7 +46,7 @@ def op(
     if not isinstance(name, str) or not name.isidentifier():
         raise BadArgument(f"A row's name must be an identifier. Received: {name!r}.")
     if name in BUILT_IN:
-        raise BadArgument(f"The row {name!r} is built in. Choose another name for yours.")
+        raise BadArgument(f"The row {name!r} is built in. Choose another name.")
     if callable(partials):
         signature = signature_of(value, 0)
         partials = _checked(name, partials)

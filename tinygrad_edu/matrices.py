@@ -1,8 +1,8 @@
 """Matrices of derivatives: the Jacobian and the Hessian, from one run of the function.
 
-Each takes many sweeps over what was recorded. A sweep starts at one output, or at one variable,
-and walks only the nodes that it has to do with: so a banded matrix costs what its band costs,
-and no sweep meets the infinite slope of another output, which times 0 would be nan.
+Each takes many sweeps over the recorded graph. A sweep starts at one output, or at one variable,
+and visits only the nodes that depend on it. So the cost of a banded matrix is that of its band, and
+no sweep meets the infinite slope of another output, which times 0 would be nan.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def jacobian(
 
     Returns:
         A function whose result has the structure of f's, with the structure of the argument
-        in the place of every number. Between two leaves of which one is an array stands an
-        array of both their shapes, out.shape + in.shape.
+        in place of every number. If one of two leaves is an array, the entry is an array of both
+        shapes, out.shape + in.shape.
 
     >>> jacobian(lambda v: [v[0] * v[1], v[0] + v[1]])([2.0, 3.0])
     [[3.0, 2.0], [1.0, 1.0]]

@@ -1,4 +1,4 @@
-"""`snapshot`: a recorded graph as plain data, with the adjoints of a sweep of its own.
+"""`snapshot`: a recorded graph as plain data, with adjoints from its own sweep.
 
 Pictures, explanations and the exploring page read nothing else, so their numbers always add up.
 """
@@ -20,10 +20,10 @@ __all__ = ["Graph", "Node", "ids", "snapshot"]
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Within, Python does not look for garbage in cycles; also a decorator.
+    """A block in which Python does not search for garbage in cycles; also a decorator.
 
-    For work that makes many objects and no cycles: the collector would walk all of them, and
-    the whole graph, again and again to find nothing.
+    It is for work that creates many objects without cycles, which the collector would walk again
+    and again, together with the whole graph.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -59,7 +59,7 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """An immutable record of a root and all it was made from, in topological order.
+    """An immutable record of a root and the nodes from which it was computed, in topological order.
 
     ``nodes[i].id == i``; the last node is the root.
     """
@@ -77,7 +77,7 @@ class Graph(NamedTuple):
                 yield self.nodes[arg], position, node
 
     def uses(self) -> list[int]:
-        """How many edges lead out of each node: how often it is an argument.
+        """The number of edges out of each node: how often it is an argument.
 
         >>> from tinygrad_edu import Value
         >>> x = Value(2.0)
@@ -92,12 +92,12 @@ class Graph(NamedTuple):
 
 @uncollected()
 def snapshot(root: Value) -> Graph:
-    """The graph of ``root`` as plain data, with its own adjoints of one reverse sweep.
+    """The graph of ``root`` as plain data, with adjoints from its own reverse sweep.
 
     It leaves every ``.grad`` untouched and does not depend on them, so its numbers add up
     before and after `backward`: an adjoint is the sum over the outgoing edges of local
     derivative × the adjoint at their end. A plain number in the graph becomes a node of
-    role "constant" for each time it was used.
+    role "constant" for each use.
 
     Raises:
         StaleGraph: if a leaf was changed after something was computed from it.
@@ -111,7 +111,7 @@ def snapshot(root: Value) -> Graph:
     2 × 6.0 1.0
     """
     if not hasattr(root, "_serial"):
-        raise GraphError(f"A graph starts at a Value. Received: {root!r}.")
+        raise GraphError(f"The root of a graph must be a Value. Received: {root!r}.")
     root.read("The numbers of a graph were asked for")
     rows: list[tuple[Any, ...]] = []  # of each node all but its id and its adjoint
     ids: dict[Value, int] = {}
@@ -132,7 +132,7 @@ def snapshot(root: Value) -> Graph:
 
     adjoint = [0.0] * len(rows)
     adjoint[-1] = 1.0
-    # What lies behind a stop has partials to be shown, but is not differentiated.
+    # Nodes behind a stop have partials to show, but are not differentiated.
     swept = [ids[v] for v in tape(root, through_stops=False)] if stops else range(len(rows))
     for i in reversed(swept):
         upstream = adjoint[i]

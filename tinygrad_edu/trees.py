@@ -1,4 +1,4 @@
-"""Containers of numbers, taken apart and put together again.
+"""Containers of numbers: flattening them and rebuilding them.
 
 A tree is a number, a Value, an array, or a container whose members are trees. `CONTAINERS` says
 how each kind of container is read and rebuilt; `register_container` adds a kind. Derivatives,
@@ -24,9 +24,9 @@ Build = Callable[[Iterator[Any]], Any]  # it takes as many as it needs
 
 
 def is_interpreted(x: Any) -> bool:
-    """Whether x is a number with its own reading of rows, such as a Value.
+    """Whether x is a number with its own interpretation of rows, such as a Value.
 
-    Its type says so: an attribute dict answers to every name.
+    Only its type is checked, because an attribute dict has every name.
     """
     return hasattr(type(x), "interpret")
 
@@ -104,7 +104,7 @@ def positions(argnums: Any, count: int) -> list[int]:
         len({i % count for i in chosen}) < len(chosen)
     ):
         raise BadArgument(
-            f"argnums are the positions of the arguments to differentiate by, each once. "
+            f"argnums must be the positions of the arguments to differentiate by, each once. "
             f"Received: {argnums!r} for {count} arguments."
         )
     return chosen
@@ -114,7 +114,7 @@ def positions(argnums: Any, count: int) -> list[int]:
 
 
 class Container(NamedTuple):
-    """How one kind of container is handled; `register_container` says what each means."""
+    """How one kind of container is handled; `register_container` explains the fields."""
 
     members: Callable[[Any], Mapping[Any, Any]]
     rebuild: Callable[[Any, dict[Any, Any]], Any] | None
@@ -196,10 +196,10 @@ def register_container(
     Line(3.0, 1.0)
     """
     if not isinstance(kind, type):
-        raise BadArgument(f"A container is registered by its type. Received: {kind!r}.")
+        raise BadArgument(f"register_container needs a type. Received: {kind!r}.")
     if not callable(members) or not all(f is None or callable(f) for f in (rebuild, settings)):
         raise BadArgument(
-            f"members, rebuild and settings of a container are functions. "
+            f"members, rebuild and settings of a container must be functions. "
             f"Received for {kind.__name__}: {members!r}, {rebuild!r}, {settings!r}."
         )
     CONTAINERS[kind] = Container(members, rebuild, *([settings] if settings else []))
@@ -276,7 +276,7 @@ def holds_values(tree: Any) -> bool:
 
 
 def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
-    """The numbers and Values of a tree in order, and what puts others in their places.
+    """The numbers and Values of a tree in order, and a function that puts others in their places.
 
     Raises:
         NotANumber: if something in the tree is neither, or a container can't be rebuilt.

@@ -59,7 +59,7 @@ def vmap(f: Callable[..., Any], in_axes: int | Sequence[int | None] | None = 0) 
 
 
 class Vmapped:
-    """What `vmap` returns."""
+    """The result of `vmap`."""
 
     def __init__(self, f: Callable[..., Any], axes: int | Sequence[int | None] | None) -> None:
         check_function(f)
@@ -118,7 +118,9 @@ class Vmapped:
                 row: list[Any] = []
                 sample = _sample(args, kinds, i)
                 if [shape_of(a, row) for a, kind in zip(sample, kinds) if kind is OWN] != shapes:
-                    raise BadArgument(f"Sample {i} has another shape than the first one.")
+                    raise BadArgument(
+                        f"The shape of sample {i} differs from that of the first one."
+                    )
                 rows.append(row)
         return call._replace(key=(*call.key, array), rows=rows, stacked=True, arrays=array)
 
@@ -152,7 +154,7 @@ def _holders(args: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
             found.append(tree)
         else:
             raise BadArgument(
-                f"An argument with axis 0 is a list or array of samples. Received: {tree!r}. "
+                f"An argument with axis 0 must be a list or array of samples. Received: {tree!r}. "
                 f"Pass in_axes=None for an argument that all samples share."
             )
     return found
@@ -163,7 +165,7 @@ def _size(args: Sequence[Any], kinds: Sequence[str]) -> int:
     sizes = {len(holder) for holder in _holders(args, kinds)}
     if len(sizes) != 1:
         raise BadArgument(
-            f"All arguments with axis 0 must hold equally many samples. Received: "
+            f"All arguments with axis 0 must have the same number of samples. Received: "
             f"{', '.join(map(str, sorted(sizes))) or 'no such argument'}."
         )
     return sizes.pop()

@@ -48,21 +48,22 @@ def compile(
 
     Args:
         loss: the result of one sample; or several results, for `Program.values` only.
-        inputs: the leaves whose numbers differ from sample to sample. The columns of a batch
-            stand in their order.
+        inputs: the leaves whose numbers differ from sample to sample, in the order of the columns
+            of a batch.
         parameters: the leaves to differentiate by. Other leaves are read at each call. No
             gradient flows to a constant; if its role changes, compile the graph again.
         reduce: "mean" or "sum" of the loss over the samples. Terms of the loss that use no
-            input, such as a regulariser, count once per batch and not once per sample: they
-            are added to the others at the end, but for a single sample in their recorded order.
-        executor: "auto" begins in Python and goes over to machine code when that is worth it;
+            input, such as a regulariser, count once per batch and not once per sample: they are
+            added at the end, except for a single sample, where they are added in their recorded
+                order.
+        executor: "auto" starts in Python and switches to machine code when that is worth it;
             "python", "machine" and "native" are the choices.
         fastmath: whether native code may fuse and reorder arithmetic, at the cost of bits.
 
     Raises:
         NotANumber: if loss, inputs or parameters are anything else.
         NotTraceable: if an operation was recorded that only Python can compute.
-        MissingExtra: if an executor is asked for that needs llvmlite, which is missing.
+        MissingExtra: if the chosen executor needs llvmlite, which is not installed.
 
     >>> x, y = Value(0.0, name="x"), Value(0.0, name="y")
     >>> w = Value(2.0, name="w")
@@ -134,7 +135,7 @@ def _items(values: Any, what: str) -> list[Any]:
 
 
 def _slope_names(code: Code, parameters: Sequence[Value]) -> dict[int, str]:
-    """dw for the slope by w."""
+    """The name of a slope: dw for w."""
     return {
         slot: f"d{parameter.name}"
         for slot, parameter in zip(code.total[1:] or code.once[1:], parameters)
@@ -218,11 +219,11 @@ class Report(NamedTuple):
     """How a program is run; printing it shows it line by line.
 
     Attributes:
-        instructions, inputs, parameters: how large the program is.
-        executor: what runs it now, and ``why``.
-        seconds: what preparing each executor took.
-        calls, lanes: how often it was run, and for how many samples in all.
-        bytes: the memory that a call works in.
+        instructions, inputs, parameters: the size of the program.
+        executor: the current executor, and ``why``.
+        seconds: the time to prepare each executor.
+        calls, lanes: the number of calls, and of samples in all of them.
+        bytes: the working memory of a call.
     """
 
     instructions: int
@@ -300,12 +301,12 @@ class Program:
         """The loss of a batch.
 
         Args:
-            batch: n rows of ``len(inputs)`` numbers; fastest is a C-contiguous float64 array.
-            theta: the parameters' numbers; those that they have now if not given.
+            batch: n rows of ``len(inputs)`` numbers; a C-contiguous float64 array is fastest.
+            theta: the numbers of the parameters; by default the current ones.
 
         Raises:
-            BadArgument: if the shapes do not fit, for an empty batch whose mean is asked, or
-                if the program has several results.
+            BadArgument: if the shapes do not match, for the mean of an empty batch, or if the
+                program has several results.
         """
         runner, results = self._reduced("value", batch, theta)
         loss: float = results.front[0]
@@ -323,7 +324,7 @@ class Program:
             The loss, and one number per parameter: an array, or a list without NumPy.
 
         Raises:
-            BadArgument: as `value`; or if ``out`` has no place for one number per parameter.
+            BadArgument: as `value`; or if ``out`` doesn't have one number per parameter.
         """
         if self._roles.changed():
             self._refuse_roles()
@@ -488,15 +489,15 @@ class Program:
     # ── Looking at it ──
 
     def source(self) -> str:
-        """The program as Python, forward and then backward, which runs as it stands."""
+        """The program as runnable Python source, forward and then backward."""
         self._refuse_roles()
         return python.source(self.code, self._names, self._scopes, self._backward)
 
     def c_source(self, name: str = "program") -> str:
         """The program as a C file with one function of that name, which needs only math.h.
 
-        It gives sums over the samples, also if ``reduce`` is "mean"; the comment at its top
-        says how to call it.
+        It computes sums over the samples, even if ``reduce`` is "mean"; the comment at its top
+        explains how to call it.
         """
         from .c_source import c_source
 
@@ -516,7 +517,7 @@ class Program:
         )
 
     def report(self) -> Report:
-        """How large the program is, what runs it and why, and how long preparing that took."""
+        """The size of the program, its executor and the reason, and the time to prepare it."""
         runners = [*self._runners.values()]
         if "_of_one" in vars(self):
             runners += self._of_one._runners.values()
@@ -563,7 +564,7 @@ class Program:
         """The program from a string that `to_json` returned, with its own parameters.
 
         Raises:
-            BadArgument: if it is anything else; nothing of it has been run then.
+            BadArgument: if it is anything else; none of it is run then.
         """
         code, single, leaves, rest = serialization.read(text)
         check_name("reduction", rest["reduce"], REDUCTIONS)
@@ -585,7 +586,7 @@ class Program:
         rest.update(names=dict(rest["names"]), scopes=dict(rest["scopes"]))
         return cls(code, single=single, **leaves, **rest, executor=executor, fastmath=fastmath)
 
-    def __reduce__(self) -> tuple[Any, ...]:  # a copy has executors of its own
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy has its own executors
         self._refuse_roles()
         settings = {
             "inputs": self.inputs,

@@ -1,9 +1,9 @@
-"""`jit`: a function recorded once, and replayed as a program.
+"""`jit`: a function that is recorded once and replayed as a program.
 
-A function is traced by calling it once on Values that nobody may read: whatever would bake a
-number of this one call into the program (``.data``, ``if x > 0``, ``float(x)``) raises a
-`TracingError` that names the line. The result is flattened to a program, which then
-answers all later calls with arguments of the same shape.
+A function is traced by calling it once on Values whose numbers can't be read: any operation that
+would make a number of this one call a constant of the program (``.data``, ``if x > 0``,
+``float(x)``) raises a `TracingError` that names the line. The result is flattened to a program,
+which runs for all later calls with arguments of the same shape.
 """
 
 from __future__ import annotations
@@ -59,42 +59,42 @@ def jit(
     executor: str = "auto",
     fastmath: bool = False,
 ) -> Jitted:
-    """f, recorded when it is first called and from then on replayed as a program.
+    """A function that records f at its first call and then replays it as a program.
 
-    f is ordinary Python on Values, and may use `grad`, `value_and_grad`, `jvp`, `hessian` and
-    their kin. It is called once for each shape of arguments. Values that it captures, such as
-    a model's parameters, are read at every call, and results recorded before (``h = w * 3``)
-    have the number that they were recorded with, as ever; all else that it looks at (Python
-    numbers, lists, the random numbers of a dropout) is as it was when f was traced.
+    f is an ordinary Python function of Values, and may use `grad`, `value_and_grad`, `jvp`,
+    `hessian` and so on. It is called once for each shape of arguments. Values that it captures,
+    such as a model's parameters, are read at every call, and results recorded earlier (``h = w *
+    3``) keep their recorded number. All other state that f uses (Python numbers, lists, the random
+    numbers of a dropout) is a constant from the time of tracing.
 
     Args:
         f: a function of numbers or nested lists, tuples, dicts and arrays of them, which returns
             such.
         static_argnums, static_argnames: the arguments that are settings (a count, a name, a flag)
             and not numbers to compute with, by their positions or their names: f gets them as they
-                are, and each of their values has its own program. They must be hashable. It does
+            are, and each of their values has its own program. They must be hashable. It does
                 not matter how a call passes them: static_argnums=1 of f(x, n)
             is static_argnames="n".
         executor, fastmath: as in `compile`.
 
     Returns:
-        A function of the same arguments, whose result is built as f built it: lists of floats
-        where f returned lists, arrays of float64 where f returned arrays. (f sees an array as
-        an array of Values, on which NumPy's arithmetic works.) Called with Values, or inside
-        a function that is being differentiated or traced, it simply calls f.
+        A function of the same arguments, whose result has the structure of f's: lists of floats
+        where f returned lists, arrays of float64 where f returned arrays. (f gets an array as an
+        array of Values, on which NumPy's arithmetic works.) Called with Values, or inside a
+        function that is being differentiated or traced, it simply calls f.
 
-        Its ``traces`` counts how often f was traced; ``program(*args)`` gives the `Program`.
-        At most 64 programs are kept.
+        Its ``traces`` is the number of traces of f; ``program(*args)`` returns the `Program`. At
+        most 64 programs are kept.
 
-        A jitted method has programs for each object that it is called on, as long as that
-        lives. Values that the object holds are read at every call; Python numbers on it are
-        constants, as they were when the method was traced. Positions count self.
+        A jitted method has its own programs for each object, which live as long as the object.
+        Values of the object are read at every call; its Python numbers are constants from the time
+        of tracing. Positions count self.
 
     Raises:
-        BadArgument: if f has no argument of such a position.
-        NameUnknown: if f has no argument of such a name.
+        BadArgument: if f has no argument at one of the positions.
+        NameUnknown: if f has no argument with one of the names.
         TracingError: from a call, if f reads a number (use `tg.where`, or static_argnums), or
-            differentiates what was recorded before.
+            differentiates through a result recorded earlier.
 
     >>> from tinygrad_edu import grad
     >>> slope = jit(grad(lambda x: x**3))
@@ -120,7 +120,7 @@ class _Kept(Locked):
 
 
 class Jitted:
-    """What `jit` returns."""
+    """The result of `jit`."""
 
     def __init__(self, f: Callable[..., Any], static: Static, options: dict[str, Any]) -> None:
         functools.update_wrapper(self, f, updated=())
@@ -276,7 +276,7 @@ def _listed(numbers: Any) -> Any:
 
 
 def _trace(call: Call, options: dict[str, Any]) -> _Traced:
-    """Run a function on Values that nobody may read, and flatten what comes out."""
+    """Run a function on Values whose numbers can't be read, and flatten the result."""
     trace = Trace()
     own, like_own = flatten(_of_kind(OWN, call))
     common, like_common = flatten([_of_kind(COMMON, call), call.named])
@@ -294,7 +294,7 @@ def _trace(call: Call, options: dict[str, Any]) -> _Traced:
     lowering = Lowering(inputs, shared, outputs, trace.since)
     trace.check_captured(lowering.captured)
     if is_symbolic(lowering.captured):
-        raise Mixed("A jitted function captured what a derivative around it is taken by.")
+        raise Mixed("A jitted function captured a variable of an enclosing derivative.")
     code = lowering.code(each=[lowering.slot(x) for x in outputs])
     program = Program(
         code,
@@ -315,7 +315,7 @@ def _of_kind(kind: str, call: Call) -> list[Any]:
 
 
 def _name(call: Call, args: Sequence[Any]) -> None:
-    """Give the Values of the arguments the names of the parameters, for who reads the program."""
+    """Name the Values of the arguments after the parameters, for readers of the program."""
     try:
         names = positional_names(signature(call.f).parameters.values())
     except (TypeError, ValueError):

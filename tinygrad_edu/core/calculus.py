@@ -1,14 +1,13 @@
-"""Derivatives of functions: functions in, functions out, of any order and any mixture.
+"""Derivatives of functions, as functions, of any order and in any combination.
 
 Each transform runs the function once on fresh Values and sweeps over what was recorded:
 backwards with adjoints (`grad`, `vjp`) or forwards with tangents (`jvp`), in both cases with
 the partials of the table. There are no dual numbers and no second set of rules.
 
 Floats in, floats out; Values in, Values out. A sweep with Values records itself, so it can be
-drawn, and differentiated again. Inside a function that is being differentiated, a derivative
-that depends on the outer variables is a Value too, whichever thread or task computes it. As
-every call differentiates with respect to Values of its own, nested calls never confuse their
-variables.
+drawn, and differentiated again. Inside a function that is being differentiated, a derivative that
+depends on the outer variables is a Value too, in whichever thread or task it is computed. Every
+call differentiates with respect to its own Values, so nested calls never confuse their variables.
 None of these functions writes ``.grad``.
 """
 
@@ -28,7 +27,7 @@ __all__ = ["grad", "gradients", "hvp", "jvp", "value_and_grad", "vjp"]
 
 
 Part: TypeAlias = "tuple[Sequence[Value], set[Value]]"
-"""Nodes of a graph, oldest first, and those of them that matter."""
+"""Nodes of a graph, oldest first, and those of them that depend on the variables."""
 
 # ── The two sweeps ────────────────────────────────────────────────────────────────────────
 
@@ -41,7 +40,7 @@ def reverse(
     add: Callable[[list[Any]], Any],
     part: Part | None = None,
 ) -> list[Any]:
-    """Reverse mode: the adjoints of ``xs``, given those of the roots, as any kind of number.
+    """Reverse mode: the adjoints of ``xs`` from those of the roots, as any kind of number.
 
     Args:
         seeds: the adjoints of the roots.
@@ -68,13 +67,13 @@ def reverse(
 def pull(
     seeds: Mapping[Value, Number], xs: Sequence[Value], record: bool, part: Part | None = None
 ) -> list[Number]:
-    """The adjoints of ``xs`` as floats, or with ``record`` as Values made by the same partials."""
+    """The adjoints of ``xs`` as floats, or with ``record`` as Values, by the same partials."""
     partials = lambda node, live: _locals(node, live, record)  # noqa: E731
     return reverse(seeds, xs, partials, _times, ops.sum, part)
 
 
 def push(part: Part, tangents: Mapping[Value, Number], record: bool) -> dict[Any, Number]:
-    """Forward mode: the tangents of all nodes of a part of a graph, given those of some."""
+    """Forward mode: the tangents of all nodes of a part of a graph from those of some."""
     tangent: dict[Any, Number] = dict(tangents)
     nodes, live = part
     for node in nodes:
@@ -93,7 +92,7 @@ def push(part: Part, tangents: Mapping[Value, Number], record: bool) -> dict[Any
 def between(xs: Sequence[Value], roots: Iterable[Number]) -> Part:
     """The nodes of the roots' graph, oldest first, and those that depend on the xs.
 
-    A trace may refuse some: it knows those older than itself by their numbers only.
+    A trace may reject some: it has only the numbers of nodes older than itself.
     """
     nodes = tape(*[root for root in roots if isinstance(root, Value)], through_stops=False)
     live = depends_on(nodes, xs)
@@ -104,7 +103,7 @@ def between(xs: Sequence[Value], roots: Iterable[Number]) -> Part:
 
 
 def _locals(node: Value, live: Container[Value], record: bool) -> list[Any]:
-    """The partials of a node for the arguments that matter, None for the others."""
+    """The partials of a node for the live arguments, None for the others."""
     if node.op is None:
         return []
     if not record:
@@ -127,7 +126,7 @@ def _times(x: Number, y: Number) -> Number:
 
 
 class Run(NamedTuple):
-    """A function, run once: what it was differentiated by and what came out."""
+    """A function that was run once: its variables and its outputs."""
 
     variables: list[Value]
     like_input: Rebuild
@@ -136,25 +135,25 @@ class Run(NamedTuple):
     record: bool  # whether the caller wants Values
 
     def give(self, x: Number) -> Number:
-        """A result as the caller wants it."""
+        """A result as a float or a Value, as the caller needs."""
         if self.record:
             return x if isinstance(x, Value) else lifted(x)
         return x.data if isinstance(x, Value) else number(x)
 
     def input(self, numbers: Sequence[Number]) -> Any:
-        """Numbers in the structure of the input, as the caller wants them."""
+        """Numbers in the structure of the input, as floats or Values."""
         return self.like_input([self.give(x) for x in numbers])
 
     def output(self, numbers: Sequence[Number]) -> Any:
-        """Numbers in the structure of the output, as the caller wants them."""
+        """Numbers in the structure of the output, as floats or Values."""
         return self.like_output([self.give(x) for x in numbers])
 
     def wanting(self, given: Sequence[Number]) -> Run:
-        """The same, where Values are wanted if some are given."""
+        """The same run, with Values as results if some of the numbers are Values."""
         return self._replace(record=self.record or any(isinstance(x, Value) for x in given))
 
     def scalar(self, transform: str) -> Any:
-        """The one number that came out."""
+        """The only output."""
         if len(self.outputs) == 1 and self.like_output(self.outputs) is self.outputs[0]:
             return self.outputs[0]
         raise BadArgument(
@@ -163,7 +162,7 @@ class Run(NamedTuple):
         )
 
     def seeded(self, cotangents: Sequence[Number]) -> dict[Value, Number]:
-        """The outputs that were recorded, with the adjoints to start from."""
+        """The recorded outputs, with their initial adjoints."""
         seeds: dict[Value, Number] = {}
         for output, cotangent in zip(self.outputs, cotangents):
             if isinstance(output, Value):
@@ -183,8 +182,8 @@ def run_on_values(
     by = tuple(args[i] for i in chosen) if tupled else args[chosen[0]]
     numbers, like_input = flatten(by)
     with entering(recording=True, nested=True):
-        # A number becomes a leaf, a Value a fresh node of identity: in either case something
-        # that no other derivative, outer or inner, is taken by.
+        # A number becomes a leaf, a Value a fresh identity node: in either case a variable that
+        # no other derivative, outer or inner, uses.
         variables = [ops.identity(x) if isinstance(x, Value) else lifted(x) for x in numbers]
         fresh = like_input(variables)
         called = list(args)
@@ -200,11 +199,11 @@ def run_on_values(
 
 
 _running: dict[int, list[Value]] = {}
-"""The variables of every derivative whose function is running, in whichever thread."""
+"""The variables of every derivative whose function is running, in any thread."""
 
 
 def is_symbolic(results: Sequence[Any]) -> bool:
-    """Whether results must stay Values: someone will differentiate or replay what they depend on.
+    """Whether results must stay Values, because they will be differentiated or replayed.
 
     Either a function is being traced for compilation, here or where one of the results comes
     from; or a result depends on a variable of a derivative whose function is still running.
@@ -229,16 +228,15 @@ def is_symbolic(results: Sequence[Any]) -> bool:
 
 
 def lifted(x: float) -> Value:
-    """A number as a Value that nothing else depends on.
+    """A number as a Value on which nothing else depends.
 
-    In a trace it is not a leaf: a program reads those again at each call, as someone might
-    change them.
+    In a trace it is not a leaf, because a program reads leaves again at each call.
     """
     return recorded(ops.identity, (x,), x) if MODE.get().trace is not None else Value(x)
 
 
 def like(f: Any, derivative: Callable[..., Any]) -> Callable[..., Any]:
-    """The derivative, which `inspect.signature` then shows with the arguments of f."""
+    """Give the derivative the signature of f, for `inspect.signature`."""
     derivative.__wrapped__ = f  # type: ignore[attr-defined]
     return derivative
 
@@ -247,7 +245,7 @@ def like(f: Any, derivative: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
-    """∂y/∂x for each x as Values, recorded by the same partials that give numbers.
+    """∂y/∂x for each x as Values, recorded by the same partials that compute numbers.
 
     They can be drawn, and differentiated again; ``.grad`` is not written.
 
@@ -257,7 +255,7 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
             not depend has gradient 0.
 
     Raises:
-        StaleGraph: if a leaf was changed since ``y`` was computed.
+        StaleGraph: if a leaf has changed since ``y`` was computed.
 
     >>> x = Value(3.0)
     >>> (slope,) = gradients(x * x * x, [x])
@@ -268,7 +266,7 @@ def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
     xs = [xs] if isinstance(xs, Value) else list(xs)
     for v in (y, *xs):
         if not isinstance(v, Value):
-            raise NotANumber(f"gradients takes Values. Received: {v!r}.")
+            raise NotANumber(f"gradients needs Values. Received: {v!r}.")
     return [g if isinstance(g, Value) else Value(g) for g in pull({y: 1.0}, xs, record=True)]
 
 
@@ -294,15 +292,15 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     """The gradient of f, a function that returns one number, in reverse mode.
 
     Args:
-        f: ordinary Python on Values.
-        argnums: which positional argument to differentiate by, or several.
+        f: an ordinary Python function of Values.
+        argnums: the position of the argument to differentiate by, or several positions.
 
     Returns:
-        A function of the same arguments. Its result has the shape of the argument (a number,
-        or nested lists, tuples, dicts and arrays of numbers); a tuple of such for several.
+        A function of the same arguments. Its result has the structure of the argument (a number, or
+        nested lists, tuples, dicts and arrays of numbers); for several arguments it is a tuple.
 
     Raises:
-        BadArgument: if f returns more than one number, or argnums does not fit.
+        BadArgument: if f returns more than one number, or argnums is invalid.
 
     >>> grad(lambda x: x**3)(2.0)
     12.0

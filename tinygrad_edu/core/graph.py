@@ -1,7 +1,7 @@
-"""Walks over recorded nodes, none of them recursive.
+"""Walks over recorded nodes, without recursion.
 
 An argument is always older than the node made from it, so the order of creation is a
-topological order: sorting by serial number is all the sorting a graph ever needs.
+topological order: a graph only ever needs to be sorted by serial number.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ by_serial = attrgetter("_serial")
 
 
 def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
-    """Every Value that the roots were made from, and the roots, oldest first.
+    """The roots and every Value from which they were computed, oldest first.
 
     Args:
-        through_stops: whether to go on where no gradient flows, behind `stop_gradient` for
-            one; differentiation does not.
+        through_stops: whether to continue where no gradient flows, as behind `stop_gradient`;
+            differentiation does not.
 
     Raises:
-        StaleGraph: if a leaf was changed after something was computed from it.
+        StaleGraph: if a leaf has changed since something was computed from it.
 
     >>> from tinygrad_edu import Value
     >>> a = Value(2.0, name="a")
@@ -36,13 +36,13 @@ def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
     nodes: list[Value] = []
     waiting = list(dict.fromkeys(roots))
     seen = set(waiting)
-    while waiting:  # depth first: what is found so is nearly sorted, which sorting makes use of
+    while waiting:  # depth first: the result is nearly sorted, which makes sorting fast
         node = waiting.pop()
         nodes.append(node)
         op, serial = node.op, node._serial
         for arg in node.args if through_stops or op is None or not op.blocked else flowing(node):
             if type(arg) is not float:
-                if arg._serial > serial:  # setting a leaf's data made it the younger one
+                if arg._serial > serial:  # setting a leaf's data made it younger
                     raise stale(arg, node)
                 if arg not in seen:
                     seen.add(arg)
@@ -52,7 +52,7 @@ def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
 
 
 def flowing(node: Value) -> Sequence[Any]:
-    """The arguments of a node that its row lets a gradient flow to."""
+    """The arguments of a node to which its row lets a gradient flow."""
     op = node.op
     if op is None or not op.blocked:
         return node.args
@@ -73,12 +73,12 @@ def _called(node: Value) -> str:
 
 
 def wanted(arg: Any) -> bool:
-    """Whether a gradient flows to this argument: to every one but constants."""
+    """Whether a gradient flows to this argument: to every one except constants."""
     return type(arg) is not float and arg._role != "constant"
 
 
 def datum(arg: Any) -> float:
-    """The plain number of an argument, be it a Value or a constant."""
+    """The plain number of an argument, a Value or a constant."""
     return arg if type(arg) is float else arg._data
 
 

@@ -9,9 +9,9 @@ from ..errors import BadArgument, TracingError
 
 
 class scope(entering):
-    """Nodes made within bear this scope, which pictures draw as a box around them.
+    """A block whose nodes have this scope, which pictures draw as a box around them.
 
-    Scopes nest: a scope "neuron 2" within "sample 1" is "sample 1/neuron 2".
+    Scopes nest: a scope "neuron 2" inside "sample 1" is "sample 1/neuron 2".
 
     Args:
         name: the caption of the box; "/" separates levels.
@@ -34,10 +34,10 @@ class scope(entering):
 
 
 class no_grad(entering):
-    """Within, operations compute their numbers and record nothing; also a decorator.
+    """A block in which operations compute without recording; also a decorator.
 
-    A block is open until it is left, also across a ``yield``: whoever runs a generator that
-    holds one open records nothing either. Decorate the generator instead.
+    A block is open until it is left, even across a ``yield``: the caller of a generator that keeps
+    one open records nothing either. Decorate the generator instead.
 
     >>> from tinygrad_edu import Value
     >>> x = Value(3.0)
@@ -55,8 +55,8 @@ _PACKAGE = __file__.rpartition("core")[0]
 
 
 def caller() -> tuple[str, int]:
-    """The file and line that is recording: outside this package, and of no library that
-    called it for someone."""
+    """The file and line that is recording: outside this package, and outside libraries that call
+    it."""
     frame = sys._getframe(1)
     while frame.f_back is not None and (
         frame.f_code.co_filename.startswith(_PACKAGE)
@@ -73,13 +73,13 @@ _REMEDY = (
 
 
 def refuse_while_tracing(what: str, remedy: str = _REMEDY) -> None:
-    """Raise if a function is being traced: the number asked for would be baked into its program."""
+    """Raise if a function is being traced: the number would become a constant of its program."""
     if MODE.get().trace is not None:
         raise traced_read(what, remedy)
 
 
 def traced_read(what: str, remedy: str = _REMEDY) -> TracingError:
-    """The error for a number that was asked for while a function is traced."""
+    """The error for reading a number while a function is traced."""
     from linecache import getline
 
     file, line = caller()

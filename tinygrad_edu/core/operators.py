@@ -1,6 +1,6 @@
-"""Everything that Python lets one write with a Value, as rows: ``x * y``, ``x < y``, ``x.tanh()``.
+"""Python's operators on Values, and methods, as rows: ``x * y``, ``x < y``, ``x.tanh()``.
 
-`Operators` is the parent of `Value` that holds it. Each of its methods comes down to
+`Operators` is the base class of `Value`. Each of its methods calls
 ``self.interpret(row, arguments)``, which computes and records. The stub beside this file is
 made from the table by ``make generate``.
 """
@@ -16,14 +16,14 @@ from ..errors import BadArgument
 from . import ops
 from .table import BUILT_IN, TABLE, Op, is_real, number
 
-# These are refused at once, before Python tries to repeat a string that often.
+# These are rejected at once, before Python tries to repeat a string that often.
 _FOREIGN = (str, bytes, complex, list, tuple, dict, set, type(None))
 
 
 def operand(x: Any) -> Any:
     """x as the argument of an operator: a Value, a float, or NotImplemented.
 
-    Things with a length are arrays: their own reflected operator goes through them.
+    Objects with a length are arrays, whose own reflected operator handles the elements.
     """
     if isinstance(x, Operators):
         return x
@@ -48,7 +48,7 @@ def binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _comparison(compare: Callable[[float, float], bool], op: Op) -> Callable[..., Any]:
-    """A comparison of Python's: about the numbers, or in a trace a row of the graph."""
+    """A Python comparison: of the numbers, or in a trace a row of the graph."""
 
     def comparison(self: Any, other: Any) -> Any:
         other = NotImplemented if isinstance(other, _FOREIGN) else operand(other)
@@ -62,7 +62,7 @@ def _comparison(compare: Callable[[float, float], bool], op: Op) -> Callable[...
 
 
 def _refused(kind: str) -> Callable[..., Any]:
-    """A conversion that would drop the graph silently, and says so instead."""
+    """A conversion that would drop the graph silently, so it raises."""
 
     def conversion(self: Any) -> Any:
         self.read(f"{kind}() of a Value was asked for")
@@ -99,7 +99,7 @@ def method(op: Op) -> Callable[..., Any]:
 class Operators:
     """The operators and methods of `Value`.
 
-    Comparisons are about numbers and give bools; conditions that belong to the graph are rows:
+    Comparisons compare numbers and return bools; conditions that belong to the graph are rows:
     ``tg.less(a, b)``. Hashing is by identity, so Values live in sets and dicts.
     """
 

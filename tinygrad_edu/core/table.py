@@ -1,9 +1,9 @@
 """The table: every operation written once, as one row.
 
-A row holds an operation's value, one partial derivative per argument, its symbol and LaTeX,
-its domain, its kinks and a range to sample it from. Everything else in this package is an
-interpreter of rows: floats flow through a row's partials and give numbers, `Value`s flow
-through the same partials and give graphs, so derivatives of derivatives come free.
+A row contains an operation's value, one partial derivative per argument, its symbol and LaTeX, its
+domain, its kinks and a range to draw test points from. Everything else in this package is an
+interpreter of rows: floats flow through a row's partials and give numbers, `Value`s flow through
+the same partials and give graphs, so derivatives of derivatives come free.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Partial = Callable[..., Any]
 
 
 class Interpreted(Protocol):
-    """A number type with its own reading of rows: `Value` records, `Ieee` never raises."""
+    """A number type with its own interpretation of rows: `Value` records, `Ieee` never raises."""
 
     @staticmethod
     def interpret(op: Op, args: tuple[Any, ...]) -> Any: ...
@@ -39,15 +39,15 @@ class Op:
 
     Attributes:
         name: unique key in the table.
-        value: the float function ``value(*args)``, anything that can be called so; may raise
-            ArithmeticError or ValueError, then `compute` answers with IEEE arithmetic.
+        value: the float function ``value(*args)``, any callable; if it raises ArithmeticError or
+            ValueError, `compute` uses IEEE arithmetic.
         partials: one function ``(out, *args)`` per argument, or for an n-ary row one
             function ``(i, out, *args)``.
         arity: number of arguments, None for an n-ary row.
-        blocked: that some partial is None: no gradient ever flows to that argument, and
-            nothing behind it is differentiated, not even times zero.
-        together: of an n-ary row, ``together(out, *args)``: all its partials at once, so that
-            a sum of a million terms costs a million steps and not a million squared.
+        blocked: whether some partial is None: no gradient ever flows to that argument, and the
+            nodes behind it are not differentiated, not even with a factor of zero.
+        together: for an n-ary row, ``together(out, *args)`` returns all partials at once, so that
+            the cost of a sum is linear in its terms.
         symbol: the sign on a card in a picture.
         text: how a formula on one line is written; None: as a function, ``tanh(x)``.
         tex: LaTeX with ``#1``, ``#2`` for the arguments; ``#,`` and ``#+`` list all of them.
@@ -56,14 +56,15 @@ class Op:
         kinks: ``kinks(*floats) -> number`` that is constant on each smooth piece and differs
             between pieces and on their borders. None: smooth.
         sample: a range ``(low, high)`` per argument to draw test points from.
-        spelled: of a primitive, how other languages write it. None when ``value`` is itself an
-            expression of rows, which a code generator can trace, or a user's opaque function.
-        lower: name of the primitive that stands for the row in programs, None if none does.
+        spelled: for a primitive, its spelling in other languages. None if ``value`` is itself an
+            expression of rows, which a code generator can trace, or an opaque user-defined
+            function.
+        lower: name of the primitive to which the row is lowered in programs, None if there is none.
         neutral: per argument, the number there that leaves the other argument as it is, to the
             last bit; None if there is none.
-        at_edge: IEEE answer when ``value`` raised, where it is not plain arithmetic.
+        at_edge: the IEEE result if ``value`` raised and plain arithmetic doesn't give it.
         more: the n-ary row that stands for this one with another number of arguments.
-        opaque: that ``value`` computes on floats only, so nothing but Python can run it.
+        opaque: whether ``value`` accepts only floats, so that only Python can run it.
         parameters: names of the arguments, with ``defaults`` for the last ones; read from
             ``value`` if no ``signature`` gives both.
     """
@@ -184,7 +185,7 @@ class Op:
         return f"<op {self.name}({', '.join(shown)})>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _row, (self.name,)  # a row travels as its name: the table is in the code
+        return _row, (self.name,)  # a row is pickled as its name: the table is code
 
     def _terms(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         if len(args) != 1 or named or not hasattr(args[0], "__iter__"):
@@ -221,7 +222,7 @@ def _asked(rule: Partial, out: Any, args: tuple[Any, ...]) -> Any:
         numbers = (out, *args)
         if not any(map(is_interpreted, numbers)):
             return never_raising(rule, *numbers)
-        # Only the plain numbers raised: among Values a constant, as in x / 0.
+        # The plain numbers raised: a constant among Values, as in x / 0.
         found = rule(*[Ieee(x) if type(x) is float else x for x in numbers])
         return float(found) if isinstance(found, Ieee) else found
 

@@ -1,4 +1,4 @@
-"""`Value`: a float that remembers how it was made.
+"""`Value`: a float that remembers how it was computed.
 
 An operation on Values computes its float by a row of the table and keeps three things:
 the number, the row, and the arguments. `backward` asks each row for its partials, newest
@@ -6,8 +6,8 @@ node first, and that is all there is to reverse-mode differentiation:
 
     adjoint(arg) += adjoint(node) × ∂node/∂arg
 
-Everything here is written as plainly as it can be. `fast` says the most frequent parts again,
-spelled out, and takes their places; tests hold the two against each other.
+Everything here is written in the plainest way. `fast` spells out the most frequent parts again and
+replaces them; tests compare the two.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Number", "Value", "backward", "replay", "zero_grad"]
 ROLES: Final = {role: role for role in ("input", "target", "parameter", "constant")}
 CONSTANT: Final = ROLES["constant"]
 ROLES_SET: Final = [0]
-"""When a role was last changed, as a serial number: programs that depend on roles look again."""
+"""The serial number of the last change of a role, for programs that depend on roles."""
 
 tick = count().__next__
 _mode = MODE.get
@@ -47,8 +47,8 @@ _new = object.__new__
 def recorded(op: Op, args: tuple[Any, ...], data: float) -> Any:
     """The node of an operation that was computed; under `no_grad` a leaf.
 
-    An open block may have put another recorder in charge: `detect_anomaly` has one that looks
-    at each number, and the compiler one that hides them.
+    An open block may have set another recorder: that of `detect_anomaly` checks each number, and
+    that of the compiler hides them.
     """
     mode = _mode()
     if mode.record is not None:
@@ -71,24 +71,24 @@ def node(kind: type[Value], op: Op | None, args: tuple[Any, ...], data: float) -
 
 
 class Value(Operators):
-    """A float that records the operations it goes through and backpropagates gradients.
+    """A float that records the operations on it and backpropagates gradients.
 
     Args:
         data: a real number (int, float, NumPy scalar, anything with ``__float__``).
-        name: what pictures and explanations call it.
+        name: its name in pictures and explanations.
         role: "input", "target", "parameter", "constant" or None. No gradient flows to a
             constant.
 
     Attributes:
         data: the number. Setting a leaf's data marks every graph that used it as stale.
-        grad: of a leaf, the sum of the adjoints of all backward passes since `zero_grad`;
-            of an interior node, the adjoint of the last pass.
-        op: the row of the table that made it, None for a leaf.
-        args: what it was made from, Values and plain floats, in order.
-        scope: where it was made, the path of the open `scope` blocks.
+        grad: for a leaf, the sum of the adjoints of all backward passes since `zero_grad`; for an
+            interior node, the adjoint of the last pass.
+        op: the row of the table that computed it, None for a leaf.
+        args: the arguments of that row, Values and plain floats, in order.
+        scope: the path of the `scope` blocks that were open when it was created.
 
     Raises:
-        NotANumber: if ``data`` is text, complex, None, a list, another Value, ...
+        NotANumber: if ``data`` is a string, complex, None, a list, another Value, ...
 
     >>> w = Value(3.0, name="w")
     >>> loss = (w * 2.0 - 1.0) ** 2
@@ -138,7 +138,7 @@ class Value(Operators):
                 f"can be set. Received: {data!r}. Change a leaf and compute again."
             )
         self._data = number(data)
-        self._serial = tick()  # younger than all that used the old number: they are stale
+        self._serial = tick()  # younger than all results of the old number, which are now stale
 
     @property
     def grad(self) -> float:
@@ -173,15 +173,16 @@ class Value(Operators):
         ROLES_SET[0] = tick()
 
     def read(self, what: str) -> None:
-        """Raise if a function is being traced, as its program would keep today's number."""
+        """Raise if a function is being traced, because its program would keep the current
+        number."""
         refuse_while_tracing(what)
 
     @staticmethod
     def interpret(op: Op, args: Sequence[Any]) -> Value:
         """Compute and record a row, applied to arguments of which one is a Value.
 
-        This is the seam between the table and its interpreters; see `table.Op`. A kind of
-        Value with a reading of its own goes first.
+        This is the seam between the table and its interpreters; see `table.Op`. A kind of Value
+        with its own interpretation goes first.
         """
         for arg in args:
             if isinstance(arg, Value) and type(arg).interpret is not Value.interpret:
@@ -191,14 +192,15 @@ class Value(Operators):
         return new
 
     def backward(self, seed: float = 1.0) -> None:
-        """Add to every leaf's ``grad`` the derivative of ``seed`` × this Value by that leaf.
+        """Add to every leaf's ``grad`` the derivative of ``seed`` × this Value with respect to that
+        leaf.
 
-        Interior nodes then hold the adjoint of this pass. Calling it twice gives exactly
-        twice the leaf gradients; `zero_grad` clears them. It never raises for the sake of
-        a number: a gradient may be inf or nan.
+        The ``grad`` of an interior node is then its adjoint of this pass. Calling it twice gives
+        exactly twice the leaf gradients; `zero_grad` clears them. It never raises because of a
+        number: a gradient may be inf or nan.
 
         Raises:
-            StaleGraph: if a leaf was changed since; nothing was written then.
+            StaleGraph: if a leaf has changed since; nothing is written then.
 
         >>> x = Value(2.0)
         >>> (x * x * x).backward()
@@ -212,7 +214,7 @@ class Value(Operators):
         self._grad = 0.0
 
     def detach(self) -> Value:
-        """A new leaf with the same number and name, and no memory of how it was made."""
+        """A new leaf with the same number and name, without the graph."""
         if self.trace is not None or _mode().trace is not None:  # a leaf would hide its origin
             stopped = self.interpret(ops.stop_gradient, (self,))
             stopped._name, stopped._role = self._name, self._role
@@ -269,7 +271,7 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
         seeds: one number per root, all 1 if not given.
 
     Raises:
-        StaleGraph: if a leaf was changed since; nothing was written then.
+        StaleGraph: if a leaf has changed since; nothing is written then.
         Anomaly: under `detect_anomaly`, for the first nan or inf; nothing was written then.
 
     >>> x = Value(3.0)
@@ -286,7 +288,7 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
         )
     for root in roots:
         if not isinstance(root, Value):
-            raise NotANumber(f"backward starts at Values. Received: {root!r}.")
+            raise NotANumber(f"The roots of backward must be Values. Received: {root!r}.")
         root.read("backward() was called (tg.grad(f) can be compiled)")
     with _SWEEPING:
         nodes = tape(*roots, through_stops=False)
@@ -305,8 +307,7 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
             leaf._grad = grad + leaf._grad if leaf._role is not CONSTANT else grad
 
 
-# One sweep at a time: those of two threads would write their adjoints over each other's. A fork
-# waits for it, too.
+# One sweep at a time: two threads would overwrite each other's adjoints. A fork waits for it too.
 _SWEEPING = lock()
 
 
@@ -349,7 +350,7 @@ def zero_grad(values: Any) -> None:
 
 
 def replay(root: Value) -> Value:
-    """Record the expression of ``root`` again, at the numbers its leaves have today.
+    """Record the expression of ``root`` again, with the current numbers of its leaves.
 
     Names, roles and scopes are kept. Branches that Python took stay taken.
 

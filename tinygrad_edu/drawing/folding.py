@@ -80,7 +80,7 @@ class View(NamedTuple):
     """The drawn part of a graph: cards in topological order, links in the order of arguments.
 
     ``reached`` are the nodes at which a gradient arrives: nodes behind `stop_gradient` have
-        partials, but nothing to multiply them by. ``notes`` say what was folded. ``pale`` are the
+    partials, but nothing to multiply them by. ``notes`` say what was folded. ``pale`` are the
         ids of cards and links that are not on the highlighted paths.
     """
 

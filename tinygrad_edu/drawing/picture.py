@@ -223,7 +223,7 @@ class Drawing:
         """Write the picture as .svg, .png, .pdf or .dot, and return the path.
 
         The file is written completely or not at all: if there is an error, an existing file is
-            unchanged.
+        unchanged.
 
         Raises:
             BadArgument: if the path ends in none of these.

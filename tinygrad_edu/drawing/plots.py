@@ -613,7 +613,7 @@ def operation(
 
     The derivative is dashed. Both end at the border of the operation's domain. At a kink the dot is
     the derivative that the engine returns: of all slopes between those of the two sides, the one
-        nearest to 0.
+    nearest to 0.
 
     Args:
         *rows: names or rows of one argument, such as "tanh" or tg.relu; further arguments

@@ -31,7 +31,7 @@ def explain(loss: Value, w: Value | None = None) -> Explanation:
     """Explain a result or, with ``w``, the gradient of the result with respect to it.
 
     With ``w`` it shows every path from ``loss`` back to ``w``: the local derivatives along it, as
-        formulas and as numbers, their product, and the sum of the products, which is the adjoint of
+    formulas and as numbers, their product, and the sum of the products, which is the adjoint of
         ``w``:
 
         ∂L/∂w = Σ over paths  Π over edges  ∂node/∂argument

@@ -22,7 +22,7 @@ def summary(model: Model, line_length: int | None = None) -> str:
     """A table of the layers, and below it the facts about training.
 
     Shapes are those of one sample, as everywhere in this package: a batch is several samples, and
-        its size is not part of a model. Keras writes ``(None, 3)`` for ``(3,)``. The number of
+    its size is not part of a model. Keras writes ``(None, 3)`` for ``(3,)``. The number of
         parameters is shown with their shapes: ``2·3 + 3 = 9`` are 2·3 weights and 3 biases.
 
     Args:

@@ -145,9 +145,9 @@ class Trainer(Wired):
             optimizer: a name, or one of keras.optimizers.
             loss: a name, one of keras.losses, or a callable on Values.
             metrics: names, keras.metrics, or callables. Sample weights do not matter to them.
-            run_eagerly: whether every sample is recorded anew, as a graph of Values that
-                debuggers and prints can look into. False: one sample is recorded, compiled,
-                and replayed for all others; the results are the same. User-defined code is recorded
+            run_eagerly: whether every sample is recorded anew, as a graph of Values, which you can
+                inspect with debuggers and prints. False: one sample is recorded, compiled, and
+                replayed for all others; the results are the same. User-defined code is recorded
                 again before each call and, if there are callbacks for epochs or batches, before
                 each of these; it prints only then.
             jit_compile: who replays it. "auto": Python, and machine code as soon as that is
@@ -205,22 +205,23 @@ class Trainer(Wired):
                 as a list of these, or a dict by their names. Or x alone, a generator or another
                 source of batches ``(x, y)`` or ``(x, y, weights)``.
             batch_size: samples per step of the optimiser; 32 if not given.
-            epochs: where to stop counting; training goes from ``initial_epoch`` to there.
+            epochs: the number of the last epoch; training starts at ``initial_epoch``.
             verbose: 0 silent, 1 a bar, 2 a line per epoch; "auto" chooses by the terminal.
             callbacks: one of keras.callbacks, or a list of them.
-            validation_split: the share of the samples, the last ones, to validate on.
+            validation_split: the fraction of the samples, from the end, to validate on.
             validation_data: ``(x, y)`` or ``(x, y, weights)`` to validate on instead, or a
                 source of batches.
-            shuffle: whether each epoch takes the samples in a new order.
-            class_weight: a weight for each class, by its number; for training alone.
+            shuffle: whether each epoch uses a new order of the samples.
+            class_weight: a weight for each class, by its number; only for training.
             sample_weight: a weight for each sample.
             initial_epoch: the number of the first epoch, from 0.
-            steps_per_epoch: how many batches make an epoch; the next one goes on from there.
-            validation_steps: how many batches to validate on.
+            steps_per_epoch: the number of batches per epoch; the next epoch continues with the next
+                batch.
+            validation_steps: the number of batches to validate on.
             validation_batch_size: samples per batch of the validation; ``batch_size`` if not given.
             validation_freq: validate after every so many epochs, or after these (from 1).
-            stop_at_nonfinite: stop at the first loss that is nan or infinite, put back the
-                weights of the last finite epoch, and say why. False: go on, as Keras does.
+            stop_at_nonfinite: stop at the first loss that is nan or infinite, restore the weights
+                of the last finite epoch, and explain why. False: continue, as Keras does.
 
         Returns:
             The history: ``history.history["loss"]`` is one number per epoch.

@@ -542,7 +542,7 @@ class Loss(Compared):
 
         A cross-entropy of sigmoid or softmax outputs is also a function of the scores, which needs
         no clipping: a model that is certain and wrong still learns. Keras on TensorFlow uses the
-            scores behind these two activations; on other backends it does not.
+        scores behind these two activations; on other backends it does not.
 
         >>> Loss("bce").before(ops.sigmoid)
         Loss('binary_crossentropy', from_logits=True)

@@ -70,7 +70,7 @@ class Optimizer(Settings):
 
     Pass the parameters as the first argument, or later to `bind` or the first `step`. If the first
     argument is a number or a schedule, it is the learning rate, as in Keras: ``Adam(0.1)`` is
-        ``Adam(learning_rate=0.1)``. Settings may be changed at any time and are checked each time.
+    ``Adam(learning_rate=0.1)``. Settings may be changed at any time and are checked each time.
 
     Args:
         parameters: the Values to change. A list among them is one variable, such as the

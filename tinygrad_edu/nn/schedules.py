@@ -196,7 +196,7 @@ class CosineDecay(Schedule):
     """α(t) = α₀ · [(1 − a) · ½(1 + cos(π·t / T)) + a], and a·α₀ from step T on.
 
     Half a period of a cosine: slow, fast, slow. With ``warmup_target`` α first rises linearly from
-        α₀ to the target, within ``warmup_steps``, and falls from there.
+    α₀ to the target, within ``warmup_steps``, and falls from there.
 
     Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
 
@@ -237,7 +237,7 @@ class CosineDecayRestarts(Schedule):
 
     With p the fraction of period i that is over: α = α₀ · [(1 − a) · m_mulⁱ · ½(1 + cos(π·p)) + a].
     As in Keras, i is computed by a logarithm: exactly at a restart, rounding may give that of the
-        period before.
+    period before.
 
     Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
 

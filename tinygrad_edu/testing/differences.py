@@ -168,7 +168,7 @@ def _stops(at: Run, arrived: dict[Any, Flow]) -> bool:
     """Whether a slope other than 0 arrives at an argument whose partial is None.
 
     Some rows have such partials because they are constant on each piece: the slope is then 0, up to
-        rounding.
+    rounding.
     """
     hidden = (
         arrived.get(arg, NOTHING)
