@@ -348,10 +348,15 @@ class _Monitoring(Callback):
     best: float | None
 
     def __init__(
-        self, monitor: str, mode: str, min_delta: float = 0.0, compares: bool = True
+        self,
+        monitor: str,
+        mode: str,
+        verbose: int,
+        min_delta: float = 0.0,
+        compares: bool = True,
     ) -> None:
         check_name(f"mode of {type(self).__name__}", mode, ("auto", "min", "max"))
-        self.monitor, self.mode = monitor, mode
+        self.monitor, self.mode, self.verbose = monitor, mode, verbose
         self.min_delta = abs(_finite("min_delta", min_delta))
         self.best = None
         self._more_is_better = compares and self._wants_more()
@@ -434,9 +439,8 @@ class EarlyStopping(_Monitoring):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        super().__init__(monitor, mode, min_delta)
+        super().__init__(monitor, mode, verbose, min_delta)
         self.patience = check_whole("patience", patience, 0)
-        self.verbose = verbose
         self.baseline = None if baseline is None else _finite("baseline", baseline)
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = check_whole("start_from_epoch", start_from_epoch, 0)
@@ -507,12 +511,11 @@ class ReduceLROnPlateau(_Monitoring):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
-        super().__init__(monitor, mode, min_delta)
+        super().__init__(monitor, mode, verbose, min_delta)
         Limit("a number above 0 and below 1", lambda x: 0.0 < x < 1.0).check("factor", factor)
         self.factor = number(factor)
         self.patience = check_whole("patience", patience, 0)
         self.cooldown = check_whole("cooldown", cooldown, 0)
-        self.verbose = verbose
         self.min_lr = _finite("min_lr", min_lr)
         self.wait = self.cooldown_counter = 0
 
@@ -577,9 +580,8 @@ class ModelCheckpoint(_Monitoring):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
-        super().__init__(monitor, mode, compares=save_best_only)
+        super().__init__(monitor, mode, verbose, compares=save_best_only)
         self.filepath = os.fspath(filepath)
-        self.verbose = verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         often = "save_freq, if it is not 'epoch',"
         self.save_freq = save_freq if save_freq == "epoch" else check_whole(often, save_freq)

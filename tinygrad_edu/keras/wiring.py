@@ -52,20 +52,16 @@ class Wired(Module):
                     f"A model is made from Signals: what keras.Input gives, and layers called "
                     f"on it. Received: {signal!r}."
                 )
-        order: list[Signal] = []
-        done: set[int] = set()
+        placed: dict[int, Signal] = {}  # each after all that it is made from
         waiting = [output]
-        while waiting:  # depth first; a signal is put in order after all its inputs
-            signal = waiting[-1]
-            missing = [s for s in signal.inputs if id(s) not in done]
-            if id(signal) in done or missing:
-                waiting.extend(missing)
-                if id(signal) in done:
-                    waiting.pop()
-                continue
-            waiting.pop()
-            done.add(id(signal))
-            order.append(signal)
+        while waiting:
+            signal = waiting.pop()
+            missing = [s for s in signal.inputs if id(s) not in placed]
+            if missing:
+                waiting += [signal, *missing]
+            else:
+                placed.setdefault(id(signal), signal)
+        order = list(placed.values())
         starts = [s for s in order if s.layer is None]
         if {id(s) for s in starts} != {id(s) for s in inputs}:
             raise BadArgument(
@@ -83,11 +79,9 @@ class Wired(Module):
     @property
     def input_shape(self) -> tuple[int, ...] | None:
         """Of one sample; with several inputs, how many numbers they take together."""
-        if not self._inputs:
-            return None
         if len(self._inputs) == 1:
             return self._inputs[0].shape
-        return (sum(prod(s.shape) for s in self._inputs),)
+        return (sum(prod(s.shape) for s in self._inputs),) if self._inputs else None
 
     @property
     def output_shape(self) -> tuple[int, ...] | None:
