@@ -155,3 +155,19 @@ def test_a_model_file_can_smuggle_nothing(name, tmp_path):
         load_model(path)
     safe(str(raised.value))
     assert not isinstance(raised.value, BadArgument)
+
+
+def test_pictures_pages_and_programs_hold_names_that_utf8_lacks(name, tmp_path):
+    loss, w = graph(name)
+    tg.film([loss, loss], captions=[name, name], title=name).save(tmp_path / "f.svg")
+    tg.draw(loss, title=name).save(tmp_path / "d.svg")
+    tg.explore(loss, tmp_path / "p.html", title=name)
+    text = tg.compile(loss, inputs=[], parameters=[w]).to_json()
+    text.encode()
+    assert tg.Program.from_json(text).to_json() == text
+
+
+@pytest.mark.parametrize("separator", ["", ",,", "\n", '"', "\x00", "\ud800"], ids=ascii)
+def test_a_log_refuses_what_cannot_stand_between_columns(separator):
+    with pytest.raises(BadArgument, match="one character"):
+        keras.callbacks.CSVLogger("l.csv", separator=separator)

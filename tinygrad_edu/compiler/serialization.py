@@ -57,7 +57,8 @@ def write(code: Code, single: Code | None, leaves: dict[str, Any], rest: dict[st
         "single": single and _described(single),
         **rest,
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates as JSON's escapes
 
 
 def _described(code: Code) -> dict[str, Any]:

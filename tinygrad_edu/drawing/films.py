@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element
 
 from ..errors import BadArgument, MissingExtra, check_name
 from ..snapshots import Graph
+from ..strings import short
 from .folding import view
 from .layout import Stage
 from .layout_engines import render
@@ -103,7 +104,7 @@ class Film:
     def _changes(self, number: int) -> dict[str, dict[str, str]]:
         changes = self._stage.frame(self.graphs[number])
         if self.captions[number]:
-            changes["caption"] = {"text": self.captions[number]}
+            changes["caption"] = {"text": short(self.captions[number], 200)}
         return changes
 
     def frames(self) -> list[str]:

@@ -736,6 +736,7 @@ class CSVLogger(Callback):
         append: whether to go on in a file that is there already.
 
     Raises:
+        BadArgument: if the separator is not one character.
         FileError: while training, if the file can't be written.
 
     >>> CSVLogger("losses.csv").separator
@@ -745,6 +746,8 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
+        if len(separator) != 1 or separator in '\r\n"' or not clean(separator):
+            raise BadArgument(f"separator must be one character. Received: {separator!r}.")
         self.path, self.separator, self.append = Path(filename), separator, append
         self._columns: list[str] = []
 
