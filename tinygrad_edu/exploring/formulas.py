@@ -50,8 +50,8 @@ def _leaves(term: Term, needs: int) -> tuple[str, int] | None:
     if term.op is not None:
         return None
     if term.symbol is None:
-        x = term.values[0]
-        return f"{x:.4g}".replace("-", "−"), SUM if x < 0.0 else NAME
+        numeral = f"{term.values[0]:.4g}".replace("-", "−")
+        return numeral, SUM if numeral.startswith("−") else NAME  # also −0
     text = term.symbol.text
     is_slot = len(text) == 1 and _FIRST <= ord(text) <= _FIRST + RESULT
     return (slot(ord(text) - _FIRST, needs), NAME) if is_slot else (text, precedence(text))

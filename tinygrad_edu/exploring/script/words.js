@@ -21,7 +21,7 @@ const powers = (text) =>
 function factor(x, needs = PRODUCT) {
   const text = spelled(x);
   const precedence = text.includes("·") ? PRODUCT : /[⁰¹²³⁴⁵⁶⁷⁸⁹]$/.test(text) ? POWER : NAME;
-  return x < 0 || precedence < needs ? `(${text})` : text;
+  return text.startsWith("−") || precedence < needs ? `(${text})` : text;
 }
 
 // The precedences of core/spelling.py.
