@@ -392,7 +392,7 @@ def test_a_gradient_is_asked_for_before_it_is_shown(visit, post):
         ("0", "value of b"),
         ("-2857.14", "one of 7 terms"),
         ("-80000/7", "mean of the 7 terms"),
-        ("-560000", "∂loss/∂Σ (ŷ − y)²"),
+        ("-560000", "∂loss/∂(Σ (ŷ − y)²)"),
         ("-40000", "factor 2 is missing"),
         ("-400000", "gradient of w"),
         ("1", "only the last link"),

@@ -113,8 +113,8 @@ def row_template(op: Op, count: int) -> Template:
     """The value of a row of so many arguments.
 
     >>> from tinygrad_edu import ops
-    >>> row_template(ops.softsign, 1)
-    Template(steps=[('abs', (0,)), ('add', (1.0, 1)), ('div', (0, 2))], outs=[3])
+    >>> row_template(ops.hard_tanh, 1)
+    Template(steps=[('maximum', (0, -1.0)), ('minimum', (1, 1.0))], outs=[2])
     """
     if op.opaque:
         raise opaque_row(op)

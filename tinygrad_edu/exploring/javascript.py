@@ -34,9 +34,9 @@ def function(template: Template, names: Sequence[str]) -> tuple[str, list[str]]:
         template: the expression.
         names: the variables that it is applied to.
 
-    >>> from ..core.ops import softsign
-    >>> function(row_template(softsign, 1), ["x"])
-    ('const t0 = Math.abs(x); const t1 = 1.0 + t0; const t2 = x / t1; ', ['t2'])
+    >>> from ..core.ops import exp2
+    >>> function(row_template(exp2, 1), ["x"])
+    ('const t0 = power(2.0, x); ', ['t0'])
     """
     called, variables = [*names], dict[str, str]()
 
