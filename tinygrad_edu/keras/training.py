@@ -377,7 +377,8 @@ class Trainer(Wired):
         step, as in Keras."""
 
         def step(batch: Pairs) -> float:
-            self.train()  # a callback may have used the model, or trained it
+            if not all(part.training for part in (self, *self.layers)):
+                self.train()  # the first step, or a callback used the model
             return self._step(batch, task)
 
         def until_stopped() -> Iterator[Pairs]:
