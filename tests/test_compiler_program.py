@@ -698,7 +698,7 @@ def test_names_never_reach_the_source_as_code(graph, names):
     program = tg.compile(steps[-1], inputs=leaves[:1], parameters=leaves[1:], reduce="sum")
     text = program.source()
     lines = len(text.splitlines())
-    plain = python.source(program.code, None, program._scopes, program._backward)
+    plain = python.source(program.code, None, program._labels.scopes, program._labels.backward)
     assert lines == len(plain.splitlines())
     space: dict[str, Any] = {}
     exec(compile(text, "<test>", "exec"), space)

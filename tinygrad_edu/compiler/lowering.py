@@ -16,7 +16,7 @@ On the way three things are saved, and none of them changes a bit of a result:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -42,6 +42,20 @@ class Flat(NamedTuple):
 
     code: Code
     captured: tuple[Value, ...]
+
+
+class Labels(NamedTuple):
+    """The names that people read in a program.
+
+    Attributes:
+        names: of Values.
+        scopes: in which Values were recorded.
+        backward: the slot where the derivative begins, None if there is none.
+    """
+
+    names: Mapping[int, str]
+    scopes: Mapping[int, str]
+    backward: int | None
 
 
 def flatten(
@@ -182,13 +196,9 @@ class Lowering:
         swept = reverse({root: 1.0}, xs, self._partials, writer.times, writer.sum)
         return [writer.constant(x) if type(x) is float else x for x in swept]
 
-    def names(self) -> dict[int, str]:
-        """The names of the named nodes, by their slots."""
-        return self._told("_name")
-
-    def scopes(self) -> dict[int, str]:
-        """Where the nodes were recorded, by their slots."""
-        return self._told("scope")
+    def labels(self, names: Mapping[int, str]) -> Labels:
+        """The names of nodes, after other names, and the scopes that they were recorded in."""
+        return Labels({**names, **self._told("_name")}, self._told("scope"), self.backward)
 
     def _told(self, attribute: str) -> dict[int, str]:
         found = [(slot, getattr(node, attribute)) for node, slot in self.slots.items() if slot >= 0]

@@ -18,7 +18,7 @@ from ..errors import BadArgument, NotANumber, StaleGraph, check_name
 from . import python, serialization
 from .arrays import SMALL, Results, arrays
 from .code import Code
-from .lowering import Lowering
+from .lowering import Labels, Lowering
 from .scheduler import Runner
 from .traced import Roles
 from .transforms import only
@@ -26,6 +26,8 @@ from .transforms import only
 __all__ = ["Program", "compile"]
 
 REDUCTIONS: Final = ("mean", "sum")
+_NO_LABELS: Final = Labels({}, {}, None)
+_ALONE: Final = {"value": "value of one sample", "all": "all of one sample"}
 _ALL: Final = slice(None)  # x[:] would make a new one each time
 
 
@@ -119,9 +121,7 @@ def compile(
         reduce=reduce,
         executor=executor,
         fastmath=fastmath,
-        names=_slope_names(code, parameters) | lowering.names(),
-        scopes=lowering.scopes(),
-        backward=lowering.backward,
+        labels=lowering.labels(_slope_names(code, parameters)),
     )
 
 
@@ -273,16 +273,13 @@ class Program:
         reduce: str = "mean",
         executor: str = "auto",
         fastmath: bool = False,
-        names: Mapping[int, str] | None = None,
-        scopes: Mapping[int, str] | None = None,
-        backward: int | None = None,
+        labels: Labels = _NO_LABELS,
     ) -> None:
         self.code, self.single = code, single
         self.inputs = tuple(inputs)
         self.parameters, self.captured = tuple(parameters), tuple(captured)
         self.reduce, self.fastmath = reduce, fastmath
-        self._names, self._scopes = dict(names or {}), dict(scopes or {})
-        self._backward = backward
+        self._labels = labels
         self._roles = Roles(self.parameters, wanted)
         self._executor = executor
         self._runners: dict[str, Runner] = {}
@@ -397,19 +394,6 @@ class Program:
         row = [self._constants.get(place, 0.0) for place in range(len(self.code.each))]
         return arrays().template(row, self._computed)  # type: ignore[no-any-return]
 
-    @cached_property
-    def _of_one(self) -> Program:
-        """The program of a single sample."""
-        assert self.single is not None
-        return Program(
-            self.single,
-            inputs=self.inputs,
-            parameters=self.parameters,
-            captured=self.captured,
-            executor=self._executor,
-            fastmath=self.fastmath,
-        )
-
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Runner, Results]:
         """The totals over the lanes, reduced, and what counts once; and who wants them back."""
         known, rows, n = self._batch
@@ -425,7 +409,7 @@ class Program:
                     "The mean of an empty batch is undefined. Received: an empty batch."
                 )
         elif self._both and self.single is not None:
-            return self._of_one._reduced(wanted, rows, theta)
+            wanted = _ALONE[wanted]
         try:
             runner = self._runners[wanted]
         except KeyError:
@@ -474,10 +458,10 @@ class Program:
         """The runner of the whole program ("all"), or of the part that a call needs."""
         runner = self._runners.get(wanted)
         if runner is None:
-            code = self.code
+            code = self.single if self.single and wanted in _ALONE.values() else self.code
             if code.each and wanted != "each":
                 raise BadArgument("This program has several results. Call values(batch) instead.")
-            if wanted == "value":
+            if wanted in ("value", _ALONE["value"]):
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
             elif wanted == "each":
                 computed = [code.each[place] for place in self._computed]
@@ -491,7 +475,7 @@ class Program:
     def source(self) -> str:
         """The program as runnable Python source, forward and then backward."""
         self._refuse_roles()
-        return python.source(self.code, self._names, self._scopes, self._backward)
+        return python.source(self.code, *self._labels)
 
     def c_source(self, name: str = "program") -> str:
         """The program as a C file with one function of that name, which needs only math.h.
@@ -518,10 +502,7 @@ class Program:
 
     def report(self) -> Report:
         """The size of the program, its executor and the reason, and the time to prepare it."""
-        runners = [*self._runners.values()]
-        if "_of_one" in vars(self):
-            runners += self._of_one._runners.values()
-        runners = runners or [self._runner("each" if self.code.each else "all")]
+        runners = self._runners.values() or [self._runner("each" if self.code.each else "all")]
         runner = max(runners, key=attrgetter("lanes"))  # that does most of the work
         return Report(
             len(self.code.ops),
@@ -546,18 +527,17 @@ class Program:
         6.0
         """
         self._refuse_roles()
-        leaves = {
-            "inputs": self.inputs,
-            "parameters": self.parameters,
-            "captured": self.captured,
-        }
+        names, scopes, backward = self._labels
         rest = {
             "reduce": self.reduce,
-            "names": list(self._names.items()),
-            "scopes": list(self._scopes.items()),
-            "backward": self._backward,
+            "names": list(names.items()),
+            "scopes": list(scopes.items()),
+            "backward": backward,
         }
-        return serialization.write(self.code, self.single, leaves, rest)
+        return serialization.write(self.code, self.single, self._leaves(), rest)
+
+    def _leaves(self) -> dict[str, Any]:
+        return {kind: getattr(self, kind) for kind in ("inputs", "parameters", "captured")}
 
     @classmethod
     def from_json(cls, text: str, *, executor: str = "auto", fastmath: bool = False) -> Program:
@@ -583,22 +563,25 @@ class Program:
                     f"A program of a single sample gives {count} totals, and stands beside one "
                     f"in which terms count once. Received: {results} beside {found}."
                 )
-        rest.update(names=dict(rest["names"]), scopes=dict(rest["scopes"]))
-        return cls(code, single=single, **leaves, **rest, executor=executor, fastmath=fastmath)
+        return cls(
+            code,
+            single=single,
+            **leaves,
+            reduce=rest["reduce"],
+            executor=executor,
+            fastmath=fastmath,
+            labels=Labels(dict(rest["names"]), dict(rest["scopes"]), rest["backward"]),
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy has its own executors
         self._refuse_roles()
         settings = {
-            "inputs": self.inputs,
+            **self._leaves(),
             "single": self.single,
-            "parameters": self.parameters,
-            "captured": self.captured,
             "reduce": self.reduce,
             "executor": self._executor,
             "fastmath": self.fastmath,
-            "names": self._names,
-            "scopes": self._scopes,
-            "backward": self._backward,
+            "labels": self._labels,
         }
         return _with_settings, (self.code, settings)
 

@@ -301,8 +301,7 @@ def _trace(call: Call, options: dict[str, Any]) -> _Traced:
         inputs=[value.name for value in inputs],
         parameters=shared,
         captured=lowering.captured,
-        names=lowering.names(),
-        scopes=lowering.scopes(),
+        labels=lowering.labels({}),
         **options,
     )
     numbers = [x._data if isinstance(x, Value) else number(x) for x in outputs]
