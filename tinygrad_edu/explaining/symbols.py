@@ -61,12 +61,6 @@ class Term:
 
     __slots__ = ("args", "op", "size", "symbol", "values")
 
-    op: Op | None
-    args: tuple[Term, ...]
-    values: tuple[float, ...]
-    symbol: Math | None
-    size: int
-
     def __init__(
         self,
         op: Op | None,
@@ -74,10 +68,7 @@ class Term:
         values: tuple[float, ...],
         symbol: Math | None = None,
     ) -> None:
-        self.op = op
-        self.args = args
-        self.values = values
-        self.symbol = symbol
+        self.op, self.args, self.values, self.symbol = op, args, values, symbol
         self.size = 1 + sum(arg.size for arg in args)
         if self.size > LARGEST:
             self.op, self.args, self.symbol, self.size = None, (), DOTS, 1
