@@ -69,7 +69,7 @@ class Term:
         symbol: Math | None = None,
     ) -> None:
         self.op, self.args, self.values, self.symbol = op, args, values, symbol
-        self.size = 1 + sum(arg.size for arg in args)
+        self.size: int = 1 + sum(arg.size for arg in args)
         if self.size > LARGEST:
             self.op, self.args, self.symbol, self.size = None, (), DOTS, 1
 
