@@ -26,6 +26,7 @@ from .transforms import only
 __all__ = ["Program", "compile"]
 
 REDUCTIONS: Final = ("mean", "sum")
+_SUMS: Final = (add, sum_row, identity)
 _NO_LABELS: Final = Labels({}, {}, None)
 _ALONE: Final = {"value": "value of one sample", "all": "all of one sample"}
 _ALL: Final = slice(None)  # x[:] would make a new one each time
@@ -167,45 +168,38 @@ def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number 
     Sums and + at the top are taken apart only as far as needed to get out what does not, so
     that all other sums keep the order of their terms.
     """
-    varying: set[Value] = set(inputs)
     nodes = tape(root)
+    varying, mixed = set(inputs), set[Value]()  # a mixed sum has terms of both kinds in it
     for node in nodes:
-        if any(arg in varying for arg in node.args if type(arg) is not float):
+        if any(type(arg) is not float and arg in varying for arg in node.args):
             varying.add(node)
-    pure: set[Any] = set()  # varying sums that hold no term to be taken out
-    for node in nodes:
-        if node in varying and not (
-            _is_sum(node) and any(type(a) is float or a not in pure for a in node.args)
-        ):
-            pure.add(node)
+            if node.op in _SUMS and not all(
+                type(arg) is not float and arg in varying and arg not in mixed for arg in node.args
+            ):
+                mixed.add(node)
     uses = dict.fromkeys(nodes, 0.0)  # how often a term counts: sums may share it
     uses[root] = 1.0
     for node in reversed(nodes):
-        if node in varying and node not in pure:
-            for arg in node.args:
-                if type(arg) is not float:
-                    uses[arg] += uses[node]
+        for arg in node.args if node in mixed else ():
+            if type(arg) is not float:
+                uses[arg] += uses[node]
     lanes: list[Number] = []
     regular: list[Number] = []
     seen: set[Value] = set()
     waiting: list[tuple[Any, float]] = [(root, 1.0)]
     while waiting:
         term, times = waiting.pop()
-        if type(term) is not float:
-            if term in seen:
-                continue
+        if type(term) is float:
+            regular.append(term * times)
+        elif term not in seen:
             seen.add(term)
             times = uses[term]
-            if term in varying and term not in pure:
+            if term in mixed:
                 waiting.extend((arg, times) for arg in reversed(term.args))
-                continue
-        kept = lanes if type(term) is not float and term in pure else regular
-        kept.append(term if times == 1.0 else term * times)
+            else:
+                kept = lanes if term in varying else regular
+                kept.append(term if times == 1.0 else term * times)
     return _total(lanes), _total(regular)
-
-
-def _is_sum(node: Value) -> bool:
-    return node.op in (add, sum_row, identity)
 
 
 def _total(terms: list[Number]) -> Number | None:
