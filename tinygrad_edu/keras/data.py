@@ -471,6 +471,8 @@ class Batched(Source[Batch]):
 
     def _order(self) -> list[list[int]]:
         whole = self._places
+        if self._random is None and not self.rest and len(whole) == self.steps:
+            return whole
         if not self.rest and self._random is not None:
             whole = list(batches(len(self.data), self._size, self._random))
         order = self.rest or whole

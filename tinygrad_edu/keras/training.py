@@ -360,14 +360,17 @@ class Trainer(Wired):
         logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
         for order in orders:
             loss_sum = 0.0
-            self._reset()
+            if self.metrics:
+                self._reset()
             for batch in order:
                 loss, *sums = next(records)
                 loss_sum += loss * len(batch)
-                program.note(sums, len(batch))
+                if self.metrics:
+                    program.note(sums, len(batch))
             logs["loss"].append(loss_sum / sum(map(len, order)))
-            for name, x in self._results().items():
-                logs[name].append(x)
+            if self.metrics:
+                for name, x in self._results().items():
+                    logs[name].append(x)
         return logs
 
     def _epoch(
