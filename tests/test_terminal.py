@@ -3,6 +3,7 @@ move the cursor, rename the window or turn the direction of writing. None of the
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import warnings
@@ -171,3 +172,15 @@ def test_pictures_pages_and_programs_hold_names_that_utf8_lacks(name, tmp_path):
 def test_a_log_refuses_what_cannot_stand_between_columns(separator):
     with pytest.raises(BadArgument, match="one character"):
         keras.callbacks.CSVLogger("l.csv", separator=separator)
+
+
+def test_only_two_places_print():
+    """Code that prints elsewhere must send its text through `legible`, too."""
+    package = Path(tg.__file__).parent
+    printing = {
+        str(path.relative_to(package).as_posix())
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write")
+    }
+    assert printing == {"command/commands.py", "keras/callbacks.py"}
