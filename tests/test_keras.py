@@ -147,7 +147,7 @@ def test_a_generator_that_runs_out_stops_training_and_says_so():
     "nothing", [lambda: iter([]), lambda: (b for b in ()), lambda: map(abs, [])]
 )
 def test_a_source_without_a_batch_is_an_error(call, nothing):
-    with pytest.raises(BadArgument, match="There is nothing in this source of batches"):
+    with pytest.raises(BadArgument, match="This source of batches is empty"):
         getattr(post_model(), call)(nothing(), verbose=0)
 
 

@@ -251,9 +251,9 @@ def test_pairs_that_do_not_fit(arguments, settings, said):
         (pairs(FLATS, FLATS), [1, 2], "a dict from class to weight"),
         (pairs(FLATS, FLATS), {"1": 2}, "whole numbers. Received: '1'"),
         (pairs(FLATS, FLATS), {0.5: 2}, "whole numbers. Received: 0.5"),
-        (pairs(FLATS, FLATS), {1: -2}, "class 1 is a finite number from 0. Received: -2"),
-        (pairs(FLATS, FLATS), {1: nan}, "class 1 is a finite number from 0. Received: nan"),
-        (pairs(FLATS, FLATS), {1: "2"}, "class 1 is a finite number from 0. Received: '2'"),
+        (pairs(FLATS, FLATS), {1: -2}, "class 1 must be a finite number from 0. Received: -2"),
+        (pairs(FLATS, FLATS), {1: nan}, "class 1 must be a finite number from 0. Received: nan"),
+        (pairs(FLATS, FLATS), {1: "2"}, "class 1 must be a finite number from 0. Received: '2'"),
         (pairs([1, 2], [0, 0.5]), {1: 2}, "Received: 0.5 at sample 1"),
     ],
 )
@@ -298,7 +298,7 @@ def test_several_inputs_however_written(x):
 @pytest.mark.parametrize(
     ("x", "said"),
     [
-        (ROWS[:1], "x needs numbers for 2 inputs, left, right: a list of so many"),
+        (ROWS[:1], "x needs numbers for 2 inputs, left, right: a list of these"),
         (ROWS, "x for left needs 1 number per sample. Received: 3 samples|x for right needs 2"),
         ([*ROWS, *ROWS], "2 inputs"),
         ([LEFT, RIGHT, RIGHT], "2 inputs"),
@@ -471,7 +471,7 @@ def test_a_generator_that_runs_out():
     with pytest.warns(UserWarning, match="an epoch got 1 of 2"):
         assert firsts(short) == [2]
     nothing = stream_of(type("Empty", (), {"__iter__": lambda self: iter([])})(), steps=2)
-    with pytest.raises(BadArgument, match="There is nothing in this source of batches"):
+    with pytest.raises(BadArgument, match="This source of batches is empty"):
         firsts(nothing)
 
 

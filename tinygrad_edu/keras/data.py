@@ -1,4 +1,4 @@
-"""The door for data: everything that users pass is read here, once, into a source of batches.
+"""Input data: everything that users pass is read here, once, into a source of batches.
 
     numbers, lists, arrays, frames ──samples──▶ Samples: one flat list of floats per sample
     inputs, targets, weights ────────pairs────▶ Pairs ──────▶ Batched ┐
@@ -31,15 +31,15 @@ __all__ = [
 ]  # fmt: skip
 
 _SHARE = Limit("a number from 0 to below 1", lambda x: 0.0 <= x < 1.0)
-_DEEPEST = 8  # dimensions: a list that holds itself would be opened for ever
+_DEEPEST = 8  # dimensions: a list that contains itself would never end
 
 
 class Port(NamedTuple):
-    """One of the inputs of a model, or of its outputs.
+    """One of the inputs or outputs of a model.
 
     Args:
-        name: by which a dict may give its numbers.
-        width: how many of them each sample has.
+        name: its key in a dict of data.
+        width: its number of numbers per sample.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Port(NamedTuple):
 
 
 Wanted: TypeAlias = "int | Sequence[Port] | None"
-"""How many numbers a sample must have, if that is known; or the ports that they go to."""
+"""The number of numbers in a sample, if it is known; or the ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Samples:
     Args:
         rows: one list of floats per sample, row-major if a sample has several dimensions.
         shape: of one sample; ``(1,)`` for single numbers.
-        from_array: whether an array, Series or DataFrame went in, so that one comes out.
+        from_array: whether the input was an array, Series or DataFrame, so that results are arrays
+            too.
         columns: the names of a DataFrame's columns.
     """
 
@@ -71,7 +72,7 @@ class Samples:
 
     @property
     def width(self) -> int:
-        """How many numbers one sample has.
+        """The number of numbers in one sample.
 
         >>> samples([[[1, 2, 3], [4, 5, 6]]]).width
         6
@@ -94,7 +95,7 @@ class Pairs:
     Args:
         x: the inputs.
         y: the targets, as many.
-        weights: one number from 0 for each sample, or None if all count alike.
+        weights: one number from 0 for each sample, or None if all count equally.
     """
 
     x: Samples
@@ -118,12 +119,12 @@ class Pairs:
         """The same, each sample with the weight of its class.
 
         Args:
-            class_weight: the weight of each class, as in ``{0: 1.0, 1: 5.0}``; a class that is
-                not in it weighs 1. The class of a target is its whole number, or for several
-                numbers the place of the largest. None changes nothing.
+            class_weight: the weight of each class, as in ``{0: 1.0, 1: 5.0}``; other classes have
+                weight 1. The class of a target is its whole number, or for several numbers the
+                position of the largest. None changes nothing.
 
         Raises:
-            BadArgument: if the samples have weights, or a weight or a target does not fit.
+            BadArgument: if the samples have weights, or a weight or a target is invalid.
 
         >>> pairs([1, 2, 3], [0, 1, 1]).weighted({1: 5.0}).weights
         [1.0, 5.0, 5.0]
@@ -141,19 +142,19 @@ class Pairs:
 def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
     """The numbers of x, one flat list of floats per sample.
 
-    A number is one sample, a flat sequence of n numbers is n samples of one number each, and
-    of anything nested the first level counts samples. Several ports get one of these each, as a
+    A number is one sample, a flat sequence of n numbers is n samples of one number each, and the
+    first level of nested sequences is that of samples. Several ports get one of these each, as a
     list or a dict by their names; or one array of all their numbers side by side.
 
     Args:
         x: a number, or tuples, lists, arrays, Series or a DataFrame of numbers; Samples stay.
-        what: how errors call it.
+        what: its name in errors.
         width: how many numbers each sample must have, if that is known; or the ports.
 
     Raises:
-        NotANumber: for text, None, complex numbers, dates and the like, with the first place.
-        BadArgument: if there is no sample, the rows differ in length, a number is nan or
-            infinite, or the width is another.
+        NotANumber: for strings, None, complex numbers, dates and the like, with the first place.
+        BadArgument: if there is no sample, the rows differ in length, a number is nan or infinite,
+            or the width is wrong.
 
     >>> samples((1, 2, 3)).rows
     [[1.0], [2.0], [3.0]]
@@ -189,8 +190,8 @@ def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
 def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
     """The data for each port, side by side; None if they were passed for all ports as one.
 
-    A list for several ports is never rows of all their numbers: it would mean something else
-    as soon as there are as many rows as ports.
+    A list for several ports is never rows of all their numbers, which would be ambiguous if there
+    are as many rows as ports.
     """
     one = len(ports) == 1 or isinstance(x, Samples) or hasattr(x, "__array__")
     if one and not isinstance(x, Mapping):
@@ -204,7 +205,7 @@ def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
     if not fits:
         raise BadArgument(
             f"{what} needs numbers for {plural(len(ports), 'input')}, {', '.join(names)}: a list "
-            f"of so many, a dict by these names, or one array of all numbers side by side. "
+            f"of these, a dict by these names, or one array of all numbers side by side. "
             f"Received: {brief(x)} (of type {type(x).__name__})."
         )
     items = [x[name] for name in names] if isinstance(x, Mapping) else x
@@ -239,8 +240,8 @@ def pairs(
 ) -> Pairs:
     """Inputs with their targets and weights, checked against each other.
 
-    Keras broadcasts targets of the wrong width without a word, and learns something else;
-    here they are an error.
+    Keras silently broadcasts targets of the wrong width, and learns something else; here they are
+    an error.
 
     Args:
         x: as for `samples`.
@@ -248,10 +249,10 @@ def pairs(
         sample_weight: one finite number from 0 for each sample.
         inputs: how many numbers a sample of x must have, if that is known; or the ports.
         targets: how many numbers a target must have, if that is known; or the ports.
-        of: what errors say after x and y, such as " of batch 3".
+        of: a suffix of x and y in errors, such as " of batch 3".
 
     Raises:
-        NotANumber, BadArgument: as `samples` does, and if lengths or weights do not fit.
+        NotANumber, BadArgument: as `samples` does, and if lengths or weights do not match.
 
     >>> pairs([1, 2, 3], [10, 20])
     Traceback (most recent call last):
@@ -259,7 +260,7 @@ def pairs(
     tinygrad_edu.errors.BadArgument: x and y need as many samples as each other. Received: 3 ...
     """
     if y is None:
-        raise BadArgument(f"Targets are needed beside x{of}: pass y. Received: y=None.")
+        raise BadArgument(f"Targets are needed for x{of}: pass y. Received: y=None.")
     ins, outs = samples(x, f"x{of}", inputs), samples(y, f"y{of}", targets)
     _same_length(f"x{of}", ins, f"y{of}", outs)
     if sample_weight is None:
@@ -275,8 +276,8 @@ def pairs(
 
 
 def parts(batch: Any, what: str) -> tuple[Any, ...]:
-    """The inputs, targets and perhaps weights that somebody passed as one; a source of batches,
-    or what was read before, is the only part.
+    """The parts of inputs, targets and perhaps weights that were passed as one; a source of
+    batches, or data that were read earlier, are a single part.
 
     Raises:
         BadArgument: if there are not two or three of them.
@@ -317,7 +318,7 @@ def _of_classes(y: Samples, class_weight: Mapping[Any, Any]) -> list[float]:
             )
         if not is_real(value) or not 0.0 <= number(value) < float("inf"):
             raise BadArgument(
-                f"The weight of class {key} is a finite number from 0. Received: {value!r}."
+                f"The weight of class {key} must be a finite number from 0. Received: {value!r}."
             )
         weights[number(key)] = number(value)
     if y.width > 1:
@@ -334,15 +335,15 @@ def _of_classes(y: Samples, class_weight: Mapping[Any, Any]) -> list[float]:
 def split(data: Pairs, fraction: float = 0.0) -> tuple[Pairs, Pairs | None]:
     """The samples to train on, and the last fraction of them, to validate with.
 
-    As in Keras the end is taken as it stands, before any shuffling: sorted data should be
-    shuffled by its owner first. The first part has ⌊n·(1 − fraction)⌋ samples.
+    As in Keras, the end is taken before any shuffling, so you should shuffle sorted data first. The
+    first part has ⌊n·(1 − fraction)⌋ samples.
 
     Args:
         data: the pairs.
         fraction: from 0, which gives ``(data, None)``, to below 1.
 
     Raises:
-        NotANumber: if the fraction is none.
+        NotANumber: if the fraction is not a number.
         BadArgument: if it is outside [0, 1) or would leave one of the parts empty.
 
     >>> train, validation = split(pairs(range(7), range(7)), 0.3)
@@ -366,12 +367,12 @@ def batches(n: int, size: int | None = None, random: Random | None = None) -> It
     """The places 0 … n − 1 in batches; the last may be smaller.
 
     Args:
-        n: how many samples there are.
-        size: of a batch; None is 32, Keras's default.
+        n: the number of samples.
+        size: the size of a batch; None is 32, Keras's default.
         random: shuffles them; None leaves them in order.
 
     Raises:
-        BadArgument: at once, if the size is no whole number from 1.
+        BadArgument: at once, if the size is not a whole number from 1.
 
     >>> list(batches(5, 2))
     [[0, 1], [2, 3], [4]]
@@ -384,7 +385,7 @@ def batches(n: int, size: int | None = None, random: Random | None = None) -> It
 
 
 def is_stream(x: Any) -> bool:
-    """Whether x gives batches one by one, such as a generator does, and is no data itself.
+    """Whether x yields batches one by one, as a generator does, and is not itself data.
 
     >>> is_stream((batch for batch in [])), is_stream([1, 2]), is_stream({"flats": [1, 2]})
     (True, False, False)
@@ -400,13 +401,14 @@ Batch = TypeVar("Batch", Samples, Pairs)
 
 
 class Source(Generic[Batch]):
-    """Batches, epoch after epoch: all that training, evaluating and predicting know of data.
+    """Batches, epoch after epoch: the interface for training, evaluating and predicting.
 
     Attributes:
-        data: all samples at once, if they are there.
-        exhausted: whether an epoch wanted more batches than will ever come: training should stop.
-        rest: what the epoch that runs now leaves to the next one. Set back, it comes again.
-        steps: how many batches make an epoch, if that can be known before.
+        data: all samples at once, if they are available.
+        exhausted: whether the source ran out of batches, so that training should stop.
+        rest: the batches that the current epoch leaves to the next one. If restored, they come
+            again.
+        steps: the number of batches per epoch, if it is known before.
     """
 
     data: Batch | None = None
@@ -421,7 +423,7 @@ class Source(Generic[Batch]):
     def _ran_out(self, taken: int, wanted: int | None) -> None:
         warnings.warn(
             f"The source of batches ran out: an epoch got {taken} of {wanted or 'at least 1'}. Let "
-            f"the generator loop for ever, pass something that can be gone through again, or ask "
+            f"the generator loop for ever, pass something that can be iterated again, or ask "
             f"for fewer steps.",
             UserWarning,
             stacklevel=2,
@@ -429,15 +431,15 @@ class Source(Generic[Batch]):
 
 
 class Batched(Source[Batch]):
-    """Samples that are gone through in batches, each time in a new order if that is wanted.
+    """Samples in batches, optionally in a new order in each epoch.
 
     Args:
         data: the samples or pairs.
         size: of a batch; the last one may be smaller.
-        random: shuffles them before each pass. A single batch is left as it is: its sum has
+        random: shuffles them before each pass. A single batch is not shuffled, because its sum has
             no order.
-        steps: how many batches make an epoch; the next one goes on where it ended. None means
-            all. As in Keras, an epoch ends where the samples do.
+        steps: the number of batches per epoch; the next epoch continues where it ended. None means
+            all. As in Keras, an epoch ends where the samples end.
 
     Raises:
         BadArgument: if the size or the steps are not a whole number from 1.
@@ -466,7 +468,7 @@ class Batched(Source[Batch]):
         self._rows: tuple[Any, Any] = (None, None)
 
     def orders(self, epochs: int) -> list[list[list[int]]]:
-        """The places that each batch of the next epochs takes."""
+        """The places of each batch of the next epochs."""
         return [self._order() for _ in range(epochs)]
 
     def _order(self) -> list[list[int]]:
@@ -496,14 +498,14 @@ class Stream(Source[Batch]):
     """Batches that come one by one.
 
     Args:
-        items: a generator; or anything that can be gone through again and again: an
-            iterable, or an object with a length whose items are batches.
+        items: a generator; or anything that can be iterated repeatedly: an iterable, or an object
+            with a length whose items are batches.
         read: makes a batch of an item, given its number in the epoch for errors.
-        steps: how many batches make an epoch. None means all there are, so a generator that
-            never ends needs it.
+        steps: the number of batches per epoch. None means all, so a generator that never ends needs
+            it.
 
     Raises:
-        BadArgument: if the steps are not a whole number from 1, or these are no batches.
+        BadArgument: if the steps are not a whole number from 1, or the items are not batches.
 
     >>> stream = Stream(([i, 10 * i] for i in range(3)), lambda item, i: samples(item), steps=2)
     >>> [batch.rows for batch in stream.epoch()]
@@ -541,8 +543,8 @@ class Stream(Source[Batch]):
             taken += 1
         if not taken and not self._begun:
             raise BadArgument(
-                f"There is nothing in this source of batches. Received: {brief(self._items)}, "
-                f"which gave none. Is it a generator that was used before?"
+                f"This source of batches is empty. Received: {brief(self._items)}. Is it a "
+                f"generator that was already used?"
             )
         self._begun = True
         if taken < (self._limit or 1):
@@ -584,7 +586,7 @@ def _open(x: Any, what: str) -> tuple[list[Any], tuple[int, ...]]:
 
 
 def _plain(x: Any) -> Any:
-    """A list for everything that is a sequence or an array; anything else as it is."""
+    """A list for sequences and arrays; anything else unchanged."""
     if isinstance(x, (float, int, str, bytes, list)):
         return x
     if is_real(x) and not getattr(x, "shape", ()):  # one number of any library
@@ -626,7 +628,7 @@ def _floats(
 
 
 def _at(i: int, shape: tuple[int, ...], columns: tuple[str, ...] | None = None) -> str:
-    """Where the i-th of all numbers stands, for errors."""
+    """The place of the i-th of all numbers, for errors."""
     if not shape:
         return ""
     path: list[Any] = []
@@ -640,7 +642,7 @@ def _at(i: int, shape: tuple[int, ...], columns: tuple[str, ...] | None = None) 
 
 
 def _remedy(rows: list[list[float]], width: int) -> str:
-    """How the same numbers are written if samples of that width are meant."""
+    """A hint how to write the same numbers as samples of that width."""
     numbers = [x for row in rows for x in row]
     if len(numbers) == width:
         return f" One sample of {width} numbers is written {brief([numbers])}."

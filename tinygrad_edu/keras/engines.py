@@ -1,4 +1,4 @@
-"""A model's programs, run on lists of numbers; `compiler.scheduler` decides by which executor."""
+"""A model's programs, run on lists of numbers; `compiler.scheduler` chooses the executor."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Rows = Sequence[Sequence[float]]
 Batches = Sequence[Sequence[int]]
 
 PIECE = 0.05
-"""Seconds that a call may take: between two calls Ctrl-C is heard."""
+"""Seconds that a call may take: Ctrl-C is handled between two calls."""
 
 
 class Table(list[list[float]]):
-    """Rows of numbers, and an array of them from when one is needed."""
+    """Rows of numbers, and an array of them that is created when it is needed."""
 
     @cached_property
     def array(self) -> Any:
@@ -39,7 +39,7 @@ def scheduled(codes: Sequence[Code], jit: bool | str) -> Scheduler:
 
 
 class Engine:
-    """One program, run for as many samples as it is given.
+    """One program, run for any number of samples.
 
     >>> engine = Engine(Code(2, 0, (), ("mul",), ((0, 1),), each=(2,), total=(2,)))
     >>> engine([[2.0, 3.0], [4.0, 5.0]], [])
@@ -52,7 +52,7 @@ class Engine:
     def __call__(
         self, rows: Rows, shared: Sequence[float]
     ) -> tuple[list[list[float]], list[float], list[float]]:
-        """The results of each row, their totals over the rows, and those wanted once."""
+        """The results of each row, their totals over the rows, and those computed once."""
         (code,), n = self._scheduler.codes, len(rows)
         work = n * len(code.ops)
         fast, (kernel,) = self._scheduler.prepared(20.0 * work)
@@ -73,7 +73,7 @@ class Engine:
 
 
 class Task(NamedTuple):
-    """How much is asked for: samples and steps of an epoch, and epochs."""
+    """The size of a task: samples and steps per epoch, and epochs."""
 
     samples: int
     steps: int
@@ -81,19 +81,20 @@ class Task(NamedTuple):
 
 
 class TrainingEngine:
-    """A step and an update, run for as many batches as they are given; see `training_loop`."""
+    """A step and an update, run for any number of batches; see `training_loop`."""
 
     def __init__(self, step: Code, update: Code, jit: bool | str = "auto") -> None:
         self._scheduler = scheduled([step, update], jit)
         self._pace = 1e-7  # seconds per instruction of a lane, as measured last
 
     def _work(self, samples: int, steps: int) -> int:
-        """Instructions × lanes of so many samples in so many steps."""
+        """Instructions × lanes for these numbers of samples and steps."""
         step, update = self._scheduler.codes
         return samples * (len(step.ops) + 10) + steps * (len(update.ops) + 50)
 
     def at_once(self, samples: int, steps: int) -> int:
-        """How many epochs of so many samples and steps take about `PIECE` seconds."""
+        """The number of epochs, with these numbers of samples and steps, in about `PIECE`
+        seconds."""
         return max(1, int(PIECE / (self._work(samples, steps) * self._pace)))
 
     def train(
@@ -106,15 +107,14 @@ class TrainingEngine:
     ) -> tuple[list[float], list[list[float]]]:
         """The state after these batches, and the record of each.
 
-        It goes on in pieces, so that Ctrl-C is heard between two of them.
+        It runs in pieces, so that Ctrl-C is handled between them.
 
         Args:
             rows: the numbers of each sample.
-            batches: which rows each step takes.
-            state: as the program for the update reads it.
+            batches: the rows of each step.
+            state: the state as the program for the update reads it.
             rates: the learning rate of each step, as a list of one.
-            task: the whole training that this is part of; if that is not known, a thousand
-                times this.
+            task: the whole training; if it is not known, a thousand times this part.
         """
         state, records = list(state), list[list[float]]()
         samples = sum(map(len, batches))
@@ -137,7 +137,7 @@ class TrainingEngine:
 def _plainly(
     step: Any, update: Any, rows: Rows, batches: Batches, state: list[float], rates: Rows
 ) -> tuple[list[float], list[list[float]]]:
-    """What `training_loop` does, on lists."""
+    """`training_loop`, on lists."""
     size, shared, records = len(state), step.code.shared, []
     total, once = [0.0] * len(step.code.total), [0.0] * len(step.code.once)
     fresh = [0.0] * len(update.code.once)

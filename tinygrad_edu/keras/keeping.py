@@ -1,4 +1,4 @@
-"""Which programs of a model still fit it, and when its code is recorded again.
+"""The programs of a model: when they are kept, and when its code is recorded again.
 
 A program stays as long as nothing changed that it depends on, which `fingerprint` lists.
 User-defined code may read what no fingerprint shows, so it is recorded again at each call.
@@ -24,7 +24,7 @@ T = TypeVar("T", Forward, Evaluation, Training)
 
 
 _PLAIN = (float, int, str, bool, type(None))
-_CHANGING = {  # what training itself changes, and what no program depends on
+_CHANGING = {  # attributes that training changes, and those on which no program depends
     Optimizer: {"memory", "iterations", "learning_rate", "name"},
     Metric: {"total", "weight", "outputs"},
     Module: {
@@ -34,10 +34,10 @@ _CHANGING = {  # what training itself changes, and what no program depends on
 
 
 def fingerprint(model: Any, beside: Collection[str] = ()) -> list[Any]:
-    """All that the programs of a model depend on but the numbers of its weights.
+    """Everything that the programs of a model depend on, except the numbers of its weights.
 
     All attributes of layers, loss, metrics and optimiser: settings, functions,
-    lists of weights, flags. Numbers and texts count by what they are, all else by identity.
+    lists of weights, flags. Numbers and strings are compared by value, everything else by identity.
 
     Args:
         model: compiled or not.
@@ -76,10 +76,10 @@ def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
 
 
 class Programs:
-    """The programs of one model: each made when it is first wanted, and kept while it fits.
+    """The programs of one model: each is created at its first use, and kept while it is valid.
 
     Attributes:
-        why_not: why the model runs in plain Python, if it has to; None as long as it has not.
+        why_not: the reason why the model runs in plain Python; None if it doesn't.
     """
 
     def __init__(self) -> None:
@@ -88,16 +88,16 @@ class Programs:
         self._of: list[Any] = []
 
     def get(self, model: Any, kind: type[T], *about: Any) -> T | None:
-        """The program of this kind, None where it can't be one.
+        """The program of this kind, None if it can't be compiled.
 
         User-defined code may read state that no fingerprint shows: a global, an array, an attribute
         of its class. So it is recorded anew at each call, and the existing program stays if the
         recording is the same.
 
         Args:
-            model: whose program it is; if it was changed, old ones are dropped.
+            model: the model; if it has changed, old programs are dropped.
             kind: `Training`, `Evaluation` or `Forward`.
-            about: what else the program depends on, see there.
+            about: the other arguments of that class.
         """
         now, key = fingerprint(model), (kind, *about)
         if not same(now, self._of):
@@ -126,7 +126,7 @@ class Programs:
                             return kept
                         again = kind(model, *about)
                     if _differ(made, again):
-                        raise NotTraceable("Recorded twice, it gave two different programs.")
+                        raise NotTraceable("Two recordings of it gave different programs.")
                 else:
                     made = kind(model, *about)
                 made.ready()
@@ -140,13 +140,13 @@ class Programs:
         return None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Programs, ()  # of a copied model they are made anew
+        return Programs, ()  # a copied model creates its own
 
 
 @contextmanager
 def trained(model: Module, training: bool) -> Iterator[None]:
-    """Within, the layers know that they are trained, or used; then it is again as it was, since
-    a callback may ask for either in the middle of an epoch."""
+    """A block in which the layers are in training mode, or not; it restores the mode, because a
+    callback may change it in the middle of an epoch."""
     was_training = model.training
     try:
         model.train(training)
@@ -161,7 +161,7 @@ def _unchanged(model: Module) -> Iterator[None]:
     random numbers, are undone.
 
     Raises:
-        NotTraceable: naming what it set, since a program would not.
+        NotTraceable: naming the attribute that it set, which a program would not set.
     """
     parts = [part for _, part in model._walk() if isinstance(part, Module)]
     before, drawn = [dict(vars(part)) for part in parts], getstate()
@@ -186,8 +186,8 @@ def _unchanged(model: Module) -> Iterator[None]:
 
 
 def _differ(one: Recording, other: Recording) -> bool:
-    """Whether two recordings of the same compute something else. Leaves that were made on the
-    way are others each time, and their numbers tell: as strings, since nan is not nan."""
+    """Whether two recordings of the same code differ. New leaves are compared by their numbers, as
+    strings, because nan is not equal to nan."""
 
     def shown(made: Recording) -> list[Any]:
         return [

@@ -3,8 +3,8 @@
     one sample ──layers, loss──▶ its loss ──reverse sweep──▶ gradients      the step
     weights, memory, Σ gradients, rate ──the optimiser's rule──▶ new ones   the update
 
-`compiler` flattens what was recorded, and the step is then replayed over the samples of a batch
-and the two together over the batches of many epochs.
+`compiler` flattens the recordings. The step is replayed over the samples of a batch, and both
+together over the batches of many epochs.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Recording:
 
     Attributes:
         beside: attributes of the model that it does not depend on.
-        sketch: what was recorded, flattened. Recordings with the same sketch are the same.
-        streams: where the random numbers come from that are drawn for each sample.
+        sketch: the flattened recording. Recordings with the same sketch are the same.
+        streams: the sources of the random numbers that are drawn for each sample.
     """
 
     beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")
@@ -52,15 +52,15 @@ class Recording:
 
     def __init__(self, model: Any) -> None:
         self.jit = model.jit_compile
-        self.trace = Trace()  # what is older keeps its number, as in plain Python
+        self.trace = Trace()  # older results keep their numbers, as in plain Python
 
 
 class Forward(Recording):
-    """The outputs for samples, and from their adjoints the gradients of the weights.
+    """The outputs for samples, and the gradients of the weights from the adjoints of the outputs.
 
     Args:
-        model: whose layers they are.
-        training: whether layers should behave as in training; only then there are gradients.
+        model: the model.
+        training: whether layers are in training mode; only then are there gradients.
     """
 
     def __init__(self, model: Any, training: bool) -> None:
@@ -73,7 +73,7 @@ class Forward(Recording):
         self.sketch = (flattened(self.trace, self._inputs, self.weights, each=recorded.outputs),)
 
     def ready(self) -> None:
-        """Differentiate what was recorded, and prepare both programs."""
+        """Differentiate the recording, and prepare both programs."""
         (flat,), outputs = self.sketch, self._recorded.outputs
         with self.trace:
             adjoints = [Value(0.5) for _ in outputs]
@@ -85,7 +85,7 @@ class Forward(Recording):
         del self._recorded
 
     def rows(self, xs: Sequence[Sequence[float]]) -> list[list[float]]:
-        """The inputs of each sample, and what its layers draw."""
+        """The inputs of each sample, and the random numbers of its layers."""
         return [[*x, *(stream.random() for stream in self.streams)] for x in xs]
 
     def outputs(self, rows: Sequence[Sequence[float]]) -> list[list[float]]:
@@ -94,14 +94,14 @@ class Forward(Recording):
         return each
 
     def leaves(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
-        """The outputs as Values without a past, to record from there on."""
+        """The outputs as leaf Values, from which recording continues."""
         return [list(map(Value, found)) for found in self.outputs(rows)]
 
     def pull(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[Any]]) -> None:
         """Add Σ adjoint · ∂output/∂weight to the gradient of each weight.
 
         Args:
-            rows: as `rows` gave them.
+            rows: the result of `rows`.
             outputs: Values for the outputs of each row, whose ``grad`` is their adjoint.
         """
         both = [[*row, *(y.grad for y in found)] for row, found in zip(rows, outputs)]
@@ -133,14 +133,14 @@ class _OfBatches(Recording):
         return Table([*x, *y, *w] for x, y, w in zip(data.x.rows, ys, weights))
 
     def note(self, sums: Sequence[float], count: int) -> None:
-        """Give the metrics the sums of a batch of so many samples."""
+        """Add the sums of a batch to the metrics."""
         for (metric, weighs), total in zip(self.metrics, sums[self.weighted :]):
             metric.total += total
             metric.weight += sums[0] if weighs else float(count)
 
 
 class Evaluation(_OfBatches):
-    """The loss of a batch, and what metrics say of it, by sums over its samples."""
+    """The loss and the metrics of a batch, from sums over its samples."""
 
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
         super().__init__(model, target, weighted)
@@ -154,7 +154,7 @@ class Evaluation(_OfBatches):
         self._run = Engine(code, self.jit)
 
     def batch(self, data: Pairs) -> float:
-        """The loss of some samples; the metrics take them in."""
+        """The loss of some samples, which are added to the metrics."""
         _, (total, *sums), penalties = self._run(self.rows(data), numbers(self.held))
         self.note(sums, len(data))
         weight = sums[0] if self.weighted else None
@@ -165,18 +165,18 @@ class Evaluation(_OfBatches):
 class Training(_OfBatches):
     """Steps of the optimiser as a program for the gradients and one for the update.
 
-    The state that the steps change is one list of numbers: the weights that are trained, all
-    others that the layers read, what the optimiser remembers of each weight, how many steps
-    were taken, and the last gradients. The record of a step holds its loss and its sums.
+    The state that the steps change is one list of numbers: the trainable weights, all others that
+    the layers read, the optimiser's memory of each weight, the number of steps, and the last
+    gradients. The record of a step contains its loss and its sums.
 
     Args:
         model: compiled, with its optimiser bound.
-        target: how many numbers a target has.
+        target: the number of numbers in a target.
         weighted: whether samples have weights.
 
     Raises:
         OnlyPython: if loss or metrics see whole batches.
-        TracingError: if something looks at numbers.
+        TracingError: if some code reads numbers.
     """
 
     beside = ("loss", "metrics")
@@ -194,7 +194,7 @@ class Training(_OfBatches):
         self.sketch = (sample, self._update.rule)
 
     def ready(self) -> None:
-        """Differentiate what was recorded, and prepare the step and the update."""
+        """Differentiate the recording, and prepare the step and the update."""
         inputs, _, loss, noted, penalties = self._recorded
         with self.trace:
             slopes = slopes_of(loss, self.weights)
@@ -219,8 +219,8 @@ class Training(_OfBatches):
 
         Args:
             rows: the numbers of each sample.
-            batches: the places in ``rows`` that each step takes.
-            task: the whole training that this is part of, if that is known.
+            batches: the places in ``rows`` for each step.
+            task: the whole training, if it is known.
 
         Returns:
             The record of each step: its loss, then the sums that `note` takes.
@@ -241,17 +241,17 @@ class Training(_OfBatches):
         return records
 
     def at_once(self, samples: int, steps: int) -> int:
-        """How many such epochs fit into one call that does not keep Ctrl-C waiting."""
+        """The number of such epochs in one call that does not delay Ctrl-C."""
         return self._engine.at_once(samples, steps)
 
     def _drawn(self, rows: Table, batches: Sequence[Sequence[int]]) -> tuple[Table, list[range]]:
-        """The rows in the order of their use, each with what its layers draw."""
+        """The rows in the order of their use, each with the random numbers of its layers."""
         ends = list(accumulate(map(len, batches), initial=0))
         used = Table([*rows[i], *(s.random() for s in self.streams)] for b in batches for i in b)
         return used, list(map(range, ends, ends[1:]))
 
     def _load(self) -> list[float]:
-        """The state as model and optimiser have it."""
+        """The current state of model and optimiser."""
         return [
             *numbers(self.weights), *numbers(self.held),
             *(kept[name] for kept in self.optimizer.memory for name in self._update.names),
@@ -259,7 +259,7 @@ class Training(_OfBatches):
         ]  # fmt: skip
 
     def _store(self, state: Sequence[float]) -> None:
-        """Give model and optimiser the state."""
+        """Write the state to model and optimiser."""
         rest = iter(state)
         for weight in self.weights:
             weight.data = next(rest)
@@ -292,6 +292,6 @@ def _to_learn(model: Any) -> list[Value]:
 
 
 def frozen(model: Any) -> list[Value]:
-    """The weights that its optimiser does not move. After a step their gradient is 0."""
+    """The weights that its optimiser does not change. After a step their gradient is 0."""
     moved = set(model.optimizer.parameters or ())
     return [weight for weight in model.parameters() if weight not in moved]

@@ -1,6 +1,6 @@
-"""One sample, recorded: what the layers make of it, its loss, and what metrics say of it.
+"""One recorded sample: the outputs of the layers, its loss and its metrics.
 
-It is recorded on Values that nobody may read, so what depends on numbers in Python can't slip in.
+It is recorded on Values whose numbers can't be read, so no Python code can depend on them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SPARSE = {"sparse_categorical_crossentropy": "categorical_crossentropy"}
 
 
 class OnlyPython(Exception):
-    """Part of this is plain Python by its nature, such as a loss that sees whole batches."""
+    """A part can only run in plain Python, such as a loss that sees whole batches."""
 
 
 class Draws(Random):
-    """Stands in for a layer's random numbers while it is recorded: each becomes an input."""
+    """Replaces a layer's random numbers while it is recorded: each becomes an input."""
 
     def __new__(cls, *_: Any) -> Draws:
         return super().__new__(cls)  # which takes the seed alone before Python 3.11
@@ -52,13 +52,13 @@ class Draws(Random):
 
     def getrandbits(self, bits: int) -> int:
         raise NotTraceable(
-            "A layer draws something else than random(), which is all that can be replayed."
+            "A layer draws random numbers by a method other than random(), which can't be replayed."
         )
 
 
 @contextmanager
 def drawing(layers: Sequence[ShapedLayer]) -> Iterator[list[tuple[Random, Value]]]:
-    """Within, what layers draw are Values: yields them, each with the stream it will come from."""
+    """A block in which layers draw Values: yields them, each with the stream it will come from."""
     drawn: list[tuple[Random, Value]] = []
     places = [
         (layer, name, stream)
@@ -100,7 +100,7 @@ def of_one_hot(loss: Loss) -> Loss | None:
 
 
 def targets(loss: Loss, data: Pairs, outputs: int) -> list[list[float]]:
-    """The targets as the programs take them: a class as one-hot numbers.
+    """The targets in the form for programs: a class as one-hot numbers.
 
     Raises:
         BadArgument: for a class that does not exist, as the loss itself would.
@@ -125,12 +125,12 @@ def _recordable(metric: Metric, sparse: bool, target: int, outputs: int) -> Any:
 
 
 class Losses(NamedTuple):
-    """One sample with its loss and what metrics say of it, recorded; and the penalties."""
+    """A recorded sample with its loss, its metrics and the penalties."""
 
     inputs: list[Value]
     streams: list[Random]
     loss: Any  # times the weight of the sample
-    sums: list[Any]  # whose sums over a batch are wanted beside that of the loss
+    sums: list[Any]  # numbers whose sums over a batch are needed, besides that of the loss
     penalties: list[Any]
 
 
@@ -165,10 +165,10 @@ def with_loss(model: Any, target: int, weighted: bool, training: bool) -> Losses
 
 
 def flattened(trace: Trace, *args: Any, **wanted: Any) -> Flat:
-    """A program; what was recorded before the trace is a number in it.
+    """A program; results recorded before the trace are constants in it.
 
     Raises:
-        StaleGraph: if that number is none of today's, as plain Python will say.
+        StaleGraph: if such a constant is out of date, as plain Python would report.
     """
     flat = flatten(*args, **wanted, since=trace.since)
     tape(*flat.captured)

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class Turns:
-    """Whose turn it is to work on a model. Copies and pickles of a model begin anew."""
+    """The lock of a model. Copies and pickles of a model get a new one."""
 
     def __init__(self) -> None:
         self._lock = RLock()  # a callback, in the thread of fit, may use the model
@@ -26,18 +26,18 @@ class Turns:
 
     @contextmanager
     def taken(self, what: str) -> Iterator[None]:
-        """Within this block no other thread works on the model.
+        """A block in which no other thread works on the model.
 
         Raises:
-            GraphError: if another thread is in `fit`, which may take hours. For all else the
-                turn is waited for.
+            GraphError: if another thread is in `fit`, which may take hours. The block waits for all
+                other methods.
         """
         while not self._lock.acquire(timeout=0.05):
             if self._training:
                 raise GraphError(
                     f"This model is being trained in another thread. Received: a call of {what}. "
-                    f"Wait for fit to return, use a callback of it, or work on a copy: "
-                    f"copy.deepcopy(model), made before."
+                    f"Wait for fit to return, use a callback, or work on a copy that was made "
+                    f"earlier: copy.deepcopy(model)."
                 )
         before = self._training
         self._training = before or what == "fit"

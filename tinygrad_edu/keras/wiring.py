@@ -19,7 +19,7 @@ from .turns import Turns
 
 
 class Wired(Module):
-    """Layers, and the signals that go from one to the other.
+    """Layers, and the signals between them.
 
     Attributes:
         layers: in the order in which their outputs are needed.
@@ -35,7 +35,7 @@ class Wired(Module):
         self.random = fresh()
         self.metadata: dict[str, Any] = {}
         self._inputs: list[Signal] = []
-        self._order: list[Signal] = []  # every signal after those it is made from
+        self._order: list[Signal] = []  # every signal after its inputs
         self._taken: dict[str, int] = {}  # see `number_names`
         self._members: set[int] = set()  # the ids of the layers
         self._turns = Turns()
@@ -45,12 +45,12 @@ class Wired(Module):
         return bool(self._order)
 
     def _wire(self, inputs: list[Signal], output: Signal) -> None:
-        """Put the signals in order and build the layers they go through."""
+        """Sort the signals and build the layers between them."""
         for signal in (*inputs, output):
             if not isinstance(signal, Signal):
                 raise BadArgument(
-                    f"A model is made from Signals: what keras.Input gives, and layers called "
-                    f"on it. Received: {signal!r}."
+                    f"A model needs Signals: the results of keras.Input, and of layers called on "
+                    f"them. Received: {signal!r}."
                 )
         placed: dict[int, Signal] = {}  # each after all that it is made from
         waiting = [output]
@@ -78,7 +78,7 @@ class Wired(Module):
 
     @property
     def input_shape(self) -> tuple[int, ...] | None:
-        """Of one sample; with several inputs, how many numbers they take together."""
+        """The shape of one sample; with several inputs, their total number of numbers."""
         if len(self._inputs) == 1:
             return self._inputs[0].shape
         return (sum(prod(s.shape) for s in self._inputs),) if self._inputs else None
@@ -89,7 +89,7 @@ class Wired(Module):
 
     @property
     def ports(self) -> list[Port] | None:
-        """Each input by the name it was given, else ``input``, or ``input_1`` of several."""
+        """Each input by its name; by default ``input``, or ``input_1`` if there are several."""
         several = len(self._inputs) > 1
         names = [
             s.name or f"input_{i}" if several else s.name or "input"
@@ -121,7 +121,7 @@ class Wired(Module):
         return outputs
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> ShapedLayer:
-        """A layer by its name, or by its place.
+        """A layer by its name or position.
 
         Raises:
             NameUnknown: with the nearest known name.
@@ -140,7 +140,7 @@ def named(numbers: Sequence[float], name: str, role: str) -> Sample:
 
 
 def free(name: str, taken: Collection[str]) -> str:
-    """The name, or with the first number that makes it one of its own.
+    """The name, with a number if necessary to make it unique.
 
     >>> free("mae", []), free("mae", ["mae", "mae_1"])
     ('mae', 'mae_2')
@@ -150,7 +150,7 @@ def free(name: str, taken: Collection[str]) -> str:
 
 
 def number_names(layers: Sequence[ShapedLayer], taken: dict[str, int]) -> dict[str, int]:
-    """Names that differ: a second dense is dense_1. Names that were given stay as they are.
+    """Unique names: a second dense is dense_1. Names that the user chose stay.
 
     Args:
         layers: to be named.
