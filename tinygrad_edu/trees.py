@@ -316,6 +316,8 @@ def _parts(
     parts = [_parts(child, of_array) for child in inside.values()]
     numbers = [x for part, _ in parts for x in part]
     if type(tree) is list or type(tree) is tuple:  # the same as below, faster
+        if all(build is next for _, build in parts):
+            return numbers, lambda new: type(tree)(islice(new, len(numbers)))
         return numbers, lambda new: type(tree)([build(new) for _, build in parts])
     return numbers, lambda new: _rebuilt(
         tree, row, {key: build(new) for key, (_, build) in zip(inside, parts)}

@@ -13,7 +13,7 @@ from ..core.modes import refuse_while_tracing
 from ..core.ops import add, identity
 from ..core.ops import sum as sum_row
 from ..core.table import is_real
-from ..core.value import Number, Value, replay
+from ..core.value import ROLES_SET, Number, Value, replay
 from ..errors import BadArgument, NotANumber, StaleGraph, check_name
 from . import python, serialization
 from .arrays import SMALL, Results, arrays
@@ -317,7 +317,7 @@ class Program:
         Raises:
             BadArgument: as `value`; or if ``out`` doesn't have one number per parameter.
         """
-        if self._roles.changed():
+        if self._roles.seen != ROLES_SET[0]:  # `Roles.changed` without its call
             self._refuse_roles()
         if out is not self._out and out is not None:
             self._check_out(out)

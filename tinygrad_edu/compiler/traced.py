@@ -33,22 +33,25 @@ class Roles:
     Args:
         values: whose roles; by now, so a function that sets roles back has no effect.
         read: what matters of a Value's role.
+
+    Attributes:
+        seen: the last change of a role that did not matter.
     """
 
     def __init__(self, values: Iterable[Value], read: Callable[[Value], Any]) -> None:
         self.values, self._read = list(values), read
-        self._looked = ROLES_SET[0]
-        self.were = list(map(read, self.values))
+        self.seen = ROLES_SET[0]
+        self._were = list(map(read, self.values))
 
     def changed(self) -> list[Value]:
         """The Values whose role is another one now."""
         last = ROLES_SET[0]
-        if last == self._looked:
+        if last == self.seen:
             return []
-        found = [x for x, was in zip(self.values, self.were) if self._read(x) != was]
-        if not found:
-            self._looked = last
-        return found
+        others = [x for x, was in zip(self.values, self._were) if self._read(x) != was]
+        if not others:
+            self.seen = last
+        return others
 
 
 class Trace(entering):
