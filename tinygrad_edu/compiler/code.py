@@ -1,4 +1,4 @@
-"""A program as plain data: a list of primitive instructions that knows no executor."""
+"""A program as plain data: a list of primitive instructions, independent of executors."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..errors import BadArgument, unknown_name
 PRIMITIVES: dict[str, Op] = {
     name: row for name, row in TABLE.items() if name in BUILT_IN and row.spelled is not None
 }
-"""Every primitive that an executor must know, by name, with its row."""
+"""Every primitive that an executor must implement, by name, with its row."""
 
 SPELLED = {name: row.spelled for name, row in PRIMITIVES.items() if row.spelled is not None}
-"""How other languages write them."""
+"""Their spelling in other languages."""
 
 FORMULAS = {name for name, spelling in SPELLED.items() if not isinstance(spelling.llvm, str)}
 """Primitives that are a few instructions, each defined to the last bit by IEEE 754. The others are
@@ -32,8 +32,8 @@ class Code(NamedTuple):
     differ from lane to lane, shared numbers (parameters) and constants do not.
 
     Attributes:
-        inputs: how many numbers each lane has of its own.
-        shared: how many numbers all lanes have in common.
+        inputs: the number of numbers per lane.
+        shared: the number of numbers that all lanes share.
         constants: the plain numbers of the expression.
         ops: of each instruction, the primitive, a name in `PRIMITIVES`.
         args: of each instruction, the slots it reads, all of them written before. Only
@@ -68,11 +68,11 @@ class Code(NamedTuple):
 
     @property
     def slots(self) -> int:
-        """How many slots there are."""
+        """The number of slots."""
         return self.first + len(self.ops)
 
     def varying(self) -> list[bool]:
-        """Of every slot, whether it may differ from lane to lane.
+        """For every slot, whether it may differ from lane to lane.
 
         Other instructions are computed once per call and not once per lane.
 
@@ -85,7 +85,7 @@ class Code(NamedTuple):
         return varies
 
     def checked(self) -> Code:
-        """This program, if it is one that can be run; for those that come from outside.
+        """This program, after a check that it can be run; for programs from outside.
 
         Raises:
             BadArgument: naming the first thing wrong.
@@ -97,7 +97,9 @@ class Code(NamedTuple):
         """
         for what, count in (("inputs", self.inputs), ("shared", self.shared)):
             if type(count) is not int or not 0 <= count <= MOST:
-                raise BadArgument(f"{what} must count numbers, up to {MOST}. Received: {count!r}.")
+                raise BadArgument(
+                    f"{what} must be a whole number up to {MOST}. Received: {count!r}."
+                )
         for x in self.constants:
             if type(x) is not float:
                 raise BadArgument(f"A constant must be a float. Received: {x!r}.")
@@ -123,9 +125,9 @@ class Code(NamedTuple):
         for what, slots in (("each", self.each), ("total", self.total), ("once", self.once)):
             for slot in slots:
                 if type(slot) is not int or not 0 <= slot < self.slots:
-                    raise BadArgument(f"{what} wants slot {slot!r} of {self.slots}.")
+                    raise BadArgument(f"{what} names slot {slot!r}, but there are {self.slots}.")
         varies = self.varying() if self.once else []
         for slot in self.once:
             if varies[slot]:
-                raise BadArgument(f"once wants slot {slot}, which differs from lane to lane.")
+                raise BadArgument(f"once names slot {slot}, which differs from lane to lane.")
         return self

@@ -1,17 +1,17 @@
-"""From recorded Values to a `Code`: composite rows become primitives, and nothing is twice.
+"""Lowers recorded Values to a `Code`: composite rows become primitives, without duplicates.
 
 One walk over the nodes, oldest first. A row that has ``lower`` is one instruction. Any other
-row's ``value`` is itself an expression of rows: it is run once on symbols, and what they write
-down, a *template*, is pasted wherever the row was recorded. Partials are templates too, and
-`Lowering.gradients` pastes them along the one reverse sweep there is, `calculus.reverse`.
+row's ``value`` is itself an expression of rows: it is run once on symbols, which record a
+*template* that is inserted wherever the row was recorded. Partials are templates too, and
+`Lowering.gradients` inserts them along the reverse sweep `calculus.reverse`.
 
-On the way three things are saved, and none of them changes a bit of a result:
+Three optimisations, none of which changes a bit of a result, are made at the same time:
 
 - constant folding: an instruction whose arguments are all constants is computed here, by the
   row itself;
-- common subexpressions: the same instruction with the same arguments is one slot;
-- what changes nothing: x × 1, x ÷ 1, x − 0, −(−x); and x × −1 is −x. Neither x + 0 (−0 + 0
-  is 0) nor x × 0 (inf × 0 is nan) nor x − x is among them.
+- common subexpressions: equal instructions with equal arguments share one slot;
+- neutral operations are removed: x × 1, x ÷ 1, x − 0, −(−x); and x × −1 is −x. Neither x + 0 (−0 +
+  0 is 0) nor x × 0 (inf × 0 is nan) nor x − x is among them.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _by_serial = attrgetter("_serial")
 
 
 class Flat(NamedTuple):
-    """A program, and the Values that it captured: those among what its results were made from
-    where the walk ended and that are neither inputs nor shared, most of them leaves. Their
-    numbers follow the shared ones at each call."""
+    """A program, and the Values that it captured: those at which the walk ended and that are
+    neither inputs nor shared, most of them leaves. Their numbers follow the shared ones at each
+    call."""
 
     code: Code
     captured: tuple[Value, ...]
@@ -90,12 +90,12 @@ def flatten(
 
 
 class Lowering:
-    """A program in the making.
+    """A program that is being written.
 
     Args:
         inputs: the Values whose numbers differ from lane to lane.
         shared: the Values whose numbers all lanes have in common.
-        roots: what is to be computed.
+        roots: the results to compute.
         since: as in `flatten`.
 
     Attributes:
@@ -133,7 +133,7 @@ class Lowering:
         self._write(nodes)
 
     def _write(self, nodes: Sequence[Value]) -> None:
-        """One instruction per interior node, or none where it is known already.
+        """One instruction per interior node, or none if its result already has a slot.
 
         A tight loop for what most nodes are: primitives of Values. The writer does the rest.
         """
@@ -179,15 +179,14 @@ class Lowering:
         return self._writer.place(out)
 
     def slot(self, x: Number) -> int:
-        """Where a node or a plain number is."""
+        """The slot of a node or a plain number."""
         return self.slots[x] if isinstance(x, Value) else self._writer.constant(x)
 
     @uncollected()
     def gradients(self, root: Value, xs: Sequence[Value]) -> list[int]:
         """The slots of ∂root/∂x for each x, after writing what they need.
 
-        This is `calculus.gradients` with slots in the place of Values: the same sweep, the
-        same partials.
+        This is `calculus.gradients` with slots instead of Values: the same sweep and partials.
         """
         writer = self._writer
         writer.orphans = True  # the root, if only its slopes are wanted
@@ -205,7 +204,7 @@ class Lowering:
         return {slot: text for slot, text in reversed(found) if text is not None}  # the oldest's
 
     def _partials(self, node: Value, live: set[Value]) -> list[Any]:
-        """The partials of a node for the arguments that matter, None for the others."""
+        """The partials of a node for the live arguments, None for the others."""
         op, operands, slots = node.op, node.args, self.slots
         if op is None:
             return []
@@ -279,7 +278,7 @@ def _bits(x: float | None) -> Any:
 
 
 class _Writer:
-    """The instructions so far, and the tables that keep anything from being there twice.
+    """The instructions so far, and the tables that prevent duplicates.
 
     The constants that are known at the beginning have their final slots. One that turns up
     later is numbered −1, −2, ... until the program is finished.
@@ -323,7 +322,7 @@ class _Writer:
         known = self.known.get(lower)
         if known is None:
             raise NotTraceable(
-                f"No executor knows the primitive {lower!r} that a row names as its lower. "
+                f"No executor has the primitive {lower!r} that a row names as its lower. "
                 f"Known: {', '.join(PRIMITIVES)}. Leave lower out: give the row a value made "
                 f"of rows, and opaque=False."
             )
@@ -345,7 +344,7 @@ class _Writer:
         return found
 
     def _same(self, lower: str, args: tuple[int, ...]) -> int | None:
-        """The argument that is the result already."""
+        """The argument that equals the result."""
         x = args[0] if args else -1
         if lower == "identity" or (lower == "sum" and len(args) == 1):
             return x

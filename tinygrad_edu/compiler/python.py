@@ -1,8 +1,8 @@
-"""The executor that is always there, and the source that a reader looks at: plain Python.
+"""The executor that is always available, and readable source: plain Python.
 
-A program becomes the text of one function ``run(lanes, shared)``: what no input flows into is
-computed once, the rest in a loop over the lanes. The text runs as it stands. Where Python
-raises and IEEE does not (1/0, exp(710)), the executor computes the call again, row by row.
+A program becomes the source of one function ``run(lanes, shared)``: instructions that depend on no
+input are computed once, the rest in a loop over the lanes. The source runs by itself. If Python
+raises where IEEE does not (1/0, exp(710)), the executor computes the call again, row by row.
 """
 
 from __future__ import annotations
@@ -125,14 +125,14 @@ def source(
     scopes: Mapping[int, str] | None = None,
     backward: int | None = None,
 ) -> str:
-    """The program as Python that runs as it stands.
+    """The program as runnable Python source.
 
     ``run(lanes, shared)`` takes the inputs of every lane and the shared numbers, and returns
     the three kinds of results: of each lane, totals over the lanes, and those wanted once.
 
     Args:
-        names: what slots are called, where they have a name.
-        scopes: where slots were recorded, for comments.
+        names: the names of slots that have one.
+        scopes: the scopes of slots, for comments.
         backward: the slot where the derivative begins, for a comment there.
 
     >>> code = Code(2, 1, (1.0,), ("mul", "add"), ((0, 2), (4, 3)), total=(5,), once=(2,))
@@ -151,7 +151,7 @@ def source(
 
 
 class _Text:
-    """The text of one program, in the making."""
+    """The source of one program, while it is being written."""
 
     def __init__(
         self, code: Code, names: Mapping[int, str], scopes: Mapping[int, str], backward: int | None
@@ -282,7 +282,7 @@ def _literal(x: float) -> str:
 
 
 def _printable(text: str) -> str:
-    """A text that stays in its comment."""
+    """A string that can't end its comment."""
     return "".join(c if c.isprintable() else "·" for c in text)
 
 

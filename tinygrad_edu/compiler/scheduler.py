@@ -2,12 +2,11 @@
 
     python ──1 million instructions──▶ machine ──100 million──▶ native
 
-Python needs no preparation. The virtual machine needs llvmlite and is prepared once per
-process. Native code is compiled per program, by a thread of its own while the machine goes on
-answering; a long program stays with the machine. `Scheduler` alone decides, for `jit`, `compile`
-and `fit`, and it counts instructions instead of measuring time: Python adds samples in another
-order than the others, so a clock would show in the last bits of a result. The machine and native
-code give the same bits.
+Python needs no preparation. The virtual machine needs llvmlite and is prepared once per process.
+Native code is compiled per program, in a background thread while the machine still runs; a long
+program stays on the machine. `Scheduler` alone decides, for `jit`, `compile` and `fit`. It counts
+instructions instead of measuring time: Python adds samples in another order than the others, so
+timing would affect the last bits of a result. The machine and native code give the same bits.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ WARM: Final = 1_000_000
 """Instructions × lanes after which a program deserves more than Python: about 50 ms of it."""
 
 HOT: Final = 100_000_000
-"""Instructions × lanes after which it deserves machine code of its own: about 0.1 s of the
+"""Instructions × lanes after which it deserves its own machine code: about 0.1 s of the
 virtual machine, while compiling takes a third of a second per thousand instructions."""
 
 LONG: Final = 20_000
@@ -45,8 +44,8 @@ LONG: Final = 20_000
 waits at its end for a compilation that has begun: it can't be stopped, and must not be cut off."""
 
 CHUNK: Final = 4096
-"""Lanes that are summed in one go. A larger batch is summed chunk by chunk, in order and by
-however many cores there are, so that the result does not depend on their number."""
+"""Lanes that are summed at once. A larger batch is summed chunk by chunk, in order, whatever the
+number of cores, so that the result does not depend on it."""
 
 
 EXECUTORS: Final = {"python": ".python", "machine": ".virtual_machine", "native": ".native"}
@@ -73,9 +72,9 @@ class Scheduler(Locked):
         hot, long: in the place of `HOT` and `LONG`.
 
     Attributes:
-        executor: its name, "" as long as none was needed; and ``why``.
-        kernels: what it has made of the programs.
-        work: how many instructions × lanes were run.
+        executor: its name, "" until one is needed; and ``why``.
+        kernels: the programs, loaded by the executor.
+        work: the instructions × lanes that were run.
         size: the instructions of one lane.
 
     Raises:
@@ -112,8 +111,8 @@ class Scheduler(Locked):
     def prepared(self, planned: float, task: Any = None) -> tuple[bool, tuple[Any, ...]]:
         """Whether the kernels take arrays, and the kernels.
 
-        Whether Python goes on is decided when a task begins: its parts may be as long as the
-        clock says.
+        Whether Python continues is decided at the start of a task, because the length of its parts
+        depends on the clock.
 
         Args:
             planned: the work of the whole task.
@@ -136,7 +135,7 @@ class Scheduler(Locked):
             self._load("python")
 
     def add(self, work: float) -> None:
-        """Count work that was done; compile the programs if it has become much."""
+        """Count completed work; compile the programs if it exceeds the limit."""
         self.work += work
         if self.work > self._due and self.executor == "machine":
             self._promote("")
@@ -158,7 +157,7 @@ class Scheduler(Locked):
         self.kernels, self.executor = kernels, executor
 
     def _promote(self, why: str) -> None:
-        """Go over to the virtual machine, or begin to compile."""
+        """Switch to the virtual machine, or start compiling."""
         with self.lock:
             if self._due == inf:
                 return  # another thread was here first
@@ -179,7 +178,7 @@ class Scheduler(Locked):
 
 
 class Runner(Scheduler):
-    """A program, run by whichever executor fits; see `training_loop.Kernel` for a call.
+    """A program, run by the suitable executor; see `training_loop.Kernel` for a call.
 
     Args:
         code: the program.
@@ -205,7 +204,7 @@ class Runner(Scheduler):
 
     @property
     def lanes(self) -> int:
-        """For how many samples it was run."""
+        """The number of samples for which it was run."""
         return int(self.work) // self.size
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
@@ -250,7 +249,7 @@ class Runner(Scheduler):
 
     @property
     def bytes(self) -> int:
-        """The memory that a call works in."""
+        """The working memory of a call."""
         return int(getattr(self.kernels[0], "bytes", 8 * self.code.slots))
 
     def _in_chunks(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:

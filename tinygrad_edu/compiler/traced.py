@@ -1,4 +1,4 @@
-"""`Traced`: Values whose numbers nobody may read, and `Trace`, the run of a function on them.
+"""`Traced`: Values whose numbers can't be read, and `Trace`, the run of a function on them.
 
 Every result of a traced Value is traced too, in every thread and task: that is seen on the
 Value. Values that the function captures are ordinary ones, and must not be read either while it
@@ -24,11 +24,11 @@ __all__ = ["Mixed", "Roles", "Trace", "Traced"]
 
 
 class Mixed(TracingError):
-    """Values of two traces met: a jitted function captured those of the one around it."""
+    """Values of two traces were mixed: a jitted function captured those of an enclosing one."""
 
 
 class Roles:
-    """The roles that a recording depends on: whether they are as they were.
+    """The roles on which a recording depends, to check whether they have changed.
 
     Args:
         values: whose roles; by now, so a function that sets roles back has no effect.
@@ -44,7 +44,7 @@ class Roles:
         self._were = list(map(read, self.values))
 
     def changed(self) -> list[Value]:
-        """The Values whose role is another one now."""
+        """The Values whose role has changed."""
         last = ROLES_SET[0]
         if last == self.seen:
             return []
@@ -59,8 +59,8 @@ class Trace(entering):
 
     Attributes:
         consulted: the Values whose roles decided what was recorded.
-        since: the serial number that it began with. Older nodes were recorded before, and a
-            program knows them by their numbers.
+        since: the serial number at which it began. Older nodes were recorded before, and are
+            constants of the program.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class Trace(entering):
                 )
 
     def check_captured(self, captured: Iterable[Value]) -> None:
-        """Raise if a program would read a Value that another trace left behind."""
+        """Raise if a program would read a Value that leaked from another trace."""
         if any(x.trace is not None for x in captured):
             raise _leaked()
 
@@ -117,7 +117,7 @@ def _stopped(trace: Trace, hidden: Traced) -> Traced:
 def _leaked() -> TracingError:
     return TracingError(
         "A Value was kept from a function that was traced for compilation, and used after its "
-        "trace had ended: it stands for a number of each later call and has none of its own. "
+        "trace had ended: it represents a number of each later call, and has no number itself. "
         "Return the Value from the function instead of storing it."
     )
 

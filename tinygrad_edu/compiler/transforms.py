@@ -1,4 +1,4 @@
-"""Programs made of programs: what is left when only some of the results are wanted."""
+"""Programs made of programs: the part that is needed for some of the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["only"]
 def only(
     code: Code, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
 ) -> tuple[Code, list[int]]:
-    """The program that gives what is in these slots, without what they do not depend on.
+    """The program that computes these slots, without the instructions that they don't need.
 
     Inputs and shared numbers stay, used or not: a caller gives all of them.
 
