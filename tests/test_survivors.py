@@ -36,7 +36,7 @@ BINARY = (
 
 
 @pytest.mark.parametrize("binary", BINARY, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("foreign", [object(), "1", None, [1.0], {}], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize("foreign", [object(), "1", None, [1.0], {}], ids=lambda x: str(type(x)))
 def test_operators_leave_foreign_things_to_python(form, binary, foreign):
     if isinstance(foreign, str) and binary is operator.mod:
         return  # "1" % x formats
