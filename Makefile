@@ -38,7 +38,7 @@ lint: $(VENV)/developing ## check style and formatting
 types: $(VENV)/developing ## check types, strictly
 	@$(RUN) -m mypy
 
-check: lint types test ## all that CI runs: lint, types, tests, executed docs
+check: lint types test ## lint, types, tests; CI also runs all of the page's tests
 
 thorough: $(VENV)/developing ## the slow tests too, and the fast ones on every Python found
 	@$(PYTEST) --thorough

@@ -34,10 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left = set()  # the tests that take longer than a developer wants to wait
     if not config.getoption("--thorough"):
-        slow = [item for item in items if "thorough" in item.keywords]
-        items[:] = [item for item in items if "thorough" not in item.keywords]
-        config.hook.pytest_deselected(items=slow)
+        left.update(item for item in items if "thorough" in item.keywords)
+        if not os.environ.get("REQUIRE_BROWSER"):  # CI runs all of the page's tests
+            left.update(item for item in items if "test_exploring_page" in item.nodeid)
+            left.difference_update(item for item in items if "smoke" in item.keywords)
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
     if seed := config.getoption("--shuffle"):
         random.Random(seed).shuffle(items)
 

@@ -287,6 +287,7 @@ def test_why_b_has_its_gradient_can_be_read_from_the_page(visit, post):
     assert page.locator(".paths tbody tr").count() == 7
 
 
+@pytest.mark.smoke
 def test_every_card_and_every_edge_explains_itself(visit, post):
     """For each node the terms on the page add up to its gradient."""
     page = visit(post[0])

@@ -896,7 +896,7 @@ def test_damaged_bytes(tmp_path_factory: Any, data: Any) -> None:
     except SavedModelError:
         return
     assert json.loads(content.decode()) == GOOD  # only spaces, or another way to write the same
-    assert again.predict([[1.0, 2.0]])
+    assert again.predict([[[1.0]], [[2.0]]])
 
 
 def test_a_softmax_model_of_three_classes(tmp_path: Path) -> None:
