@@ -58,13 +58,16 @@ _PLAIN_INTERPRET = Value.interpret
 
 def _unary(op: Op) -> Callable[[Value], Value]:
     """The method that applies a row of one argument."""
-    compute = op.compute
+    row, compute = op.value, op.compute
 
-    def method(self: Value) -> Value:
+    def method(self: Value) -> Any:
         if type(self) is not Value:
             return self.interpret(op, (self,))
-        new: Value = recorded(op, (self,), compute(self._data))
-        return new
+        try:
+            data = row(self._data)
+        except (ArithmeticError, ValueError):
+            data = compute(self._data)
+        return recorded(op, (self,), data)
 
     method.__name__ = method.__qualname__ = op.name
     method.__doc__ = f"`tg.{op.name}` of this Value."
