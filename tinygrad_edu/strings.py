@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from unicodedata import combining, east_asian_width
 
 MANY: Final = 10**1000  # counts stop here: nobody reads more digits, and they need memory
 
@@ -66,6 +65,8 @@ def columns(text: str) -> int:
     >>> columns("ŷ"), columns("家")
     (1, 2)
     """
+    from unicodedata import combining, east_asian_width  # late: errors import this room
+
     wide = sum(east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(combining(char) > 0 for char in text)
 
