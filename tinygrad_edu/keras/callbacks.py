@@ -20,7 +20,6 @@ import csv
 import io
 import os
 import sys
-import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
@@ -36,7 +35,7 @@ from ..files import file_errors, read_whole, write_whole
 from ..nn.metrics import ALIASES, METRICS
 from ..nn.settings import Limit
 from ..notebooks import ends, table, wants_html
-from ..strings import clean, legible
+from ..strings import clean, columns, legible
 
 __all__ = [
     "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
@@ -359,7 +358,7 @@ class _Monitoring(Callback):
         self.monitor, self.mode, self.verbose = monitor, mode, verbose
         self.min_delta = abs(_finite("min_delta", min_delta))
         self.best = None
-        self._more_is_better = compares and self._wants_more()
+        self._sign = 1.0 if compares and self._wants_more() else -1.0
         self._warned = False
 
     def _current(self, logs: Logs) -> float | None:
@@ -380,18 +379,16 @@ class _Monitoring(Callback):
         """Whether value beats the other by more than min_delta. nan never does."""
         if than is None:
             return not isnan(value)
-        if self._more_is_better:
-            return value - self.min_delta > than
-        return value + self.min_delta < than
+        return self._sign * value - self.min_delta > self._sign * than
 
     def _wants_more(self) -> bool:
+        """Whether a larger number is better."""
         name = self.monitor.removeprefix("val_")
+        more = bool(_MORE_IS_BETTER & set(name.split("_")))
         if self.mode != "auto":
             return self.mode == "max"
-        if _MORE_IS_BETTER & set(name.split("_")):
-            return True
-        if name.endswith("loss") or name in METRICS or name in ALIASES:
-            return False
+        if more or name.endswith("loss") or name in METRICS or name in ALIASES:
+            return more
         raise BadArgument(
             f"{type(self).__name__} can't tell whether {self.monitor!r} should rise or fall. "
             f"Received: mode='auto'. Pass mode='max' or mode='min'."
@@ -817,7 +814,6 @@ class Progress(Callback):
         self.verbose = verbose
         self._bar: Any = None
         self._fitting = False
-        self._lines = _Lines()
         self._start = perf_counter()
 
     def hears(self, hook: str) -> bool:
@@ -854,7 +850,7 @@ class Progress(Callback):
             self._move_bar("epoch", logs)
         elif self.verbose:
             counted = f"{epoch + 1:>{len(str(epochs))}}/{epochs}"
-            _say(self._lines.line(f"epoch {counted}", logs or {}, perf_counter() - self._start))
+            _say(_line(f"epoch {counted}", logs or {}, perf_counter() - self._start))
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Leave the bar as it is."""
@@ -870,7 +866,7 @@ class Progress(Callback):
     def on_test_end(self, logs: Logs = None) -> None:
         """Print the line of an evaluation."""
         if not self._fitting and self.verbose:
-            _say(self._lines.line("evaluated", logs or {}, perf_counter() - self._start))
+            _say(_line("evaluated", logs or {}, perf_counter() - self._start))
 
     def _move_bar(self, unit: str, logs: Logs) -> None:
         numbers = ", ".join(f"{name}={_short(x)}" for name, x in (logs or {}).items())
@@ -878,59 +874,16 @@ class Progress(Callback):
         self._bar.update(unit == self._bar.unit)
 
 
-class _Lines:
-    """Lines of numbers that stand under each other, none wider than 80 columns.
-
-    Each number has its name beside it as long as there is room; otherwise the names stand
-    above, once, and the columns become narrower.
-    """
-
-    WIDTH = 80
-    TIME = 10
-
-    def __init__(self) -> None:
-        self._names: list[str] = []
-        self._labelled = True
-        self._cell = 11
-
-    def line(self, label: str, logs: Mapping[str, Any], seconds: float) -> str:
-        """The line of an epoch, below a heading if one is due."""
-        heading = []
-        new = [name for name in logs if name not in self._names]
-        if new:
-            heading = self._arrange([*self._names, *new], len(label))
-        room = (self.WIDTH - self.TIME - len(label)) // (self._cell + 2)
-        cells = [
-            f"  {name + ' ' if self._labelled else ''}"
-            f"{_short(logs.get(name, '-'), self._cell, zeros=True):>{self._cell}}"
-            for name in self._names[: None if self._labelled else room]
-        ]
-        time = f"{1000 * seconds:.0f} ms" if seconds < 1.0 else f"{seconds:.1f} s"
-        return "\n".join([*heading, f"{label}{''.join(cells)}  {time:>8}"])
-
-    def _arrange(self, names: list[str], label: int) -> list[str]:
-        """Choose how wide a number may be; the heading, if there is one."""
-        room = self.WIDTH - self.TIME - label
-        self._names = names
-        self._cell = 11
-        self._labelled = sum(len(name) + 3 + self._cell for name in names) <= room
-        if self._labelled:
-            return []
-        self._cell = next((w for w in (12, 10) if (w + 2) * len(names) <= room), 8)
-        shown = names[: room // (self._cell + 2)]
-        parts = [  # a long name is broken after its underscores
-            [part.replace("_ ", "_") for part in textwrap.wrap(name.replace("_", "_ "), self._cell)]
-            for name in shown
-        ]
-        height = max(map(len, parts))
-        heading = [
-            " " * label + "".join(f"  {part[i] if i >= 0 else '':>{self._cell}}"
-                                  for part in parts for i in [row - height + len(part)])
-            for row in range(height)
-        ]  # fmt: skip
-        left = names[len(shown) :]
-        note = f"(no room for {', '.join(left)}: see the history)"
-        return [textwrap.shorten(note, self.WIDTH), *heading] if left else heading
+def _line(label: str, logs: Mapping[str, Any], seconds: float) -> str:
+    """The numbers of an epoch, each beside its name; in several lines if 80 columns are full."""
+    time = f"{1000 * seconds:.0f} ms" if seconds < 1.0 else f"{seconds:.1f} s"
+    *cells, last = [f"{name} {_short(x, zeros=True):>11}" for name, x in logs.items()] or [""]
+    lines = [label]
+    for cell in (*cells, f"{last}  {time:>8}"):
+        if columns(f"{lines[-1]}  {cell}") > 80 and lines[-1].strip():
+            lines.append(" " * len(label))
+        lines[-1] += f"  {cell}"
+    return "\n".join(lines)
 
 
 def _tqdm(verbose: int | str) -> Any:

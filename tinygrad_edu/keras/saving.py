@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from inspect import Parameter, signature
 from random import Random
 from reprlib import repr as brief
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..core.value import Value
 from ..errors import BadArgument, FileError, SavedModelError, TinygradError, unknown_name
@@ -107,7 +107,7 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     >>> again.predict([10]) == model.predict([10])
     True
     """
-    with _told("The model was not saved to", path, " model.save_weights saves weights alone."):
+    with _reported("The model was not saved to", path, " model.save_weights saves weights alone."):
         parts = {
             "model": _model(model),
             "compiled": _compiled(model),
@@ -142,7 +142,7 @@ def load_model(
             f"{custom_objects!r}."
         )
     custom = dict(custom_objects or {})
-    with _told("No model was loaded from", path):
+    with _reported("No model was loaded from", path):
         parts = documents.read(path, WHOLE, WEIGHTS)
         if "model" not in parts:
             raise SavedModelError(
@@ -150,10 +150,10 @@ def load_model(
                 "model.load_weights(path)."
             )
         streams = [_stream(state) for state in parts["random"]["streams"]]
-        compiled = parts["compiled"] and _revived(parts["compiled"], custom)
+        revived = parts["compiled"] and _revived(parts["compiled"], custom)
         model = _assembled(parts["model"], parts["weights"], custom)
-        if compiled:
-            _compile(model, compiled, parts["compiled"])
+        if revived:
+            _compile(model, revived, parts["compiled"])
         _give_streams(model, streams, parts["random"])
         model.metadata = parts["metadata"]
         return model
@@ -165,7 +165,7 @@ def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
     Raises:
         SavedModelError: if there are none yet, or the file can't be written.
     """
-    with _told("The weights were not saved to", path):
+    with _reported("The weights were not saved to", path):
         _named(model)
         documents.write(path, {"weights": _weights(model.layers)}, WEIGHTS)
 
@@ -179,7 +179,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
         SavedModelError: as in `load_model`, and if the layers or shapes are not those of the
             model. Nothing is changed then.
     """
-    with _told("No weights were loaded from", path):
+    with _reported("No weights were loaded from", path):
         _named(model)
         _fill(
             {layer.name: layer for layer in model.layers},
@@ -188,7 +188,7 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def _told(what: str, path: Any, advice: str = "") -> Iterator[None]:
+def _reported(what: str, path: Any, advice: str = "") -> Iterator[None]:
     """Turn every error in the block into one kind: a user-defined layer may raise anything."""
     try:
         yield
@@ -251,7 +251,7 @@ def _layer(layer: ShapedLayer) -> dict[str, Any]:
     """A layer as data, after a try whether it can be made from them again."""
     made_by, known = type(layer), {type(layer).__name__: type(layer)}
     described = {"name": layer.name, "class": made_by.__name__, "config": _plain(layer)}
-    _told_apart(made_by, LAYERS.get(made_by.__name__, made_by))
+    _refuse_namesake(made_by, LAYERS.get(made_by.__name__, made_by))
     _layer_from(described, known)
     forgotten = _own_arguments(made_by) - set(described["config"])
     if made_by not in LAYERS.values() and forgotten:
@@ -326,7 +326,7 @@ def _class(
     return found
 
 
-def _told_apart(mine: type, known: type) -> None:
+def _refuse_namesake(mine: type, known: type) -> None:
     """Raise an error for a user-defined class with the name of one of tinygrad_edu."""
     if mine is not known:
         raise SavedModelError(
@@ -496,7 +496,7 @@ def _settings(optimizer: Optimizer) -> dict[str, Any]:
     config, rate = _plain(optimizer), type(optimizer.learning_rate)
     known = {thing.__name__: thing for thing in (type(optimizer), rate)}
     for built_in in (*OPTIMIZERS.values(), *SCHEDULES.values()):
-        _told_apart(known.get(built_in.__name__, built_in), built_in)
+        _refuse_namesake(known.get(built_in.__name__, built_in), built_in)
     if _plain(_optimizer(config, known)) != config:
         raise SavedModelError(
             f"{optimizer!r} can't be made again from its config(): that makes another one."
@@ -545,31 +545,27 @@ def _function_from(base: type[Any], config: dict[str, Any], custom: Mapping[str,
     return base(**config)
 
 
-class _Revived(NamedTuple):
-    optimizer: Optimizer
-    loss: Loss | None
-    metrics: dict[str, Metric]
-    weighted: list[str]
+def _revived(
+    compiled: dict[str, Any], custom: Mapping[str, Any]
+) -> tuple[Optimizer, Loss | None, dict[str, Metric]]:
+    """The optimiser, the loss and the metrics that were described."""
+    optimizer, metrics = _optimizer(compiled["optimizer"], custom), {}
+    loss = None if compiled["loss"] is None else _function_from(Loss, compiled["loss"], custom)
+    for name, config in compiled["metrics"].items():
+        config = {key: setting for key, setting in config.items() if key != "weighted"}
+        base = _base("metric", config.get("function"))
+        metrics[name] = _function_from(base, config, custom)
+    return optimizer, loss, metrics
 
 
-def _revived(compiled: dict[str, Any], custom: Mapping[str, Any]) -> _Revived:
-    loss, metrics = compiled["loss"], compiled["metrics"]
-    weighted = [name for name, config in metrics.items() if config.pop("weighted", False) is True]
-    return _Revived(
-        _optimizer(compiled["optimizer"], custom),
-        None if loss is None else _function_from(Loss, loss, custom),
-        {
-            name: _function_from(_base("metric", config.get("function")), config, custom)
-            for name, config in metrics.items()
-        },
-        weighted,
-    )
-
-
-def _compile(model: Model, revived: _Revived, compiled: dict[str, Any]) -> None:
-    optimizer = revived.optimizer
-    model.compile(optimizer, revived.loss)
-    model.metrics, model.weighted = revived.metrics, revived.weighted
+def _compile(
+    model: Model, revived: tuple[Optimizer, Loss | None, dict[str, Metric]], compiled: Any
+) -> None:
+    """Compile a model as it was, with what its optimiser remembers."""
+    optimizer, loss, metrics = revived
+    model.compile(optimizer, loss)
+    model.metrics = metrics
+    model.weighted = [name for name, config in compiled["metrics"].items() if "weighted" in config]
     if compiled["trained"] is not None:
         named = {layer.name: layer for layer in model.layers}
         for name in compiled["trained"]:
