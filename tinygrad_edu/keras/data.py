@@ -323,13 +323,13 @@ def _of_classes(y: Samples, class_weight: Mapping[Any, Any]) -> list[float]:
         weights[number(key)] = number(value)
     if y.width > 1:
         return [weights.get(row.index(max(row)), 1.0) for row in y.rows]
-    for i, (found,) in enumerate(y.rows):
-        if found % 1.0:
+    for i, (target,) in enumerate(y.rows):
+        if target % 1.0:
             raise BadArgument(
                 f"class_weight needs targets that are classes: whole numbers or one-hot rows. "
-                f"Received: {found} at sample {i}. For other targets pass sample_weight."
+                f"Received: {target} at sample {i}. For other targets pass sample_weight."
             )
-    return [weights.get(found, 1.0) for (found,) in y.rows]
+    return [weights.get(target, 1.0) for (target,) in y.rows]
 
 
 def split(data: Pairs, fraction: float = 0.0) -> tuple[Pairs, Pairs | None]:

@@ -90,9 +90,11 @@ class Diagnosis(NamedTuple):
             )
         worst = max(range(len(self.means)), key=lambda i: self._size(i))
         if self._size(worst) > 1.5 or min(map(self._size, range(len(self.means)))) < 0.5:
-            told = ", ".join(f"{m:.4g} ± {d:.4g}" for m, d in zip(self.means[:5], self.deviations))
+            places = ", ".join(
+                f"{m:.4g} ± {d:.4g}" for m, d in zip(self.means[:5], self.deviations)
+            )
             paragraphs.append(
-                f"The inputs lie at {told}. Scaled to mean 0 and deviation 1, x ← (x − mean)/"
+                f"The inputs lie at {places}. Scaled to mean 0 and deviation 1, x ← (x − mean)/"
                 f"deviation, each weighs as much as the bias: for a linear model the bowl becomes "
                 f"round, and all weights learn at one speed."
             )
@@ -123,10 +125,10 @@ def diagnose(
     >>> print(diagnose([[40.0, 8.0], [8.0, 2.0]], ["w", "b"], 0.1, [[1.0], [7.0]]))
     The Hessian's largest eigenvalue is 41.6155, ...
     """
-    found = sorted(zip(*eigen(hessian)), key=lambda pair: -pair[0])
+    pairs = sorted(zip(*eigen(hessian)), key=lambda pair: -pair[0])
     means, deviations = zip(*map(moments, zip(*rows)))
     return Diagnosis(
-        [value for value, _ in found], [axis for _, axis in found], list(names),
+        [value for value, _ in pairs], [axis for _, axis in pairs], list(names),
         learning_rate, [*means], [*deviations],
     )  # fmt: skip
 

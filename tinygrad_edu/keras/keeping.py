@@ -43,29 +43,29 @@ def fingerprint(model: Any, beside: Collection[str] = ()) -> list[Any]:
         model: compiled or not.
         beside: attributes of the model to leave out.
     """
-    found: list[Any] = []
+    parts: list[Any] = []
     seen: set[int] = set()
     waiting: list[Any] = [model]
     while waiting:
         x = waiting.pop()
         kind = type(x)
         if kind is Value or kind in _PLAIN:
-            found += [x, x._role] if kind is Value else [x]
+            parts += [x, x._role] if kind is Value else [x]
         elif id(x) in seen:
-            found.append(id(x))
+            parts.append(id(x))
         elif kind in (list, tuple, dict):
             seen.add(id(x))
-            found.append(len(x))
+            parts.append(len(x))
             waiting.extend(x)
             waiting.extend(x.values() if kind is dict else ())
         else:
             seen.add(id(x))
-            found.append(x)
+            parts.append(x)
             if isinstance(x, (Module, Named, Optimizer)):
                 changing = [names for base, names in _CHANGING.items() if isinstance(x, base)]
                 skipped = set(beside if x is model else ()).union(*changing)
                 waiting.extend(v for name, v in vars(x).items() if name not in skipped)
-    return found
+    return parts
 
 
 def same(one: Sequence[Any], other: Sequence[Any]) -> bool:

@@ -80,8 +80,8 @@ class Forward(Recording):
             seeded = ops.sum([a * y for a, y in zip(adjoints, outputs)])
             pulled = slopes_of(seeded, self.weights)
         back = flattened(self.trace, [*self._inputs, *adjoints], self.weights, total=pulled)
-        self.held, self.pull_held = flat.captured, back.captured
-        self._run, self._pull = (Engine(found.code, self.jit) for found in (flat, back))
+        self.captured, self.pull_captured = flat.captured, back.captured
+        self._run, self._pull = (Engine(each.code, self.jit) for each in (flat, back))
         del self._recorded
 
     def rows(self, xs: Sequence[Sequence[float]]) -> list[list[float]]:
@@ -90,12 +90,12 @@ class Forward(Recording):
 
     def outputs(self, rows: Sequence[Sequence[float]]) -> list[list[float]]:
         """One list of outputs per row."""
-        each, _, _ = self._run(rows, numbers([*self.weights, *self.held]))
+        each, _, _ = self._run(rows, numbers([*self.weights, *self.captured]))
         return each
 
     def leaves(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
         """The outputs as leaf Values, from which recording continues."""
-        return [list(map(Value, found)) for found in self.outputs(rows)]
+        return [list(map(Value, outputs)) for outputs in self.outputs(rows)]
 
     def pull(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[Any]]) -> None:
         """Add Σ adjoint · ∂output/∂weight to the gradient of each weight.
@@ -104,8 +104,8 @@ class Forward(Recording):
             rows: the result of `rows`.
             outputs: Values for the outputs of each row, whose ``grad`` is their adjoint.
         """
-        both = [[*row, *(y.grad for y in found)] for row, found in zip(rows, outputs)]
-        _, slopes, _ = self._pull(both, numbers([*self.weights, *self.pull_held]))
+        both = [[*row, *(y.grad for y in ys)] for row, ys in zip(rows, outputs)]
+        _, slopes, _ = self._pull(both, numbers([*self.weights, *self.pull_captured]))
         for weight, slope in zip(self.weights, slopes):
             weight.grad += slope
 
@@ -150,12 +150,12 @@ class Evaluation(_OfBatches):
 
     def ready(self) -> None:
         """Prepare the program."""
-        ((code, self.held),) = self.sketch
+        ((code, self.captured),) = self.sketch
         self._run = Engine(code, self.jit)
 
     def batch(self, data: Pairs) -> float:
         """The loss of some samples, which are added to the metrics."""
-        _, (total, *sums), penalties = self._run(self.rows(data), numbers(self.held))
+        _, (total, *sums), penalties = self._run(self.rows(data), numbers(self.captured))
         self.note(sums, len(data))
         weight = sums[0] if self.weighted else None
         loss: float = with_penalties(self.loss.of_sum(total, float(len(data)), weight), penalties)
@@ -204,10 +204,10 @@ class Training(_OfBatches):
             self.trace, inputs, self.weights, total=[loss, *noted, *slopes],
             once=[*penalties, *(pull[i] for i in pulled)],
         )  # fmt: skip
-        self.held = step.captured
+        self.captured = step.captured
         sums = Sums(len(noted), len(penalties), pulled)
         update = self._update.program(
-            self.loss, self.weighted, len(self.weights), len(self.held), sums
+            self.loss, self.weighted, len(self.weights), len(self.captured), sums
         )
         self._engine = TrainingEngine(step.code, update, self.jit)
         del self._recorded
@@ -253,7 +253,7 @@ class Training(_OfBatches):
     def _load(self) -> list[float]:
         """The current state of model and optimiser."""
         return [
-            *numbers(self.weights), *numbers(self.held),
+            *numbers(self.weights), *numbers(self.captured),
             *(kept[name] for kept in self.optimizer.memory for name in self._update.names),
             float(self.optimizer.iterations), *[0.0] * len(self.weights),
         ]  # fmt: skip
@@ -263,7 +263,7 @@ class Training(_OfBatches):
         rest = iter(state)
         for weight in self.weights:
             weight.data = next(rest)
-        for _ in self.held:
+        for _ in self.captured:
             next(rest)
         self.optimizer.memory = [
             {name: next(rest) for name in self._update.names} for _ in self.weights

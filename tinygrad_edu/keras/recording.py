@@ -64,8 +64,8 @@ def drawing(layers: Sequence[ShapedLayer]) -> Iterator[list[tuple[Random, Value]
         (layer, name, stream)
         for layer in layers
         for stream in layer.streams()
-        for name, found in vars(layer).items()
-        if found is stream
+        for name, thing in vars(layer).items()
+        if thing is stream
     ]
     try:
         for layer, name, stream in places:

@@ -6,8 +6,8 @@ remembers; the weights, layer by layer; the model's metadata; and the state of e
 random numbers. So a model that is loaded predicts the same and learns on the same, to the bit.
 A file of weights alone is the same without the rest.
 
-`WHOLE` says what stands where. A file is held against it, and its weights against the shapes
-that its layers would have, before anything is built.
+`WHOLE` says what stands where. A file is compared with it, and its weights with the
+shapes that its layers would have, before anything is built.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from .models import Model
 
 LAYERS: dict[str, type[ShapedLayer]] = {
-    found.__name__: found
-    for found in vars(shelf).values()
-    if isinstance(found, type) and issubclass(found, ShapedLayer) and found is not ShapedLayer
+    thing.__name__: thing
+    for thing in vars(shelf).values()
+    if isinstance(thing, type) and issubclass(thing, ShapedLayer) and thing is not ShapedLayer
 }
 """Every layer by its class name. Add your own here, and `load_model` finds it."""
 
@@ -249,10 +249,10 @@ def _model(model: Model) -> dict[str, Any]:
 
 def _layer(layer: ShapedLayer) -> dict[str, Any]:
     """A layer as data, after a try whether it can be made from them again."""
-    made_by, known = type(layer), {type(layer).__name__: type(layer)}
+    made_by = type(layer)
     described = {"name": layer.name, "class": made_by.__name__, "config": _plain(layer)}
     _refuse_namesake(made_by, LAYERS.get(made_by.__name__, made_by))
-    _layer_from(described, known)
+    _layer_from(described, {made_by.__name__: made_by})
     forgotten = _own_arguments(made_by) - set(described["config"])
     if made_by not in LAYERS.values() and forgotten:
         raise SavedModelError(
@@ -315,23 +315,23 @@ def _class(
 ) -> Any:
     """A class from a table or from custom_objects, which come first."""
     check(name, str, f"the class of the {kind}")
-    found = custom.get(name, table.get(name))
-    if found is None:
+    chosen = custom.get(name, table.get(name))
+    if chosen is None:
         raise _unknown(kind, name, table)
-    if not isinstance(found, type) or not issubclass(found, parent):
+    if not isinstance(chosen, type) or not issubclass(chosen, parent):
         raise SavedModelError(
             f"The model has a {kind} {name!r}: a class is needed that is a {parent.__name__}. "
-            f"Received: custom_objects[{name!r}] is {found!r}."
+            f"Received: custom_objects[{name!r}] is {chosen!r}."
         )
-    return found
+    return chosen
 
 
-def _refuse_namesake(mine: type, known: type) -> None:
+def _refuse_namesake(mine: type, built_in: type) -> None:
     """Raise an error for a user-defined class with the name of one of tinygrad_edu."""
-    if mine is not known:
+    if mine is not built_in:
         raise SavedModelError(
-            f"A user-defined class has the same name as {known!r}, so a file could not distinguish "
-            f"them. Received: {mine!r}. Rename it."
+            f"A user-defined class has the same name as {built_in!r}, so a file could not "
+            f"distinguish them. Received: {mine!r}. Rename it."
         )
 
 
@@ -427,22 +427,21 @@ def _fill(layers: Mapping[str, ShapedLayer], weights: dict[str, Any]) -> None:
             f"The layers with weights are not those of the model. Missing: "
             f"{', '.join(missing) or 'none'}. Unknown: {brief(unknown) if unknown else 'none'}."
         )
-    found = {name: _fitting(name, weights.get(name, []), shapes) for name, shapes in mine.items()}
+    numbers = {name: _fitting(name, weights.get(name, []), shapes) for name, shapes in mine.items()}
     for name, layer in layers.items():
-        layer.set_weights(found[name])
+        layer.set_weights(numbers[name])
 
 
-def _fitting(name: str, found: Any, shapes: Sequence[Shape]) -> list[Any]:
+def _fitting(name: str, trees: Any, shapes: Sequence[Shape]) -> list[Any]:
     """The weights of a layer as numbers, after a look whether they have these shapes."""
-    fits = len(found) == len(shapes) and all(map(_fits, found, shapes))
-    if not fits:
+    if len(trees) != len(shapes) or not all(map(_fits, trees, shapes)):
         raise SavedModelError(
             f"The weights of layer {name!r} are numbers in the shapes "
             f"{', '.join(map(str, shapes)) or 'none'}. Received: "
-            f"{', '.join(str(sizes(weight)) for weight in found[:9]) or 'none'}; or one of their "
+            f"{', '.join(str(sizes(tree)) for tree in trees[:9]) or 'none'}; or one of their "
             f"rows differs in length or holds something else."
         )
-    return [_floats(weight) for weight in found]
+    return list(map(_floats, trees))
 
 
 def _fits(tree: Any, shape: Shape) -> bool:
@@ -494,10 +493,10 @@ def _variables(layers: Iterable[ShapedLayer]) -> list[list[Value]]:
 def _settings(optimizer: Optimizer) -> dict[str, Any]:
     """An optimiser as data, after a try whether it can be made from them again."""
     config, rate = _plain(optimizer), type(optimizer.learning_rate)
-    known = {thing.__name__: thing for thing in (type(optimizer), rate)}
+    classes = {thing.__name__: thing for thing in (type(optimizer), rate)}
     for built_in in (*OPTIMIZERS.values(), *SCHEDULES.values()):
-        _refuse_namesake(known.get(built_in.__name__, built_in), built_in)
-    if _plain(_optimizer(config, known)) != config:
+        _refuse_namesake(classes.get(built_in.__name__, built_in), built_in)
+    if _plain(_optimizer(config, classes)) != config:
         raise SavedModelError(
             f"{optimizer!r} can't be made again from its config(): that makes another one."
         )
@@ -518,8 +517,8 @@ def _function(thing: Loss | Metric) -> dict[str, Any]:
 
 def _optimizer(config: dict[str, Any], custom: Mapping[str, Any]) -> Optimizer:
     """The optimiser that was described, with its schedule if it has one."""
-    known = {found.__name__: found for found in OPTIMIZERS.values()}
-    made_by: type[Optimizer] = _class("optimizer", config.get("class"), Optimizer, known, custom)
+    table = {rule.__name__: rule for rule in OPTIMIZERS.values()}
+    made_by: type[Optimizer] = _class("optimizer", config.get("class"), Optimizer, table, custom)
     rate = config.get("learning_rate")
     if isinstance(rate, dict):
         schedule = _class("schedule", rate.get("class"), Schedule, SCHEDULES, custom)
@@ -624,8 +623,8 @@ def _give_streams(model: Model, streams: list[Random], part: dict[str, Any]) -> 
         mine, given = layer.streams(), _picked(streams, part["layers"][name])
         need(len(mine) == len(given), f"the random streams of {name!r}", f"{len(mine)}", given)
         for old, new in zip(mine, given):
-            held = [key for key, thing in vars(layer).items() if thing is old]
-            for key in held:  # the stream itself, which several layers may share
-                setattr(layer, key, new)
-            if not held:
+            attributes = [name for name, thing in vars(layer).items() if thing is old]
+            for attribute in attributes:  # the stream itself, which several layers may share
+                setattr(layer, attribute, new)
+            if not attributes:
                 old.setstate(new.getstate())

@@ -68,8 +68,8 @@ def as_html(model: Model) -> str:
     """
     heads, *rows = _rows(model)
     facts = [f"<b>{name}</b> {escape(clean(said))}" for name, said in _facts(model)]
-    told = table(heads, rows) if rows else ""
-    return f"<p><b>{escape(_title(model))}</b></p>{told}<p>{'<br>'.join(facts)}</p>"
+    layers = table(heads, rows) if rows else ""
+    return f"<p><b>{escape(_title(model))}</b></p>{layers}<p>{'<br>'.join(facts)}</p>"
 
 
 def _title(model: Model) -> str:
@@ -94,13 +94,13 @@ def _rows(model: Model) -> list[Row]:
         if branching
     ]
     for layer in model.layers:
-        known = layer.built and model.built
+        built = layer.built and model.built
         rows.append(
             [
                 f"{clean(layer.name)} ({_kind(layer)})",
                 _activation(layer),
-                str(layer.output_shape) if known else "?",
-                _counted(layer) if known else "?",
+                str(layer.output_shape) if built else "?",
+                _counted(layer) if built else "?",
                 _sources(model, layer, names) if branching else "",
             ]
         )
@@ -113,13 +113,13 @@ def _kind(layer: ShapedLayer) -> str:
 
 
 def _activation(layer: ShapedLayer) -> str:
-    found = getattr(layer, "activation", layer)
-    if not isinstance(found, Activation):
+    activation = getattr(layer, "activation", layer)
+    if not isinstance(activation, Activation):
         return ""
     try:
-        return found.called()
+        return activation.called()
     except BadArgument:  # a user-defined one
-        return clean(getattr(found.of, "__name__", type(found.of).__name__))
+        return clean(getattr(activation.of, "__name__", type(activation.of).__name__))
 
 
 def _counted(layer: ShapedLayer) -> str:
@@ -203,21 +203,21 @@ def _table(rows: Sequence[Row], width: int) -> list[str]:
         return left + middle.join("─" * (w + 2) for w in widths) + end
 
     def lines(row: Row) -> list[str]:
-        cells = [_broken(cell, w) for cell, w in zip(row, widths)]
+        broken = [_broken(cell, w) for cell, w in zip(row, widths)]
         filled = []
-        for i in range(max(map(len, cells))):
-            parts = [cell[i] if i < len(cell) else "" for cell in cells]
+        for i in range(max(map(len, broken))):
+            parts = [cell[i] if i < len(cell) else "" for cell in broken]
             blanks = [" " * (w - columns(part)) for part, w in zip(parts, widths)]
-            told = [b + p if r else p + b for p, b, r in zip(parts, blanks, right)]
-            filled.append(f"│ {' │ '.join(told)} │")
+            cells = [b + p if r else p + b for p, b, r in zip(parts, blanks, right)]
+            filled.append(f"│ {' │ '.join(cells)} │")
         return filled
 
     heads, *body = map(lines, rows)
     between = [rule("├", "┼", "┤")]
     crowded = any(len(row) > 1 for row in body)  # then it needs rules to tell the rows apart
-    told = [line for row in body for line in ([*row, *between] if crowded else row)]
-    told = told[:-1] if crowded else told
-    return [rule("┌", "┬", "┐"), *heads, *between, *told, rule("└", "┴", "┘")]
+    inside = [line for row in body for line in ([*between, *row] if crowded else row)]
+    inside = inside if crowded else [*between, *inside]
+    return [rule("┌", "┬", "┐"), *heads, *inside, rule("└", "┴", "┘")]
 
 
 def _widths(rows: Sequence[Row], width: int) -> list[int]:

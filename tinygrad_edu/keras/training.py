@@ -463,17 +463,17 @@ class Trainer(Wired):
         """The program of this kind; None where every sample is recorded anew."""
         if self.run_eagerly or MODE.get().sweep is not None:  # detect_anomaly wants to watch
             return None
-        knew = self._programs.why_not
-        found = self._programs.get(self, kind, *about)
+        reason = self._programs.why_not
+        program = self._programs.get(self, kind, *about)
         why = self._programs.why_not
-        if why is not None and knew is None:
+        if why is not None and reason is None:
             warnings.warn_explicit(
                 f"{self!r} can't be compiled, so all samples are recorded anew, which is slower "
                 f"and gives the same results. {why} Or pass run_eagerly=True to compile.",
                 RunsEagerly,
                 *caller(),
             )
-        return found
+        return program
 
     def _replay(self, data: Pairs) -> Training | None:
         """Steps of the optimiser on such data as a program."""
@@ -658,8 +658,9 @@ class Trainer(Wired):
                 targets.append(named(target, "y", "target"))
                 if loss.built_in:  # a user-defined loss sees only whole batches
                     losses += loss.per_sample(targets[-1:], outputs[-1:])
-        found = losses if loss.built_in else loss.per_sample(targets, outputs)
-        value: Value = with_penalties(loss.reduced(found, data.weights), penalties(self))
+        if not loss.built_in:
+            losses = loss.per_sample(targets, outputs)
+        value: Value = with_penalties(loss.reduced(losses, data.weights), penalties(self))
         value.name = "loss"
         return value
 
@@ -688,8 +689,8 @@ class Trainer(Wired):
         >>> from tinygrad_edu import keras
         >>> model = keras.Sequential([keras.layers.Dense(1, input_shape=[1])])
         >>> model.compile("sgd", "mse")
-        >>> found = model.why_diverging((1, 2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 6, 7))
-        >>> round(found.largest_rate, 7), round(found.condition, 2)
+        >>> diagnosis = model.why_diverging((1, 2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 6, 7))
+        >>> round(diagnosis.largest_rate, 7), round(diagnosis.condition, 2)
         (0.048059, 108.24)
         """
         data = self._pairs(x, y)  # which builds the model if it has to be

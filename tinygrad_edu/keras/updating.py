@@ -61,17 +61,17 @@ class Update:
                 "numbers in its settings, and what it remembers in its memory."
             )
 
-    def program(self, loss: Loss, weighted: bool, count: int, held: int, sums: Sums) -> Code:
+    def program(self, loss: Loss, weighted: bool, count: int, others: int, sums: Sums) -> Code:
         """One step of the optimiser, given the sums over the batch.
 
         Args:
             loss: how the sum of the losses becomes that of the batch.
             weighted: whether the first sum is that of the samples' weights.
             count: how many weights are trained.
-            held: how many other numbers the layers read, which stay.
+            others: how many other numbers the layers read, which stay.
             sums: what the step gives.
         """
-        weights, others, last = _fresh(count), _fresh(held), _fresh(count)
+        weights, captured, last = _fresh(count), _fresh(others), _fresh(count)
         memory = [dict(zip(self.names, _fresh(len(self.names)))) for _ in range(count)]
         total, noted, slopes = Value(0.5), _fresh(sums.noted), _fresh(count)
         fines, pulls = _fresh(sums.penalties), _fresh(len(sums.pulled))
@@ -83,7 +83,7 @@ class Update:
                 gradients[i] = gradients[i] + pull
             clipped = self.optimizer._clip(gradients)
             value = with_penalties(loss.of_sum(total, n, weight), fines)
-        state = [*weights, *others, *(kept[name] for kept in memory for name in self.names), t]
+        state = [*weights, *captured, *(kept[name] for kept in memory for name in self.names), t]
         shared = [*state, *last, total, *noted, *slopes, *fines, *pulls, rate, n]
         wanted = [*clipped, t + 1.0, *gradients, value, *noted]
         around = flattened(self.trace, [], shared, once=wanted)
@@ -94,7 +94,7 @@ class Update:
         ]
         code, moved = unrolled(around.code, self.rule.code, lanes, [at[rate], step])
         once = [
-            *(w for w, *_ in moved), *(at[x] for x in others),
+            *(w for w, *_ in moved), *(at[x] for x in captured),
             *(x for _, *kept in moved for x in kept), *code.once[count:],
         ]  # fmt: skip
         return code._replace(once=tuple(once))
@@ -123,18 +123,18 @@ def unrolled(
     """
     start, more = around.first, len(rule.constants)
     moved = [*range(start), *range(start + more, around.slots + more)]
-    ops, args = list(around.ops), [tuple([moved[x] for x in found]) for found in around.args]
+    ops, args = list(around.ops), [tuple([moved[x] for x in places]) for places in around.args]
     constants = range(start, start + more)
     varying, common = rule.varying(), dict[int, int]()
     results = []
     for lane in lanes:
         slots = [*(moved[x] for x in (*lane, *shared)), *constants]
-        for op, found in zip(rule.ops, rule.args):
+        for op, places in zip(rule.ops, rule.args):
             place, new = len(slots), start + more + len(ops)
             slot = new if varying[place] else common.setdefault(place, new)
             if slot == new:
                 ops.append(op)
-                args.append(tuple([slots[x] for x in found]))
+                args.append(tuple([slots[x] for x in places]))
             slots.append(slot)
         results.append([slots[x] for x in rule.each])
     whole = Code(

@@ -99,18 +99,18 @@ class Wired(Module):
 
     def forward(self, sample: Sample) -> Sample:
         """The outputs for the numbers of one sample; each layer records in its own scope."""
-        found: dict[int, Sample] = {}
+        results: dict[int, Sample] = {}
         start = 0
         for signal in self._inputs:
             width = prod(signal.shape)
-            found[id(signal)] = sample[start : start + width]
+            results[id(signal)] = sample[start : start + width]
             start += width
         for signal in self._order:
             if signal.layer is not None:
                 with scope(signal.layer.name):
-                    inputs = [found[id(s)] for s in signal.inputs]
-                    found[id(signal)] = signal.layer.forward(*inputs)
-        return found[id(self._order[-1])]
+                    inputs = [results[id(s)] for s in signal.inputs]
+                    results[id(signal)] = signal.layer.forward(*inputs)
+        return results[id(self._order[-1])]
 
     def forward_named(self, numbers: Sequence[float]) -> Sample:
         """`forward` with names that a picture can show: x₁, x₂, … for inputs, ŷ₁, … for outputs."""
