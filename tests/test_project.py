@@ -27,6 +27,7 @@ PACKAGE = ROOT / "tinygrad_edu"
 # floors of their own, in the order in which they are read.
 FLOORS = {
     "errors": 0, "files": 0, "notebooks": 0, "strings": 0, "blocks": 0, "ieee": 0, "locks": 0,
+    "arrays": 0,
     "trees": 1, "schemas": 1,
     "core": 2,
     "aliases": 3, "anomalies": 3, "defining": 3, "fast": 3, "matrices": 3, "snapshots": 3,

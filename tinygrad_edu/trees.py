@@ -8,12 +8,14 @@ how each kind of container is read and rebuilt; `register_container` adds a kind
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView, Sequence
 from itertools import islice
 from math import inf, prod
 from operator import index
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from .arrays import of_values
 from .errors import BadArgument, NotANumber
 
 Rebuild = Callable[[Iterable[Any]], Any]
@@ -141,6 +143,31 @@ def _replaced(x: Any, members: dict[str, Any]) -> Any:
 
 
 _DATACLASS = Container(_fields, _replaced)
+_WITHOUT_OBJECTS = (str, bytes, bytearray, memoryview, range)
+
+
+def _series(x: Any, members: dict[int, Any]) -> Any:
+    made = type(x)([None] * len(x), index=x.index, name=x.name, dtype=object)
+    for i, new in members.items():
+        made.iat[i] = new  # which may be an array
+    return made.infer_objects()
+
+
+def _frame(x: Any, members: dict[int, Any]) -> Any:
+    made = type(x)(members)
+    made.columns = x.columns  # of which several may have the same name
+    return made
+
+
+# Kinds of containers in pandas, by the names of their classes: it is imported only by its users.
+_PANDAS = {
+    "Series": Container(
+        lambda x: _by_position(x.tolist()), _series, lambda x: (tuple(x.index), x.name)
+    ),
+    "DataFrame": Container(
+        lambda x: {i: x.iloc[:, i] for i in range(x.shape[1])}, _frame, lambda x: tuple(x.columns)
+    ),
+}
 
 CONTAINERS: dict[type, Container] = {
     list: Container(_by_position, lambda x, new: type(x)(new.values())),
@@ -156,6 +183,7 @@ CONTAINERS: dict[type, Container] = {
     ),
     set: Container(_by_position, None),
     frozenset: Container(_by_position, None),
+    SimpleNamespace: Container(vars, lambda x, new: type(x)(**new)),
 }
 """Every kind of container; a subclass is handled as its nearest parent here."""
 
@@ -212,6 +240,8 @@ def container(x: Any) -> Container | None:
     for kind in type(x).__mro__:
         if kind in CONTAINERS:
             return CONTAINERS[kind]
+        if kind.__name__ in _PANDAS and kind.__module__.partition(".")[0] == "pandas":
+            return _PANDAS[kind.__name__]
     return _DATACLASS if hasattr(type(x), "__dataclass_fields__") and not is_real(x) else None
 
 
@@ -220,8 +250,13 @@ def members(x: Any) -> Mapping[Any, Any] | None:
     row = container(x)
     if row is not None:
         return _fields(x, computed=True) if row is _DATACLASS else row.members(x)
-    if is_array(x) and getattr(getattr(x, "dtype", None), "kind", None) == "O":
-        return _by_position(x.tolist() if x.shape else [x.item()])
+    if is_array(x):  # one of records may hold objects, too
+        objects = getattr(getattr(x, "dtype", None), "hasobject", False)
+        return _by_position(x.tolist() if x.shape else [x.item()]) if objects else None
+    if isinstance(x, Mapping):
+        return dict(x)
+    if isinstance(x, (Sequence, MappingView)) and not isinstance(x, _WITHOUT_OBJECTS):
+        return _by_position(x)
     return None
 
 
@@ -339,7 +374,7 @@ def _block(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
     import numpy
 
     made = numpy.array(numbers)  # whose items may be arrays too, one number for each sample
-    return made.reshape(shape + made.shape[1:])
+    return of_values(made.reshape(shape + made.shape[1:]))
 
 
 def matched(tree: Any, model: Any, what: str, of: str) -> list[Any]:

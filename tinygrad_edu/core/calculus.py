@@ -153,12 +153,15 @@ class Run(NamedTuple):
         return self._replace(record=self.record or any(isinstance(x, Value) for x in given))
 
     def scalar(self, transform: str) -> Any:
-        """The only output."""
-        if len(self.outputs) == 1 and self.like_output(self.outputs) is self.outputs[0]:
+        """The only output, which may be an array without axes."""
+        returned = self.like_output(self.outputs)
+        if len(self.outputs) == 1 and (
+            returned is self.outputs[0] or getattr(returned, "shape", None) == ()
+        ):
             return self.outputs[0]
         raise BadArgument(
             f"{transform} needs a function that returns one number. Received: one that "
-            f"returns {self.like_output(self.outputs)!r}. Use tg.jacobian for several."
+            f"returns {returned!r}. Use tg.jacobian for several."
         )
 
     def seeded(self, cotangents: Sequence[Number]) -> dict[Value, Number]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..core.table import number
 from ..core.value import Value, zero_grad
@@ -50,6 +51,14 @@ class Module:
                 () if isinstance(x, Value) else vars(x) if isinstance(x, Module) else members(x)
             )
             if inside is None:
+                if not isinstance(x, (type, ModuleType)) and any(
+                    map(_is_parameter, getattr(x, "__dict__", {}).values())
+                ):
+                    raise BadArgument(
+                        f"The attribute {path!r} holds Values, but a {type(x).__name__} is neither "
+                        f"a Module nor a container, so its parameters wouldn't be found. Make its "
+                        f"class a Module, or call tg.register_container. Received: {x!r}."
+                    )
                 continue
             seen[id(x)] = x
             if isinstance(x, (set, frozenset)) and holds_values(x):
@@ -66,7 +75,7 @@ class Module:
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter with its path, such as ``layers.0.neurons.2.w.1``."""
         for path, node in self._walk():
-            if isinstance(node, Value) and node.op is None and node.role in (None, "parameter"):
+            if _is_parameter(node):
                 yield path, node
 
     def train(self, training: bool = True) -> Self:
@@ -128,6 +137,10 @@ class Module:
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
         zero_grad(self.parameters())
+
+
+def _is_parameter(x: Any) -> TypeGuard[Value]:
+    return isinstance(x, Value) and x.op is None and x.role in (None, "parameter")
 
 
 # Derivatives see the Values of a Module; it can't be an argument to differentiate by.
