@@ -68,10 +68,10 @@ def test_the_bowl_is_that_of_the_hessian():
     np = pytest.importorskip("numpy")
     shape = cli.bowl(cli.FLATS, cli.PRICES)
     values, vectors = np.linalg.eigh([[40.0, 8.0], [8.0, 2.0]])
-    assert (shape.flat, shape.steep) == pytest.approx(tuple(values), rel=1e-13)
-    assert abs(np.dot(shape.valley, vectors[:, 0])) == pytest.approx(1.0, abs=1e-13)
+    assert shape.curvatures[::-1] == pytest.approx(list(values), rel=1e-13)
+    assert abs(np.dot(shape.axes[-1], vectors[:, 0])) == pytest.approx(1.0, abs=1e-13)
     assert shape.largest_rate == pytest.approx(0.0480590, abs=5e-8)
-    assert shape.steep / shape.flat == pytest.approx(108.24, abs=5e-3)
+    assert shape.condition == pytest.approx(108.24, abs=5e-3)
 
 
 @pytest.mark.parametrize(

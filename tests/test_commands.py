@@ -225,7 +225,7 @@ def test_folding_is_exact_mathematics_also_for_a_constant_column():
     output = Scale(100.0, 30.0)
     scaled = [[scale(x) for scale, x in zip(scales, row)] for row in rows]
     wanted = [100.0 + 30.0 * y for (y,) in model.predict(scaled)]
-    fold(model, scales, output)
+    fold(model, [*scales, output])
     assert [y for (y,) in model.predict(rows)] == pytest.approx(wanted, rel=1e-13)
 
 

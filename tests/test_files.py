@@ -42,7 +42,6 @@ WRITERS: dict[str, Callable[[Any], Any]] = {
     "w.json": lambda path: model().save_weights(path),
     "log.csv": lambda path: fitted(keras.callbacks.CSVLogger(path)),
     "c.json": lambda path: fitted(keras.callbacks.ModelCheckpoint(path)),
-    "t.csv": lambda path: tables.write(path, "x"),
     "bytes": lambda path: write_whole(path, b"x"),
 }
 READERS: dict[str, Callable[[Any], Any]] = {

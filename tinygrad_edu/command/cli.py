@@ -12,10 +12,9 @@ import io
 import math
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__, nn
 from ..core.modes import scope
@@ -25,7 +24,10 @@ from ..errors import TinygradError
 from ..matrices import hessian
 from ..strings import as_subscript, legible
 from .arguments import add_commands
-from .commands import run
+from .commands import filled, run
+
+if TYPE_CHECKING:  # keras is imported by what needs it
+    from ..keras.diagnosis import Diagnosis
 
 FLATS = (1, 2, 3, 4, 5, 6, 7)
 PRICES = (10000, 20000, 30000, 40000, 50000, 60000, 70000)
@@ -57,39 +59,19 @@ def loss_graph(neuron: nn.Neuron, flats: Sequence[float], prices: Sequence[float
     return loss
 
 
-class Bowl(NamedTuple):
-    """The shape of a quadratic loss in two parameters, from its Hessian.
-
-    ``steep`` and ``flat`` are its curvatures (eigenvalues) along and across, ``valley`` the
-    unit vector of the flat direction in (w, b).
-    """
-
-    steep: float
-    flat: float
-    valley: tuple[float, float]
-
-    @property
-    def largest_rate(self) -> float:
-        """Gradient descent converges below this learning rate, 2/λ_max."""
-        return 2.0 / self.steep
-
-
-def bowl(flats: Sequence[float], prices: Sequence[float]) -> Bowl:
-    """The bowl of the mean squared error of price = w·flats + b; the same for all w and b.
+def bowl(flats: Sequence[float], prices: Sequence[float], rate: float = 0.01) -> Diagnosis:
+    """The shape of the mean squared error of price = w·flats + b; the same for all w and b.
 
     >>> round(bowl(FLATS, PRICES).largest_rate, 7)
     0.048059
     """
+    from ..keras.diagnosis import diagnose
 
     def loss(w: Any, b: Any) -> Any:
         return nn.mean_squared_error(prices, [w * x + b for x in flats])
 
-    (ww, wb), (_, bb) = hessian(loss, argnums=(0, 1))(0.0, 0.0)
-    middle, reach = (ww + bb) / 2.0, math.hypot((ww - bb) / 2.0, wb)
-    steep = middle + reach
-    flat = (ww * bb - wb * wb) / steep  # their product is the determinant: no cancellation
-    length = math.hypot(wb, flat - ww)
-    return Bowl(steep, flat, (wb / length, (flat - ww) / length))
+    curvature = hessian(loss, argnums=(0, 1))(0.0, 0.0)
+    return diagnose(curvature, ["w", "b"], rate, [[x] for x in flats])
 
 
 def train(
@@ -97,16 +79,17 @@ def train(
 ) -> tuple[Value, list[list[float]]]:
     """Full-batch gradient descent on the seven houses, with a line of numbers for some epochs.
 
-    Returns the recorded loss of the trained neuron, differentiated, and w and b of every epoch.
+    Returns:
+        The recorded loss of the trained neuron, differentiated, and w and b at every epoch.
     """
     (w,), b = neuron.w, neuron.b
-    met = []
+    steps = []
     show(f"{'epoch':>6} {'w':>13} {'b':>13} {'loss':>13} {'∂loss/∂w':>13} {'∂loss/∂b':>13}")
     for epoch in range(epochs + 1):
         neuron.zero_grad()
         loss = loss_graph(neuron, FLATS, PRICES)
         loss.backward()
-        met.append([w.data, b.data])
+        steps.append([w.data, b.data])
         if epoch in SHOWN or epoch == epochs:
             show(
                 f"{epoch:>6} {_fixed(w.data):>13} {_fixed(b.data):>13} {loss.data:>13.6g} "
@@ -114,7 +97,7 @@ def train(
             )
         if epoch < epochs:
             optimizer.step()
-    return loss, met
+    return loss, steps
 
 
 def _fixed(x: float) -> str:
@@ -123,18 +106,18 @@ def _fixed(x: float) -> str:
 
 def why_not_exact(neuron: nn.Neuron, epochs: int, learning_rate: float) -> str:
     """An explanation of the error that is left after ``epochs`` epochs."""
-    shape, truth = bowl(FLATS, PRICES), float(HOUSE * PRICES[0])
-    slope, bias = shape.valley
+    shape, truth = bowl(FLATS, PRICES, learning_rate), float(HOUSE * PRICES[0])
+    slope, bias = shape.axes[-1]  # along the valley
     limit = f"2/λ_max = {shape.largest_rate:.7f}"
     if learning_rate >= shape.largest_rate:
-        return _paragraph(
+        return filled(
             f"At a learning rate above {limit} every step overshoots the valley by more than it "
             f"gains, and the error grows. Yours is {learning_rate:g}."
         )
-    across, along = (1.0 - learning_rate * curvature for curvature in (shape.steep, shape.flat))
+    across, along = (1.0 - learning_rate * curvature for curvature in shape.curvatures)
     if along == 1.0:
-        seen = " that could be seen" if learning_rate else ""
-        return f"At a learning rate of {learning_rate:g} nothing moves{seen}."
+        visibly = " visibly" if learning_rate else ""
+        return f"At a learning rate of {learning_rate:g} nothing moves{visibly}."
     error = abs(neuron.w[0].data * HOUSE + neuron.b.data - truth)
     more = f"The answer is within 1 of {truth:.0f} now."
     if error > 1.0:
@@ -147,27 +130,23 @@ def why_not_exact(neuron: nn.Neuron, epochs: int, learning_rate: float) -> str:
     ]
     return "\n".join(
         [
-            _paragraph(
+            filled(
                 f"Why not {truth:.0f}? The points lie on a line, so w = {PRICES[0]}, b = 0 would "
-                f"be exact. The loss is a bowl over (w, b), {shape.steep / shape.flat:.0f} times "
+                f"be exact. The loss is a bowl over (w, b), {shape.condition:.0f} times "
                 f"as steep across as along: its second derivatives have the eigenvalues "
-                f"{shape.steep:.4f} and {shape.flat:.4f}. One step keeps 1 − α·λ of the error in "
-                f"each of the two directions. With α = {learning_rate:g} that is"
+                f"{' and '.join(f'{x:.4f}' for x in shape.curvatures)}. One step keeps 1 − α·λ of "
+                f"the error in each of the two directions. With α = {learning_rate:g} that is"
             ),
             "",
             *left,
             "",
-            _paragraph(
+            filled(
                 f"The valley runs along ({slope:+.3f}, {bias:+.3f}) in (w, b): a slope that is too "
                 f"small pays for a bias that is too large, and both are put right slowly. {more} "
                 f"With a learning rate above {limit} training would diverge."
             ),
         ]
     )
-
-
-def _paragraph(text: str) -> str:
-    return textwrap.fill(text, width=78)
 
 
 def demo(
@@ -187,7 +166,7 @@ def demo(
         f"Start: w = 0, b = 0. Loss: the mean squared error. Each epoch takes one step\n"
         f"downhill on all seven houses, θ ← θ − {learning_rate:g} · ∂loss/∂θ.\n"
     )
-    loss, met = train(neuron, optimizer, epochs, show)
+    loss, steps = train(neuron, optimizer, epochs, show)
     w, b = neuron.w[0].data, neuron.b.data
     show(f"\nA house with {HOUSE} flats: {w:.6f} · {HOUSE} + {b:.6f} = {w * HOUSE + b:.4f}\n")
     show(why_not_exact(neuron, epochs, learning_rate))
@@ -199,7 +178,7 @@ def demo(
         show(f"  {path}")
     show("Open the .svg in a browser: tooltips show all 17 digits.")
     page = explore(
-        loss, folder / "one-neuron.html", parameters=neuron.parameters(), training=met,
+        loss, folder / "one-neuron.html", parameters=neuron.parameters(), training=steps,
         learning_rate=learning_rate, title="One neuron learns the prices of seven houses",
     )  # fmt: skip
     show(f"\nA page to step through, epoch by epoch and gradient by gradient:\n  {page.path}")

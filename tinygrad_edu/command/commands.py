@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.value import Value
 from ..errors import BadArgument, TinygradError
+from ..files import write_whole
 from ..nn.neurons import subscript
 from ..nn.optimizers import OPTIMIZERS
 from ..strings import legible, plural
@@ -81,15 +82,16 @@ class Scale(NamedTuple):
         return (x - self.mean) / self.deviation
 
 
-def fold(model: Model, inputs: Iterable[Scale], output: Scale) -> None:
+def fold(model: Model, scales: Sequence[Scale]) -> None:
     """Fold the scales into the weights, so that the model takes and returns raw numbers.
 
-    Its first and its last layer are Dense. The neuron Σ wᵢ·(xᵢ − μᵢ)/σᵢ + b is the neuron
-    Σ (wᵢ/σᵢ)·xᵢ + (b − Σ wᵢ·μᵢ/σᵢ), and σ·(Σ wᵢ·hᵢ + b) + μ is Σ (σ·wᵢ)·hᵢ + (σ·b + μ).
-    So the file need not contain the scales.
+    The last scale is that of the target. The first layer and the last one are Dense. The neuron
+    Σ wᵢ·(xᵢ − μᵢ)/σᵢ + b is the neuron Σ (wᵢ/σᵢ)·xᵢ + (b − Σ wᵢ·μᵢ/σᵢ), and σ·(Σ wᵢ·hᵢ + b) + μ
+    is Σ (σ·wᵢ)·hᵢ + (σ·b + μ). So the file need not contain the scales.
     """
     first: Any = model.layers[0]
     last: Any = model.layers[-1]
+    *inputs, output = scales
     for row, scale in zip(first.kernel, inputs):
         for w, b in zip(row, first.bias):
             w.data /= scale.deviation
@@ -103,29 +105,41 @@ def fold(model: Model, inputs: Iterable[Scale], output: Scale) -> None:
 # ── Train ─────────────────────────────────────────────────────────────────────────────────
 
 
+class Memory(NamedTuple):
+    """The columns of the table that a model is trained on.
+
+    They are stored in the model's metadata as "table"; a model saved by other programs may lack
+    them.
+
+    Attributes:
+        features: the names of the input columns, in order.
+        target: the name of the column to predict.
+        means: the means of the features.
+    """
+
+    features: list[str]
+    target: str | None
+    means: dict[str, float]
+
+
 class Job(NamedTuple):
     """The numbers to learn from a table.
 
     Attributes:
-        features: the names of the columns to learn from.
-        target: the name of the column to learn.
-        means: of the features, to fill gaps with.
-        inputs, output: the scales of features and target.
+        memory: the columns.
+        scales: those of the features, and last that of the target.
         learned: the scaled numbers to train on.
         checked: those to validate with.
     """
 
-    features: list[str]
-    target: str
-    means: dict[str, float]
-    inputs: list[Scale]
-    output: Scale
+    memory: Memory
+    scales: list[Scale]
     learned: Pairs
     checked: Pairs | None
 
     def raw(self, name: str, loss: float) -> float:
         """A loss of scaled targets in the table's units; inf if no float is so large."""
-        return prod([loss, *[self.output.deviation] * POWERS.get(name, 0)])
+        return prod([loss, *[self.scales[-1].deviation] * POWERS.get(name, 0)])
 
 
 def read_job(options: Options, say: Say) -> Job:
@@ -134,7 +148,7 @@ def read_job(options: Options, say: Say) -> Job:
     Validation rows must not influence the training: the scales, and the means that fill gaps,
     are those of the training rows alone.
     """
-    from ..keras.data import pairs, split
+    from ..keras.data import split
 
     table = tables.read(options.table, options.delimiter, options.decimal)
     target = options.target or table.names[-1]
@@ -143,32 +157,33 @@ def read_job(options: Options, say: Say) -> Job:
         raise BadArgument(f"{target!r} is the target: it cannot be a feature too.")
     names = [*features, target]
     data = tables.numbers(table, names, options.missing, needed=[target])
+    count = len(split(_pairs(data.rows), options.validation_split)[0])
     if options.validation_split:
-        learned, _ = split(pairs(data.rows, data.places), options.validation_split)
-        seen = table._replace(rows=table.rows[: data.places[len(learned)]])
+        seen = table._replace(rows=table.rows[: data.places[count]])
         means = dict(zip(names, tables.numbers(seen, names, options.missing, None, [target]).means))
         data = tables.numbers(table, names, options.missing, means, [target])
     say(f"{table.path}: {plural(len(table.rows), 'row')}, {len(table.names)} columns.")
     if len(data.rows) < len(table.rows):
-        left_out = plural(len(table.rows) - len(data.rows), "row")
-        say(f"Left out: {left_out} with a missing number.")
+        gaps = len(table.rows) - len(data.rows)
+        say(f"Left out: {plural(gaps, 'row')} with a missing number.")
     if data.filled:
-        filled = plural(data.filled, "missing number")
-        say(f"Filled in: {filled}, with the mean of the column.")
-    say(_fill(f"Learning {target} from {', '.join(features)}."))
+        say(f"Filled in: {plural(data.filled, 'missing number')}, with the mean of the column.")
+    say(filled(f"Learning {target} from {', '.join(features)}."))
 
-    *columns, answers = ([*column] for column in zip(*data.rows))
-    inputs, output = [Scale()] * len(features), Scale()
+    scales = [Scale()] * len(names)
     if options.standardize:
-        learned, _ = split(pairs(data.rows, answers), options.validation_split)
-        *inputs, output = (Scale.of(column) for column in zip(*learned.x.rows))
-        output = output if options.loss in POWERS else Scale()
-    scaled = pairs(
-        [[scale(x) for scale, x in zip(inputs, row)] for row in zip(*columns)],
-        [output(y) for y in answers],
-    )
-    means = dict(zip(features, data.means))
-    return Job(features, target, means, inputs, output, *split(scaled, options.validation_split))
+        scales = [Scale.of(column) for column in zip(*data.rows[:count])]
+        scales[-1] = scales[-1] if options.loss in POWERS else Scale()
+    scaled = _pairs([[scale(x) for scale, x in zip(scales, row)] for row in data.rows])
+    memory = Memory(features, target, dict(zip(features, data.means)))
+    return Job(memory, scales, *split(scaled, options.validation_split))
+
+
+def _pairs(rows: Sequence[Sequence[float]]) -> Pairs:
+    """The rows of numbers as samples, whose targets are the last numbers."""
+    from ..keras.data import pairs
+
+    return pairs([row[:-1] for row in rows], [row[-1] for row in rows])
 
 
 def numeric(table: tables.Table, names: Iterable[str], say: Say) -> list[str]:
@@ -181,7 +196,7 @@ def numeric(table: tables.Table, names: Iterable[str], say: Say) -> list[str]:
             else:
                 say(f"Not used: column {name!r}, which is empty.")
         except TinygradError as error:
-            say(_fill(f"Not used: {error}"))
+            say(filled(f"Not used: {error}"))
     if not columns:
         raise BadArgument(
             f"{table.path} has no numeric column to learn from. Its columns are "
@@ -215,29 +230,32 @@ def train(options: Options, say: Say) -> Answer:
     if options.model and not options.model.parent.is_dir():  # reported before hours of training
         raise BadArgument(f"The folder of {options.model} does not exist.")
     job = read_job(options, say)
-    model = new_model(options, len(job.features))
+    features, target, _ = job.memory
+    model = new_model(options, len(features))
     rate, highest = _rate(model), bound(model, options, job.learned)
     say(
-        _fill(
+        filled(
             f"{options.epochs} epochs of {options.optimizer} with the learning rate {rate:g}, "
             f"in batches of {min(options.batch_size, len(job.learned))}; "
             f"{model.count_params()} weights; the loss is the {options.loss.replace('_', ' ')}."
         )
     )
     if highest is not None:
-        say(_fill(about_bound(rate, highest)))
+        say(filled(about_bound(rate, highest)))
     raw = partial(job.raw, options.loss)
     history = fit(model, job, options, highest, say)
-    loss: float = raw(model.evaluate(job.learned.x.rows, job.learned.y.rows))
-    validation: float | None = None
-    if job.checked is not None:
-        validation = raw(model.evaluate(job.checked.x.rows, job.checked.y.rows))
+    loss, *others = [
+        raw(model.evaluate(data.x.rows, data.y.rows))
+        for data in (job.learned, job.checked)
+        if data is not None
+    ]
+    validation = others[0] if others else None
     grew = bool(history) and not loss <= history[0]
     if grew and (not isfinite(loss) or (highest is not None and rate >= highest)):
         what = f"the loss grew from {history[0]:.6g} to {loss:.6g}"
         raise diverged(what, options, model, highest)
     if options.standardize:
-        fold(model, job.inputs, job.output)
+        fold(model, job.scales)
         # The optimiser's state belongs to the scaled weights: it starts afresh.
         _compile(model, options)
 
@@ -249,19 +267,18 @@ def train(options: Options, say: Say) -> Answer:
         say(f"It grew, from {history[0]:.6g}: try a smaller --lr, or --standardize.")
     answer: Answer = {
         "table": str(options.table), "rows": len(job.learned) + len(job.checked or ()),
-        "features": job.features, "target": job.target, "epochs": options.epochs,
+        "features": features, "target": target, "epochs": options.epochs,
         "optimizer": options.optimizer, "learning_rate": rate, "learning_rate_bound": highest,
         "loss_name": options.loss, "loss": loss, "validation_loss": validation,
         "history": history, "model": options.model and str(options.model),
     }  # fmt: skip
     if not options.hidden and OUTPUTS[options.loss] == "linear":
         layer: Any = model.layers[-1]
-        answer["weights"] = {name: w.data for name, (w,) in zip(job.features, layer.kernel)}
+        answer["weights"] = {name: w.data for name, (w,) in zip(features, layer.kernel)}
         answer["bias"] = layer.bias[0].data
-        say(_fill(line(job.target, answer["weights"], answer["bias"])))
+        say(filled(line(target or "", answer["weights"], answer["bias"])))
     if options.model:
-        memory = Memory(job.features, job.target, job.means)
-        model.metadata["table"] = memory._asdict()
+        model.metadata["table"] = job.memory._asdict()
         model.save(options.model)
         say(f"Saved the model in {options.model}.")
     else:
@@ -370,19 +387,18 @@ def explore(options: Options, say: Say) -> Answer:
     from ..keras.callbacks import WeightHistory
 
     job = read_job(options, say)
-    model, recorded = new_model(options, len(job.features)), WeightHistory()
+    features, target, _ = job.memory
+    model, recorded = new_model(options, len(features)), WeightHistory()
     fit(model, job, options, bound(model, options, job.learned), say, recorded)
     x, y = some(job.learned, options.rows or 12)
     loss = model.loss_graph(x, y)
-    names = dict(zip(_inputs(len(job.features)), job.features))
+    names = dict(zip(_inputs(len(features)), features))
     for leaf in tape(loss):
-        if leaf.role == "input":
-            leaf.name = names[leaf.name or ""]
-        elif leaf.role == "target":
-            leaf.name = job.target
+        if leaf.role in ("input", "target"):
+            leaf.name = names[leaf.name or ""] if leaf.role == "input" else target
     page = page_of(
         loss, options.output, parameters=model.parameters(), training=recorded,
-        learning_rate=_rate(model), title=f"How a model learns {job.target} from {options.table}",
+        learning_rate=_rate(model), title=f"How a model learns {target} from {options.table}",
     )  # fmt: skip
     say("")
     if len(x) < len(job.learned):
@@ -407,42 +423,26 @@ def diagnose(options: Options, say: Say) -> Answer:
                 options.parser.error(
                     f"--{said} is for a new model; the one in --model has its own."
                 )
-        model, features, target, data = read_saved(options, say)
+        model, memory, _, numbers = read_saved(options, say)
+        data = _pairs(numbers.rows)
     else:
         job = read_job(options, say)
-        features, target, data = job.features, job.target, job.learned
-        model = new_model(options, len(features))
+        memory, data = job.memory, job.learned
+        model = new_model(options, len(memory.features))
     x, y = some(data, options.rows or 5 * WORK // model.count_params() ** 2)
     if len(x) < len(data):
         say(f"Using {len(x)} of {len(data)} rows; --rows N uses more, which takes longer.")
     diagnosis = model.why_diverging(x, y)
     say(f"\n{diagnosis}")
     return {
-        "table": str(options.table), "rows": len(x), "features": features,
-        "target": target, "learning_rate": diagnosis.learning_rate,
+        "table": str(options.table), "rows": len(x), "features": memory.features,
+        "target": memory.target, "learning_rate": diagnosis.learning_rate,
         "learning_rate_bound": diagnosis.largest_rate, "condition": diagnosis.condition,
         "curvatures": diagnosis.curvatures,
     }  # fmt: skip
 
 
 # ── Use a trained model ───────────────────────────────────────────────────────────────────
-
-
-class Memory(NamedTuple):
-    """The columns of the table that a model was trained on.
-
-    They are stored in the model's metadata as "table"; a model saved by other programs may lack
-    them.
-
-    Attributes:
-        features: the names of the input columns, in order.
-        target: the name of the column to predict.
-        means: the means of the features.
-    """
-
-    features: list[str]
-    target: str | None
-    means: dict[str, float]
 
 
 def load(path: Path) -> tuple[Model, Memory]:
@@ -454,14 +454,28 @@ def load(path: Path) -> tuple[Model, Memory]:
     return model, Memory(table.get("features", []), table.get("target"), table.get("means", {}))
 
 
-def columns_for(
-    model: Model, named: Sequence[str], options: Options, table: tables.Table, but: str, say: Say
-) -> list[str]:
-    """The input columns: those in the options, else those of the model, else all numeric ones."""
-    features = options.features or list(named)
+def read_saved(
+    options: Options, say: Say, *, targets: bool = True
+) -> tuple[Model, Memory, tables.Table, tables.Numbers]:
+    """A saved model, the columns that it uses, and a table with their numbers.
+
+    The input columns are those in the options, otherwise those of the model, otherwise all numeric
+    ones.
+
+    Args:
+        options: those of the command.
+        say: prints for people.
+        targets: whether the column that the model predicts is read too, as the last one.
+    """
+    model, memory = load(options.model)
+    table = tables.read(options.table, options.delimiter, options.decimal)
+    if targets:
+        memory = memory._replace(target=options.target or memory.target or table.names[-1])
+    target = [memory.target or ""] * targets
+    features = options.features or memory.features
     if not features:
-        features = numeric(table, [name for name in table.names if name != but], say)
-        say(_fill(f"The model has no column names: using {', '.join(features)}, in this order."))
+        features = numeric(table, [name for name in table.names if name not in target], say)
+        say(filled(f"The model has no column names: using {', '.join(features)}, in this order."))
     width = prod(model.input_shape or ())
     if len(features) != width:
         raise BadArgument(
@@ -469,46 +483,34 @@ def columns_for(
             f"{plural(len(features), 'column')}, {', '.join(features)}. Name the right ones "
             f"with --features."
         )
-    return features
-
-
-def read_saved(options: Options, say: Say) -> tuple[Model, list[str], str, Pairs]:
-    """A saved model, and the columns of a table that it takes and predicts."""
-    from ..keras.data import pairs
-
-    model, memory = load(options.model)
-    table = tables.read(options.table, options.delimiter, options.decimal)
-    target = options.target or memory.target or table.names[-1]
-    features = columns_for(model, memory.features, options, table, target, say)
-    names = [*features, target]
-    data = tables.numbers(table, names, options.missing, memory.means, needed=[target])
-    return model, features, target, pairs([r[:-1] for r in data.rows], [r[-1] for r in data.rows])
+    names = [*features, *target]
+    data = tables.numbers(table, names, options.missing, memory.means, needed=target)
+    return model, memory._replace(features=features), table, data
 
 
 def predict(options: Options, say: Say) -> Answer:
     """Add a column of a model's predictions to a table."""
-    model, memory = load(options.model)
-    table = tables.read(options.table, options.delimiter, options.decimal)
-    features = columns_for(model, memory.features, options, table, "", say)
-    data = tables.numbers(table, features, options.missing, memory.means)
+    model, memory, table, data = read_saved(options, say, targets=False)
     outputs = model.predict(data.rows)
     names = ["predicted" if memory.target is None else f"predicted_{memory.target}"]
     if len(outputs[0]) > 1:
         names = [f"{names[0]}_{j}" for j in range(1, len(outputs[0]) + 1)]
     more = {
-        _free(name, table.names): _spread(numbers, data.places, len(table.rows))
+        _free(name, table.names): [
+            *map(dict(zip(data.places, numbers)).get, range(len(table.rows)))
+        ]
         for name, numbers in zip(names, zip(*outputs))
     }
     text = table.text({name: ["" if x is None else x for x in more[name]] for name in more})
     if options.output:
-        tables.write(options.output, text)
+        write_whole(options.output, text.encode())  # with the same line ends on every system
         say(f"{len(data.rows)} of {len(table.rows)} rows predicted, in {options.output}.")
     elif not options.json:
         if isinstance(sys.stdout, io.TextIOWrapper):  # as in a file: UTF-8, and every character
             sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="")
         sys.stdout.write(legible(text) if sys.stdout.isatty() else text)
     return {
-        "table": str(options.table), "rows": len(data.rows), "features": features,
+        "table": str(options.table), "rows": len(data.rows), "features": memory.features,
         "predictions": more, "output": options.output and str(options.output),
     }  # fmt: skip
 
@@ -519,20 +521,12 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return next(candidate for candidate in numbered if candidate not in taken)
 
 
-def _spread(numbers: Iterable[float], places: Iterable[int], n: int) -> list[float | None]:
-    """A list of n, with the numbers at their places and None elsewhere."""
-    spread: list[float | None] = [None] * n
-    for place, x in zip(places, numbers):
-        spread[place] = x
-    return spread
-
-
 def summary(options: Options, say: Say) -> Answer:
     """Show the layers of a model, and how many weights they have."""
     model, memory = load(options.model)
     model.summary(print_fn=say)
     if memory.features and memory.target:
-        say(_fill(f"The model predicts {memory.target} from {', '.join(memory.features)}."))
+        say(filled(f"The model predicts {memory.target} from {', '.join(memory.features)}."))
     return {
         "model": str(options.model), "name": model.name, "weights": model.count_params(),
         "layers": [
@@ -560,7 +554,7 @@ def graph(options: Options, say: Say) -> Answer:
         title = f"{model.name}, for a row of {'means' if memory.means else 'ones'}"
     else:
         model, _, _, data = read_saved(options, say)
-        few = data.take(range(len(data))[: options.rows or 3])
+        few = _pairs(data.rows[: options.rows or 3])
         value = model.loss_graph(few.x.rows, few.y.rows)
         title = f"{model.name}, its loss on {plural(len(few), 'row')} of {options.table.name}"
     drawing = draw(value, title=title)
@@ -591,5 +585,6 @@ def _finite(x: Any) -> Any:
     return None if isinstance(x, float) and not isfinite(x) else x
 
 
-def _fill(text: str) -> str:
+def filled(text: str) -> str:
+    """A paragraph for a terminal."""
     return textwrap.fill(text, 78, break_long_words=False, break_on_hyphens=False)

@@ -17,7 +17,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from ..errors import BadArgument, NotANumber, TinygradError, check_name
-from ..files import read_whole, write_whole
+from ..files import read_whole
 from ..strings import plural
 
 MISSING = ("", "na", "n/a", "nan", "null")
@@ -282,12 +282,3 @@ def _is_number(text: str, decimal: str) -> bool:
         return number(text, decimal) is not None
     except TinygradError:
         return False
-
-
-def write(path: str | Path, text: str) -> None:
-    """Write a string to a file, completely or not at all, with these line ends on every system.
-
-    Raises:
-        FileError: if it can't be written.
-    """
-    write_whole(path, text.encode())
