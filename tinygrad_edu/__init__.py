@@ -30,25 +30,11 @@ from .snapshots import Graph, snapshot
 from .trees import ravel, register_container
 
 if TYPE_CHECKING:
-    from . import keras as keras
-    from . import nn as nn
-    from . import testing as testing
-    from .compiler import Program as Program
-    from .compiler import compile as compile
-    from .compiler import jit as jit
-    from .compiler import vmap as vmap
-    from .drawing import Drawing as Drawing
-    from .drawing import Film as Film
-    from .drawing import draw as draw
-    from .drawing import film as film
-    from .drawing import plots as plots
-    from .drawing import tree as tree
-    from .explaining import Explanation as Explanation
-    from .explaining import compare as compare
-    from .explaining import explain as explain
-    from .explaining import explain_update as explain_update
-    from .exploring import Page as Page
-    from .exploring import explore as explore
+    from . import keras, nn, testing
+    from .compiler import Program, compile, jit, vmap
+    from .drawing import Drawing, Film, draw, film, plots, tree
+    from .explaining import Explanation, compare, explain, explain_update
+    from .exploring import Page, explore
 
 __version__ = "0.1.0"
 
@@ -73,38 +59,23 @@ def _explained(self: Value, w: Value | None = None) -> Explanation:
 Value._repr_mimebundle_ = _shown  # type: ignore[attr-defined]
 Value.explain = _explained  # type: ignore[method-assign]
 
-# Names that are imported late: the module, and the name in it (None: the module itself).
-_LATE: dict[str, tuple[str, str | None]] = {
-    "Drawing": (".drawing", "Drawing"),
-    "Film": (".drawing", "Film"),
-    "Explanation": (".explaining", "Explanation"),
-    "Page": (".exploring", "Page"),
-    "Program": (".compiler", "Program"),
-    "compare": (".explaining", "compare"),
-    "compile": (".compiler", "compile"),
-    "draw": (".drawing", "draw"),
-    "film": (".drawing", "film"),
-    "explain": (".explaining", "explain"),
-    "explain_update": (".explaining", "explain_update"),
-    "explore": (".exploring", "explore"),
-    "jit": (".compiler", "jit"),
-    "keras": (".keras", None),
-    "nn": (".nn", None),
-    "ops": (".core.ops", None),
-    "plots": (".drawing.plots", None),
-    "testing": (".testing", None),
-    "tree": (".drawing", "tree"),
-    "vmap": (".compiler", "vmap"),
-}
+# Names that are imported late, with the modules that define them, or that they are.
+_LATE: dict[str, str] = {
+    **dict.fromkeys(["Drawing", "Film", "draw", "film", "tree"], ".drawing"),
+    **dict.fromkeys(["Explanation", "compare", "explain", "explain_update"], ".explaining"),
+    **dict.fromkeys(["Page", "explore"], ".exploring"),
+    **dict.fromkeys(["Program", "compile", "jit", "vmap"], ".compiler"),
+    "keras": ".keras", "nn": ".nn", "ops": ".core.ops", "plots": ".drawing.plots",
+    "testing": ".testing",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room, attribute = _LATE[name]
-    module = importlib.import_module(room, __name__)
-    globals()[name] = found = module if attribute is None else getattr(module, attribute)
-    return found
+    module = importlib.import_module(_LATE[name], __name__)
+    globals()[name] = late = getattr(module, name, module)
+    return late
 
 
 def __dir__() -> list[str]:
