@@ -84,16 +84,13 @@ def slots(card: Card, show: frozenset[str]) -> list[Slot]:
     return slots
 
 
-def label(view: View, link: Link, graph: Graph, digits: Digits) -> str:
+def label(view: View, link: Link, graph: Graph, style: Style) -> str:
     """The label of a link: the local derivative of one edge, or the gradient that several
-    contribute."""
-    if link.quiet:
+    contribute; empty if there is none, or it isn't shown."""
+    number = view.flow(link, graph) if link.summed else view.local(link.edges[0], graph)
+    if number is None or link.quiet or "local" not in style.show:
         return ""
-    if link.summed:
-        flow = view.flow(link, graph)
-        return "" if flow is None else f"∂ {signed(flow, digits)}"
-    local = view.local(link.edges[0], graph)
-    return "" if local is None else signed(local, digits)
+    return f"{'∂ ' if link.summed else ''}{signed(number, style.digits)}"
 
 
 def tint(flow: float | None, style: Style) -> str:
@@ -138,6 +135,7 @@ class _Writer:
         self.theme = style.theme
         self.root = view.graph.root
         self.boxes = Boxes(view)
+        self.number = {box: i for i, box in enumerate(self.boxes.within(()))}
         self.place = {card.id: card.place for card in view.cards}
         self.shared = {leaf.id for row in self.boxes.rows for leaf in row.shared}
         self.largest_gradient = style.scale[0]
@@ -157,7 +155,7 @@ class _Writer:
             f'\tedge [arrowsize="0.6" color="{theme["idle"]}" fontcolor="{theme["muted"]}" '
             'fontname="Helvetica" fontsize="9"]'
         )
-        yield from self.cards()
+        yield from self.inside(())
         for number, row in enumerate(self.boxes.rows):
             yield from self.spine(number, row)
         for link in self.view.links:
@@ -178,32 +176,22 @@ class _Writer:
 
     # --- cards and boxes
 
-    def cards(self) -> Iterator[str]:
-        """Every card inside its boxes; a stack opens and closes the boxes."""
-        count = 0
-        todo: list[tuple[int, Path | str]] = [(0, ())]
-        while todo:
-            depth, item = todo.pop()
-            indent = "\t" * (depth + 1)
-            if isinstance(item, str):
-                yield indent + item
-                continue
-            if item:
-                yield f"{indent}subgraph cluster_{count} {{"
-                label = attributes(
-                    label=Markup(in_table(short(item[-1], 60) or " ")), id=f"box-{count}",
-                    style="rounded,filled", margin=10, tooltip=short("/".join(item), 200),
-                )  # fmt: skip
-                yield f"{indent}\tgraph [{label}]"
-                todo.append((depth, "}"))
-                depth += 1
-                count += 1
-            indent = "\t" * (depth + 1)
-            for card in self.boxes.cards.get(item, ()):
-                yield indent + self.drawn(card.id).card(card)
-            for chain in self.boxes.chains.get(item, ()):
-                yield indent + self.side_by_side(chain)
-            todo += [(depth, child) for child in reversed(self.boxes.children.get(item, []))]
+    def inside(self, place: Path) -> Iterator[str]:
+        """The cards and boxes in a box."""
+        indent = "\t" * (len(place) + 1)
+        for card in self.boxes.cards.get(place, ()):
+            yield indent + self.drawn(card.id).card(card)
+        for chain in self.boxes.chains.get(place, ()):
+            yield indent + self.side_by_side(chain)
+        for box in self.boxes.children.get(place, ()):
+            label = attributes(
+                label=Markup(in_table(short(box[-1], 60) or " ")), id=f"box-{self.number[box]}",
+                style="rounded,filled", margin=10, tooltip=short("/".join(box), 200),
+            )  # fmt: skip
+            yield f"{indent}subgraph cluster_{self.number[box]} {{"
+            yield f"{indent}\tgraph [{label}]"
+            yield from self.inside(box)
+            yield indent + "}"
 
     def side_by_side(self, chain: list[Card]) -> str:
         """Cards of one box in their order, which Graphviz reverses in horizontal boxes."""
@@ -236,7 +224,7 @@ class _Writer:
     def card(self, card: Card) -> str:
         theme, shape = self.theme, ROLES[card.kind]
         return f"{card.id} [" + attributes(
-            label=Markup(self.table(card)), id=card.id, tooltip=self.told(card),
+            label=Markup(self.table(card)), id=card.id, tooltip=self.tooltip(card),
             color=theme[f"{card.kind}-line"], fillcolor=theme[card.kind], shape=shape.shape,
             style=shape.style, margin=shape.margin, peripheries=shape.peripheries,
             **{"class": f"value {card.kind}{self.pale(card.id)}"},
@@ -265,6 +253,7 @@ class _Writer:
         number of nodes folded into it."""
         ink, muted = self.theme[f"{card.kind}-ink"], self.theme["muted"]
         rows: list[list[str]] = []
+        notes: list[str] = []
         lines: dict[str, list[str]] = defaultdict(list)
         for slot in slots(card, self.style.show):
             lines[slot.id.rpartition("-")[0]].append(self.slot(slot, ink))
@@ -275,10 +264,10 @@ class _Writer:
             gap = f' COLSPAN="{width - len(cells)}"'
             rows.append([f'<TD ALIGN="LEFT"{gap}>{_font(name, 9, muted)}</TD>', *cells])
         if len(card.outputs) > OUTPUTS:
-            said = f"… {plural(len(card.outputs) - OUTPUTS, 'more output')}"
-            rows.append([f'<TD COLSPAN="{width}">{_font(said, 9, muted)}</TD>'])
+            notes.append(f"… {plural(len(card.outputs) - OUTPUTS, 'more output')}")
         if card.kind == "folded":
-            rows.append([f'<TD COLSPAN="{width}">{_font(card.note, 9, muted)}</TD>'])
+            notes.append(card.note)
+        rows += [[f'<TD COLSPAN="{width}">{_font(note, 9, muted)}</TD>'] for note in notes]
         return [[self.heading([(short(card.title, 40), 12, ink)], width)], *rows]
 
     def heading(self, words: list[tuple[str, int, str]], columns: int) -> str:
@@ -299,7 +288,7 @@ class _Writer:
         words = _font(text, 11, self.theme[f"{name}-ink"])
         return f'<TD BGCOLOR="{self.theme[name]}" STYLE="ROUNDED"{room}>{words}</TD>'
 
-    def told(self, card: Card) -> str:
+    def tooltip(self, card: Card) -> str:
         """The tooltip of a card, with all digits and the whole name."""
         if card.folded:
             return f"{short(card.title, 200)}\n{contents(card.nodes)}"
@@ -320,9 +309,9 @@ class _Writer:
         name = tint(flow, self.style)
         colour, width = stroke(name)
         values: dict[str, object] = {"id": link.id}
-        tooltip = self.passed(link, flow)
-        text = label(view, link, view.graph, self.style.digits)
-        if text and "local" in self.style.show:
+        tooltip = self.product(link, flow)
+        text = label(view, link, view.graph, self.style)
+        if text:
             values |= {"label": self.above(text, self.style.rooms.get(link.id)),
                        "labeltooltip": tooltip}  # fmt: skip
         if flow is None:
@@ -340,7 +329,7 @@ class _Writer:
     def pale(self, id: str) -> str:
         return " pale" if id in self.view.pale else ""
 
-    def passed(self, link: Link, flow: float | None) -> str:
+    def product(self, link: Link, flow: float | None) -> str:
         """The tooltip of a link: its product written out."""
         if flow is None:
             return "no gradient flows here"

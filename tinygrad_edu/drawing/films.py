@@ -26,7 +26,6 @@ from .layout import Stage
 from .layout_engines import render
 from .picture import CARDS, THEMED, as_picture, graph_of, sized, write
 from .text import tree
-from .themes import THEMES
 
 _NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
 
@@ -188,9 +187,8 @@ class Film:
                 "A film as .gif needs the package Pillow: pip install 'tinygrad-edu[plots]'. "
                 "An .svg needs no further package."
             ) from None
-        own = THEMES["light" if self._stage.theme == "auto" else self._stage.theme]
         pictures = [
-            Image.open(BytesIO(render(sized(self._stage.dot(own, *frame)), "png"))).convert("RGB")
+            Image.open(BytesIO(render(sized(self._stage.dot(*frame)), "png"))).convert("RGB")
             for frame in zip(self.graphs, self.captions)
         ]
         made = BytesIO()

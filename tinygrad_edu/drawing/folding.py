@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import reduce
 from operator import add
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, TypeAlias
 from ..errors import unknown_name
 from ..snapshots import Graph, Node
 from ..strings import pattern, plural, short
-from .labels import product, symbol
+from .labels import symbol
 
 Path: TypeAlias = tuple[str, ...]
 Edge: TypeAlias = tuple[int, int, int]  # the argument's id, its position, the consumer's id
@@ -80,8 +80,8 @@ class View(NamedTuple):
     """The drawn part of a graph: cards in topological order, links in the order of arguments.
 
     ``reached`` are the nodes at which a gradient arrives: nodes behind `stop_gradient` have
-    partials, but nothing to multiply them by. ``notes`` say what was folded. ``pale`` are the
-        ids of cards and links that are not on the highlighted paths.
+    partials, but nothing to multiply them by. ``notes`` say what was folded. ``pale`` are the ids
+    of cards and links that are not on the highlighted paths.
     """
 
     graph: Graph
@@ -113,9 +113,9 @@ class View(NamedTuple):
     def flow(self, link: Link, graph: Graph | None = None) -> float | None:
         """The gradient that a link contributes, Σ local × upstream; None if none flows."""
         graph = graph or self.graph
-        flows = [product(self.local(e, graph), graph.nodes[e[2]].adjoint) for e in link.edges]
-        carried = [flow for flow in flows if flow is not None]
-        return reduce(add, carried) if carried else None  # sum() rounds differently since 3.12
+        edges = [(self.local(edge, graph), graph.nodes[edge[2]].adjoint) for edge in link.edges]
+        flows = [local * upstream for local, upstream in edges if local is not None]
+        return reduce(add, flows) if flows else None  # sum() rounds differently since 3.12
 
 
 def reached(graph: Graph) -> set[int]:
@@ -352,23 +352,18 @@ class _Folding:
             return Card(id, kind(first, root), self.places[first.id], said, "used alike", nodes, [])
         return Card(id, "folded", key[1:-1], key[-1], contents(nodes), nodes, outputs)
 
-    def notes(self, cards: Iterable[Card]) -> list[str]:
+    def notes(self, cards: Collection[Card]) -> list[str]:
         """A sentence about the folded nodes; empty if all nodes are drawn."""
+        hidden = sum(len(card.nodes) for card in cards if card.id == "more")
         folded = [len(card.nodes) for card in cards if card.folded and card.id != "more"]
-        notes = [
-            f"not drawn: {plural(len(card.nodes), 'node')} far from the result; "
-            f"limit= and depth= draw more."
-            for card in cards
-            if card.id == "more"
-        ]
-        if not folded:
-            return notes
-        into = plural(len(folded), "card")
-        return [
-            f"folded: {plural(sum(folded), 'node')} of {len(self.graph.nodes):,} into {into}; "
-            f"limit= and unfold= open them. A line into a folded card shows the ∂ that it adds.",
-            *notes,
-        ]
+        notes = {
+            f"folded: {plural(sum(folded), 'node')} of {len(self.graph.nodes):,} into "
+            f"{plural(len(folded), 'card')}; limit= and unfold= open them. A line into a folded "
+            f"card shows the ∂ that it adds.": folded,
+            f"not drawn: {plural(hidden, 'node')} far from the result; limit= and depth= draw "
+            f"more.": hidden,
+        }
+        return [note for note, holds in notes.items() if holds]
 
 
 def hushed(links: list[Link], cards: Iterable[Card]) -> list[Link]:
@@ -449,7 +444,7 @@ class Boxes:
 
     Attributes:
         cards: the cards directly in each box; the empty path is the picture itself.
-        children: the boxes directly in each box.
+        children: the boxes directly in each box, from top to bottom.
         rows: the boxes that are side by side.
         chains: cards directly in one box that are side by side: its inputs, and folded scopes of
             one kind.
@@ -457,17 +452,23 @@ class Boxes:
 
     def __init__(self, view: View) -> None:
         self.cards: dict[Path, list[Card]] = defaultdict(list)
-        within: dict[Path, list[str]] = defaultdict(list)
+        names: dict[Path, list[str]] = defaultdict(list)
         for card in view.cards:
             self.cards[card.place].append(card)
             for depth, name in enumerate(card.place):
-                within[card.place[:depth]].append(name)
+                names[card.place[:depth]].append(name)
         self.children = {
-            place: [(*place, name) for name in in_order(names)] for place, names in within.items()
+            place: [(*place, name) for name in in_order(inner)] for place, inner in names.items()
         }
         distance = distances(view.cards, view.links)
         self.rows = self._rows(view, distance)
         self.chains = {place: _chains(cards, distance) for place, cards in self.cards.items()}
+
+    def within(self, place: Path) -> Iterator[Path]:
+        """Every box within a box, each before those within it."""
+        for box in self.children.get(place, ()):
+            yield box
+            yield from self.within(box)
 
     def _rows(self, view: View, distance: dict[str, int]) -> list[Row]:
         place = {card.id: card.place for card in view.cards}
@@ -479,28 +480,20 @@ class Boxes:
         for card in view.cards:
             for depth in range(1, len(card.place) + 1):
                 inside[card.place[:depth]].append(card)
-        heads = {
-            box: max(cards, key=lambda card: distance[card.id]) for box, cards in inside.items()
-        }
-        tails = {
-            box: min(cards, key=lambda card: distance[card.id]) for box, cards in inside.items()
-        }
-
+        heads, tails = (
+            {box: end(cards, key=lambda card: distance[card.id]) for box, cards in inside.items()}
+            for end in (max, min)
+        )
         kinds: dict[tuple[Path, int], list[Path]] = defaultdict(list)
-        todo = list(reversed(self.children.get((), [])))
-        while todo:
-            box = todo.pop()
+        for box in self.within(()):
             kinds[tuple(map(pattern, box)), distance[heads[box].id]].append(box)
-            todo += reversed(self.children.get(box, []))
-
         leaves = [card for card in self.cards[()] if all(n.op is None for n in card.nodes)]
         rows = []
-        for alike in kinds.values():
+        for alike in (boxes for boxes in kinds.values() if len(boxes) > 1):
             shared = [leaf for leaf in leaves if len(users[leaf.id].intersection(alike)) > 1]
             nested = any(len(box) > 1 or box in self.children for box in alike)
-            if len(alike) > 1:
-                ends = [tails[box] for box in alike] if nested else []
-                rows.append(Row([heads[box] for box in alike], ends, shared))
+            ends = [tails[box] for box in alike] if nested else []
+            rows.append(Row([heads[box] for box in alike], ends, shared))
         return rows
 
 

@@ -90,11 +90,6 @@ def called(node: Node, width: int = LONGEST) -> str:
     return short(named(node) or symbol(node) or node.role or "leaf", width)
 
 
-def product(local: float | None, upstream: float) -> float | None:
-    """The gradient along an edge, None if none flows."""
-    return None if local is None else local * upstream
-
-
 def in_table(text: str) -> str:
     """A string for an HTML-like label, in which Graphviz interprets backslashes too."""
     return html.escape(text).replace("\\", "\\\\")

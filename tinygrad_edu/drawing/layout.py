@@ -47,7 +47,7 @@ from ..snapshots import Graph
 from ..strings import plural
 from . import dot
 from .dot import SHOWN, Slot, Style, label, slots, tint
-from .folding import Link, View, view
+from .folding import View, view
 from .labels import Digits, breadth, called, rounded
 from .layout_engines import render
 from .svg import dress
@@ -135,8 +135,9 @@ class Stage:
         self._slots = {card.id: slots(card, show) for card in view.cards}
         self.scale = scale(view, frames)
         self._style = Style(
-            THEMES["light"], (self.scale["gradient"], self.scale["flow"]), title, digits,
-            direction, show, {}, legend, captions[0] if captions else "",
+            THEMES["light" if theme == "auto" else theme],
+            (self.scale["gradient"], self.scale["flow"]), title, digits, direction, show, {},
+            legend, captions[0] if captions else "",
         )  # fmt: skip
         rooms = self._rooms(frames, captions, any_number)
         self._style = self._style._replace(rooms=rooms)
@@ -154,7 +155,7 @@ class Stage:
             for slot in self._every_slot():
                 widen(slot.id, slot.text(graph, self._style.digits), 11)
             for link in self._view.links:
-                widen(link.id, label(self._view, link, graph, self._style.digits), 9)
+                widen(link.id, label(self._view, link, graph, self._style), 9)
         for caption in captions:
             widen("caption", caption, 12)
         if any_number:
@@ -174,16 +175,17 @@ class Stage:
         """The picture of the first graph, one ``<svg>`` element without stylesheet."""
         return self.drawn()
 
-    def dot(self, theme: Theme, graph: Graph | None = None, caption: str = "") -> str:
-        """The DOT source in the colours of a theme, for the first graph or another one."""
-        style = self._style._replace(theme=theme, caption=caption or self._style.caption)
+    def dot(self, graph: Graph | None = None, caption: str = "", theme: Theme | None = None) -> str:
+        """The DOT source in the stage's colours or others, for the first graph or another one."""
+        own = self._style
+        style = own._replace(theme=theme or own.theme, caption=caption or own.caption)
         return dot.source(self._view._replace(graph=graph or self.graph), style)
 
     def drawn(self, *, style: str = "", titles: bool = False) -> str:
         """The picture of the first graph, optionally with a stylesheet and tooltips."""
         return dress(
-            render(self.dot(marks()[0]), "svg").decode(), self._slots,
-            self.theme, self.label, prefix=self.prefix, style=style, titles=titles,
+            render(self.dot(theme=marks()[0]), "svg").decode(), self._slots, self.theme,
+            self._style.theme, self.label, prefix=self.prefix, style=style, titles=titles,
         )  # fmt: skip
 
     @property
@@ -232,22 +234,13 @@ class Stage:
             {
                 "id": self.prefix + link.id,
                 "text": f"{self.prefix}{link.id}-local",
-                "what": self._what(link),
+                "what": ("flow" if link.summed else "local")
+                if label(self._view, link, self.graph, self._style)
+                else None,
                 "edges": [list(edge) for edge in link.edges],
             }
             for link in self._view.links
         ]
-
-    def _what(self, link: Link) -> str | None:
-        what = "flow" if link.summed else "local"
-        return what if self._labelled(link, self.graph) else None
-
-    def _labelled(self, link: Link, graph: Graph) -> str:
-        return (
-            label(self._view, link, graph, self._style.digits)
-            if "local" in self._style.show
-            else ""
-        )
 
     def frame(self, graph: Graph) -> dict[str, dict[str, str]]:
         """The texts and classes, by id, for another graph of the same shape.
@@ -266,8 +259,7 @@ class Stage:
             name = tint(self._view.flow(link, graph), self._style)
             pale = " pale" if link.id in self._view.pale else ""
             changes[self.prefix + link.id] = {"class": f"edge {name}{pale}"}
-            text = self._labelled(link, graph)
-            if text:
+            if text := label(self._view, link, graph, self._style):
                 changes[f"{self.prefix}{link.id}-local"] = {"text": text}
         return changes
 

@@ -76,10 +76,9 @@ def _pygraphviz(source: str, form: str) -> bytes:
     except ImportError:
         raise _Missing("pygraphviz is not installed") from None
     try:
-        picture: bytes = AGraph(string=source).draw(path=None, format=form, prog="dot")
+        return bytes(AGraph(string=source).draw(path=None, format=form, prog="dot"))
     except Exception as error:  # whatever it raises, the user gets one kind of error
         raise _Missing(f"pygraphviz failed: {error}") from error
-    return picture
 
 
 def _run(program: str, source: str, form: str) -> bytes:
@@ -96,12 +95,14 @@ def _run(program: str, source: str, form: str) -> bytes:
     except ImportError:
         raise _Missing("the package graphviz is not installed") from None
     try:
-        done = run_check(
-            [program, *command("dot", form)[1:]],
-            input=source.encode(),
-            capture_output=True,
-            quiet=True,
-            timeout=SECONDS,
+        return bytes(
+            run_check(
+                [program, *command("dot", form)[1:]],
+                input=source.encode(),
+                capture_output=True,
+                quiet=True,
+                timeout=SECONDS,
+            ).stdout
         )
     except TimeoutExpired:
         raise DrawingError(
@@ -113,8 +114,6 @@ def _run(program: str, source: str, form: str) -> bytes:
         raise _Missing(f"{program} failed: {said[-300:] or error}") from error
     except (OSError, ExecutableNotFound) as error:
         raise _Missing(f"{program} can't be run: {error}") from error
-    picture: bytes = done.stdout
-    return picture
 
 
 ENGINES: list[Callable[[str, str], bytes]] = [_graphviz_pure, _dot, _pygraphviz]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..errors import (
     BadArgument,
@@ -92,19 +92,19 @@ def draw(
     depth = None if depth is None else check_whole("depth", depth, 0)
     if title is not None and not isinstance(title, str):
         raise BadArgument(f"A title must be a string. Received: {title!r}.")
-    shown = _texts("show", show)
+    shown = _strings("show", show)
     for part in shown:
         check_name("part of a card", part, SHOWN)
-    graph, opened = graph_of(x), _texts("unfold", unfold)
+    graph, opened = graph_of(x), _strings("unfold", unfold)
     check_unfold(graph, opened)
-    options = Options(
-        title, theme, limit, depth, opened, _ids(x, graph, highlight),
-        frozenset(shown), fit(digits), direction,
+    return Drawing(
+        graph, {"limit": limit, "depth": depth, "unfold": opened}, _ids(x, graph, highlight),
+        {"title": title, "theme": theme, "digits": fit(digits), "direction": direction,
+         "show": frozenset(shown)},
     )  # fmt: skip
-    return Drawing(graph, options)
 
 
-def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
+def _ids(x: Any, graph: Graph, wanted: Any) -> list[int]:
     """The nodes of a graph for Values or names."""
     wanted = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     by_value = {} if isinstance(x, Graph) else ids(x)
@@ -123,29 +123,16 @@ def _ids(x: Any, graph: Graph, wanted: Any) -> tuple[int, ...]:
                 f"highlight needs Values from which the drawn one was computed, or their names; "
                 f"for a snapshot, names. Received: {one!r}."
             )
-    return tuple(chosen)
+    return chosen
 
 
-def _texts(option: str, given: Any) -> tuple[str, ...]:
+def _strings(option: str, given: Any) -> tuple[str, ...]:
     """One string, or several."""
-    texts = (given,) if isinstance(given, str) else tuple(given)
-    if not all(isinstance(text, str) for text in texts):
+    several = tuple(given) if isinstance(given, Iterable) else (given,)
+    strings = (given,) if isinstance(given, str) else several
+    if not all(isinstance(one, str) for one in strings):
         raise BadArgument(f"{option} must be a string, or a list of strings. Received: {given!r}.")
-    return texts
-
-
-class Options(NamedTuple):
-    """The options of a Drawing; see `draw`."""
-
-    title: str | None
-    theme: str
-    limit: int
-    depth: int | None
-    unfold: tuple[str, ...]
-    highlight: tuple[int, ...]
-    show: frozenset[str]
-    digits: Digits
-    direction: str
+    return strings
 
 
 def graph_of(x: Any) -> Graph:
@@ -178,26 +165,22 @@ class Drawing:
         source: its DOT source, the same for the same graph in every process.
     """
 
-    def __init__(self, graph: Graph, options: Options) -> None:
+    def __init__(
+        self, graph: Graph, folding: dict[str, Any], highlight: list[int], style: dict[str, Any]
+    ) -> None:
         self.graph = graph
-        self._options = options
+        self._folding, self._highlight, self._style = folding, highlight, style
 
     @cached_property
     def _stage(self) -> Stage:
-        graph, own = self.graph, self._options
-        seen = view(graph, own.limit, depth=own.depth, unfold=own.unfold)
-        if own.highlight:
-            seen = seen.highlighted(own.highlight)
-        return Stage(
-            [graph], seen, title=own.title, theme=own.theme, digits=own.digits,
-            direction=own.direction, show=own.show,
-        )  # fmt: skip
+        seen = view(self.graph, **self._folding)
+        if self._highlight:
+            seen = seen.highlighted(self._highlight)
+        return Stage([self.graph], seen, **self._style)
 
     @cached_property
     def source(self) -> str:
-        return self._stage.dot(
-            THEMES["light" if self._options.theme == "auto" else self._options.theme]
-        )
+        return self._stage.dot()
 
     def svg(self) -> str:
         """The picture as an ``<svg>`` element, ready to insert into a page.
@@ -206,6 +189,11 @@ class Drawing:
             DrawingError: if there is no layout engine; the message says what to install.
         """
         return self._svg
+
+    @cached_property
+    def _svg(self) -> str:
+        style = self._stage.css if self._stage.theme == "auto" else ""
+        return self._stage.drawn(style=style, titles=True)
 
     def png(self) -> bytes:
         """The picture as the bytes of a PNG file, at most 40 inches wide and high.
@@ -238,11 +226,6 @@ class Drawing:
             )
         write(path, _FORMS[form](self))
         return path
-
-    @cached_property
-    def _svg(self) -> str:
-        auto = self._options.theme == "auto"
-        return self._stage.drawn(style=self._stage.css if auto else "", titles=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For notebooks: the picture, or without an engine the tree and a hint."""

@@ -18,7 +18,7 @@ from xml.etree.ElementTree import Element, SubElement
 from ..errors import DrawingError
 from ..strings import clean
 from .dot import Slot
-from .themes import FAINT, PICTURE, SHADES, THEMES, Theme, marks
+from .themes import FAINT, PICTURE, SHADES, Theme, marks
 
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
 _SVG: Final = f"{{{_NAMESPACE}}}"
@@ -30,6 +30,7 @@ def dress(
     drawn: str,
     slots: Mapping[str, Sequence[Slot]],
     theme: str,
+    colours: Theme,
     label: str,
     *,
     prefix: str = "",
@@ -41,8 +42,8 @@ def dress(
     Args:
         drawn: the output of the engine.
         slots: the numbers of each card, in the order in which they were written.
-        theme: "light", "dark" or "auto"; the colours written into the elements themselves,
-            for programs that read no stylesheet, are the light ones of "auto".
+        theme: "light", "dark" or "auto", for the stylesheet.
+        colours: those that are written into the elements, for programs that ignore stylesheets.
         label: a description of the picture, for those who can't see it.
         prefix: what every id begins with.
         style: the stylesheet to put inside.
@@ -52,7 +53,6 @@ def dress(
         root = ElementTree.fromstring(drawn)
     except ElementTree.ParseError as error:
         raise DrawingError(f"The layout engine wrote an invalid SVG: {error}.") from error
-    colours = THEMES["light" if theme == "auto" else theme]
     _unwrapped(root, titles)
     for group in root.iter(f"{_SVG}g"):
         kind, *rest = group.get("class", "none").split()
@@ -62,7 +62,10 @@ def dress(
             _card(group, list(slots.get(group.get("id", ""), ())), colours)
         elif kind == "edge":
             _edge(group, colours)
-    _caption(root)
+        elif kind == "graph":  # the only number-like text of the picture as a whole
+            for before, text in pairwise(list(group)):
+                if _MEANT.get(before.get("fill", "")) == "slot":
+                    text.set("id", "caption")
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
         _coloured(element, colours)
@@ -101,15 +104,6 @@ def _unwrapped(root: Element, titles: bool) -> None:
             title = Element(f"{_SVG}title")
             title.text, title.tail = tooltip, "\n"
             parent.insert(0, title)
-
-
-def _caption(root: Element) -> None:
-    """The one number-like text of the picture as a whole."""
-    for group in root.iter(f"{_SVG}g"):
-        if group.get("class") == "graph":
-            for before, text in pairwise(list(group)):
-                if _MEANT.get(before.get("fill", "")) == "slot":
-                    text.set("id", "caption")
 
 
 def _card(group: Element, slots: list[Slot], colours: Theme) -> None:
