@@ -241,6 +241,20 @@ COMMANDS: dict[Callable[..., Any], tuple[Options, str]] = {
         tinygrad-edu diagnose houses.csv --model model.json
         """,
     ),
+    commands.homework: (
+        {"action": {"choices": ("start", "check", "try"), "help": "what to do"},
+         "names": {"nargs": "*", "metavar": "TASK", "help": "tasks or files (default: all)"},
+         "--folder": {"type": Path, "metavar": "FOLDER", "default": Path("homework"),
+                      "help": "of the files (default: homework)"},
+         "--task": {"metavar": "FILE", "help": "a teacher's task, to check files of it"},
+         **QUIET, **JSON},
+        """
+        tinygrad-edu homework start                 the files of all tasks
+        tinygrad-edu homework check slopes.py       a verdict in words
+        tinygrad-edu homework check class/*.py --json > grades.json
+        tinygrad-edu homework try my_task.txt       for teachers: each planted mistake
+        """,
+    ),
 }  # fmt: skip
 
 

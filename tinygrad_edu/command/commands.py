@@ -563,6 +563,38 @@ def graph(options: Options, say: Say) -> Answer:
     return {"model": str(options.model), "values": len(drawing.graph.nodes), "output": str(written)}
 
 
+def homework(options: Options, say: Say) -> Answer:
+    """Write files with blanks to fill in, and grade them in words."""
+    from .. import homework as kit
+
+    if options.action == "start":
+        names = options.names or kit.TASKS
+        files = kit.start(options.folder, [name.removesuffix(".py") for name in names])
+        for path, new in files:
+            say(f"{path}{'' if new else ' is there already and stays as it is'}")
+        say("Fill in the lines # write this, then: tinygrad-edu homework check")
+        return {"files": [str(path) for path, _ in files]}
+    if options.action == "try":
+        verdicts = [each for name in options.names for each in kit.mistakes(kit.load(name))]
+        for words, verdict in verdicts:
+            say(f"{'named' if words in verdict.mistakes else 'NOT NAMED'}: {words}\n  {verdict}\n")
+        return {"mistakes": [{"words": w, "named": w in g.mistakes} for w, g in verdicts]}
+    own = (options.folder / f"{name}.py" for name in kit.TASKS)
+    paths = [*map(Path, options.names)] or [path for path in own if path.exists()]
+    if not paths:
+        raise BadArgument(
+            f"There is no homework in {options.folder}. Received: no files to check. Write them "
+            f"with: tinygrad-edu homework start"
+        )
+    grades = []
+    for path in paths:
+        task = kit.load(options.task or kit.task_of(path))
+        grade = kit.grade(task, kit.read(path))
+        say(f"{path}: {grade}\n")
+        grades.append({"file": str(path), "passed": grade.passed, **grade._asdict()})
+    return {"grades": grades}
+
+
 def run(options: Options) -> None:
     """Run the command that the options name, and print its result as they ask."""
     stream = sys.stderr if options.command is predict and not options.output else sys.stdout
