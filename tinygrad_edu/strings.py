@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import sys
 from typing import Final
 
 MANY: Final = 10**1000  # counts stop here: nobody reads more digits, and they need memory
@@ -18,6 +20,14 @@ _UNFIT: Final = {
 SUBSCRIPTS: Final = "₀₁₂₃₄₅₆₇₈₉"
 _BELOW: Final = str.maketrans("0123456789", SUBSCRIPTS)
 _ABOVE: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# What stands for a character that a terminal or file can't show. Accents are dropped, Greek letters
+# are named, superscripts follow a "^"; the code of any other character is shown.
+_INSTEAD: Final = {
+    **dict(zip("∂−·×÷′─│└├┼┤┌┬┐┴┘⌊⌋⌈⌉⋮↑µ“”‘’", "d-**/'-|+++++++++[][]:^u\"\"''")),
+    "Σ": "sum ", "√": "sqrt ", "∛": "cbrt ", "±": "+-", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~",
+    "→": "->", "←": "<-", "⋯": "...", "‖": "||", "∞": "inf", "λ": "lambda", "–": "-", "—": "--",
+    "∇": "grad ", "∈": "in", "⁄": "/",
+}  # fmt: skip
 
 
 def clean(text: str) -> str:
@@ -32,12 +42,52 @@ def clean(text: str) -> str:
 def legible(text: str) -> str:
     """A text of several lines without anything that a terminal would obey: each line cleaned.
 
-    Everything that is printed, and every error, goes through here.
+    Everything that is printed, and every error, goes through here. A standard output that lacks
+    some of the characters gets a readable form of them.
 
     >>> legible("one\\x1b[2J\\ntwo")
     'one[2J\\ntwo'
     """
-    return "\n".join(map(clean, text.split("\n")))
+    text = "\n".join(map(clean, text.split("\n")))
+    return text if text.isascii() else shown_in(text, getattr(sys.stdout, "encoding", None))
+
+
+def shown_in(text: str, encoding: str | None) -> str:
+    """A string with readable forms of the characters that an encoding lacks.
+
+    >>> print(shown_in("∂L/∂w₁ = 2·10⁻¹² − α…", "ascii"))
+    dL/dw1 = 2*10^-12 - alpha...
+    """
+    encoding = encoding or "utf-8"
+    return text.encode(encoding, "tinygrad_edu.readable").decode(encoding)
+
+
+def _readable(error: UnicodeError) -> tuple[str, int]:
+    """Python's hook for a run of characters that an encoding lacks."""
+    from unicodedata import decomposition  # late, as below
+
+    assert isinstance(error, UnicodeEncodeError)
+    made, before = "", False
+    for char in error.object[error.start : error.end]:
+        raised = decomposition(char).startswith("<super>")
+        made += ("^" if raised and not before else "") + _instead(char)
+        before = raised
+    return made, error.end
+
+
+def _instead(char: str) -> str:
+    from unicodedata import combining, name, normalize
+
+    words = name(char, "").split()
+    if char not in _INSTEAD and words[:1] == ["GREEK"]:
+        letter = words[words.index("LETTER") + 1] if "LETTER" in words else words[1]
+        return letter.lower() if char.islower() else letter.title()
+    simpler = [_INSTEAD.get(c, c) for c in normalize("NFKD", _INSTEAD.get(char, char))]
+    text = "".join(c for c in simpler if not combining(c[0]))
+    return text if text.isascii() else f"\\u{ord(char):04x}"
+
+
+codecs.register_error("tinygrad_edu.readable", _readable)
 
 
 def short(text: str, width: int = 24) -> str:

@@ -8,7 +8,6 @@ the answer is not quite 100000, and draws the graph of the trained model.
 from __future__ import annotations
 
 import argparse
-import io
 import math
 import os
 import sys
@@ -24,7 +23,7 @@ from ..errors import TinygradError
 from ..matrices import hessian
 from ..strings import as_subscript, legible
 from .arguments import add_commands
-from .commands import filled, run
+from .commands import filled, run, show
 
 if TYPE_CHECKING:  # keras is imported by what needs it
     from ..keras.diagnosis import Diagnosis
@@ -224,11 +223,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.command is None and options.epochs < 0:
         parser.error(f"--epochs must be at least 0. Received: {options.epochs}.")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks θ shows ? instead
     try:
         if options.command is None:
-            demo(options.epochs, options.learning_rate, options.output)
+            demo(options.epochs, options.learning_rate, options.output, show)
         else:
             run(options)
         sys.stdout.flush()

@@ -595,13 +595,18 @@ def homework(options: Options, say: Say) -> Answer:
     return {"grades": grades}
 
 
+def show(text: str, stream: Any = None) -> None:
+    """Print a string at once: pipes show progress, too."""
+    print(legible(text), file=stream, flush=True)
+
+
 def run(options: Options) -> None:
     """Run the command that the options name, and print its result as they ask."""
     stream = sys.stderr if options.command is predict and not options.output else sys.stdout
 
     def say(text: str) -> None:
         if not (options.quiet or options.json):
-            print(legible(text), file=stream, flush=True)
+            show(text, stream)
 
     answer = options.command(options, say)
     if options.json:

@@ -174,7 +174,14 @@ class Scheduler(Locked):
                     self._due = self._hot
             elif threading.main_thread().is_alive():  # else Python ends, and would not wait
                 with suppress(RuntimeError):  # no thread can be had: the machine goes on
-                    threading.Thread(target=self._load, args=["native"], name=NAME).start()
+                    threading.Thread(target=self._compile, name=NAME).start()
+
+    def _compile(self) -> None:
+        """In the background, where nobody could catch an error: the machine goes on."""
+        try:
+            self._load("native")
+        except Exception as error:
+            self.why = f"machine code was not made: {error}"
 
 
 class Runner(Scheduler):
@@ -281,7 +288,7 @@ class Runner(Scheduler):
 def _import_numpy() -> None:
     """In a thread, where Ctrl-C does not reach it: half imported NumPy loses an interrupt, or
     takes it for an ImportError."""
-    thread = threading.Thread(target=import_module, args=["numpy"], name=NAME)
+    thread = threading.Thread(target=_imported, args=["numpy"], name=NAME)
     if "numpy" not in sys.modules:
         thread.start()
         try:
@@ -291,9 +298,15 @@ def _import_numpy() -> None:
             raise
 
 
+def _imported(module: str) -> None:
+    with suppress(ImportError):  # the caller imports it again, and reports that it is missing
+        import_module(module)
+
+
 @cache  # once per process
 def _report(reason: str) -> None:
-    warnings.warn(f"Programs run in Python, with the same results. {reason}", stacklevel=2)
+    with suppress(UserWarning):  # where warnings are errors, a missing extra still isn't one
+        warnings.warn(f"Programs run in Python, with the same results. {reason}", stacklevel=2)
 
 
 @cache

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from ..blocks import MODE
 from ..errors import BadArgument, GraphError, NotANumber, unknown_name
 from ..locks import lock
+from ..strings import legible
 from . import ops
 from .graph import by_serial, datum, local_numbers, tape
 from .modes import refuse_while_tracing
@@ -225,7 +226,7 @@ class Value(Operators):
         name = "" if self._name is None else f", name={self._name!r}"
         if self.trace is not None:
             return f"Value(being traced{name})"
-        return f"Value(data={self._data!r}, grad={self._grad!r}{name})"
+        return legible(f"Value(data={self._data!r}, grad={self._grad!r}{name})")
 
     def __format__(self, spec: str) -> str:
         if spec:

@@ -7,9 +7,9 @@ from html import escape
 from typing import Final
 
 from ..core.value import Value
-from ..errors import DrawingError, GraphError
+from ..errors import GraphError
 from ..notebooks import wants_html
-from .picture import draw
+from .picture import as_picture, draw
 
 CARDS: Final = 40  # in a picture that is drawn automatically: small and fast
 MOST: Final = 20_000  # nodes; a larger graph is not counted completely
@@ -29,7 +29,7 @@ def shown(
     >>> shown(w)
     {'text/plain': "Value(data=3.0, grad=0.0, name='w')"}
     >>> sorted(shown(w * 2.0))
-    ['text/html', 'text/plain']
+    ['image/svg+xml', 'text/html', 'text/plain']
     """
     text = {"text/plain": repr(value)}
     if value.op is None or not wants_html(include, exclude):
@@ -41,11 +41,11 @@ def shown(
         drawing = draw(value, limit=CARDS)
     except GraphError as error:  # a leaf has changed since
         return {"text/plain": f"{value!r}\n{error}"}
-    try:
-        picture = f'<div style="overflow-x: auto">{drawing.svg()}</div>'
-    except DrawingError as error:
-        picture = f"<pre>{escape(drawing.text())}</pre><p>{escape(str(error))}</p>"
-    return {**text, "text/html": picture}
+    bundle = as_picture(drawing.svg, repr(value))
+    if "text/html" not in bundle:  # without a layout engine
+        _, _, hint = bundle["text/plain"].partition("\n\n")
+        return {**text, "text/html": f"<pre>{escape(drawing.text())}</pre><p>{escape(hint)}</p>"}
+    return bundle
 
 
 def _larger(root: Value, most: int) -> bool:

@@ -248,11 +248,16 @@ _FORMS: Final[dict[str, Callable[[Drawing], bytes]]] = {
 
 
 def as_picture(svg: Callable[[], str], text: str) -> dict[str, str]:
-    """For notebooks: the picture and the plain text, or without an engine the text and a hint."""
+    """For notebooks: the picture and the plain text, or without an engine the text and a hint.
+
+    The picture stands on its own, too: what turns notebooks into PDF doesn't read HTML.
+    """
     try:
-        return {"text/html": f'<div style="overflow-x: auto">{svg()}</div>', "text/plain": text}
+        picture = svg()
     except DrawingError as error:
         return {"text/plain": f"{text}\n\n{error}"}
+    scrolling = f'<div style="overflow-x: auto">{picture}</div>'
+    return {"text/html": scrolling, "image/svg+xml": picture, "text/plain": text}
 
 
 def write(path: Path, content: bytes) -> None:

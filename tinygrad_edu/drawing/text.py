@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..errors import check_whole
 from ..snapshots import Graph, Node, snapshot
-from ..strings import columns, plural, short
+from ..strings import columns, legible, plural, short
 from .labels import named, rounded, signed, symbol
 
 COLUMNS: Final = 80
@@ -44,7 +44,7 @@ def tree(x: Any, limit: int = 60) -> str:
     if edges:
         said = plural(nodes, "more node") if nodes else plural(edges, "more edge")
         lines.append(f"… {said} (limit={limit})")
-    return "\n".join(lines)
+    return legible("\n".join(lines))
 
 
 def _lines(graph: Graph) -> Iterator[tuple[str, int]]:

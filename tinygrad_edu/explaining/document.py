@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..strings import columns
+from ..strings import columns, legible
 from .notation import Math, in_markdown, in_tex
 
 WIDTH: Final = 80  # columns of a terminal
@@ -92,7 +92,7 @@ class Explanation:
         return "\n\n".join(_MARKDOWN[type(block)](block) for block in self._blocks) + "\n"
 
     def __str__(self) -> str:
-        return "\n\n".join(_TEXT[type(block)](block) for block in self._blocks)
+        return legible("\n\n".join(_TEXT[type(block)](block) for block in self._blocks))
 
     def __repr__(self) -> str:
         return str(self)

@@ -251,7 +251,7 @@ class History(Callback):
             f"{clean(name)} {_short(values[0])}" + (f" → {_short(values[-1])}" if n > 1 else "")
             for name, values in self.history.items()
         ]
-        return (
+        return legible(
             f"History of {n} epoch{'s' if n > 1 else ''}: {', '.join(ways)}. "
             f"Every epoch's number: .history[{next(iter(self.history))!r}]."
         )
@@ -269,14 +269,16 @@ class History(Callback):
             [str(epoch + 1), *(_short(column[i]) for column in columns)]
             for i, epoch in enumerate(self.epoch)
         ]
-        return {**text, "text/html": self._curve() + table(["epoch", *self.history], ends(rows))}
+        curve, numbers = self._curve(), table(["epoch", *self.history], ends(rows))
+        picture = {"image/svg+xml": curve} if curve else {}
+        return {**text, **picture, "text/html": (f"<div>{curve}</div>" if curve else "") + numbers}
 
     def _curve(self) -> str:
         """The plot of the loss; nothing without matplotlib, or without losses to plot."""
         from ..drawing import plots
 
         try:
-            return f"<div>{plots.svg(plots.loss(self))}</div>" if len(self.epoch) > 1 else ""
+            return plots.svg(plots.loss(self)) if len(self.epoch) > 1 else ""
         except TinygradError:
             return ""
 

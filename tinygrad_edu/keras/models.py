@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..errors import BadArgument, TinygradError
 from ..nn.layers import Input, ShapedLayer, Signal
 from ..notebooks import wants_html
+from ..strings import legible
 from . import saving
 from .summary import as_html, summary
 from .training import Trainer
@@ -51,7 +52,7 @@ class Model(Trainer):
             line_length: how many columns it may take, from 40; 80 if not given.
             print_fn: what gets the text, all of it at once.
         """
-        print_fn(summary(self, line_length))
+        print_fn(legible(summary(self, line_length)))
 
     @alone
     def get_weights(self) -> list[Any]:

@@ -19,6 +19,7 @@ from ..core.modes import scope
 from ..core.table import is_real, number
 from ..core.value import Number, Value
 from ..errors import BadArgument, check_whole
+from ..strings import legible
 from ..trees import as_array, flatten
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
 from .initializers import initializer
@@ -228,7 +229,8 @@ class ShapedLayer(Module):
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r}, {self.input_shape} → {self.output_shape}>"
+        shapes = f"{self.input_shape} → {self.output_shape}"
+        return legible(f"<{type(self).__name__} {self.name!r}, {shapes}>")
 
 
 def sizes(tree: Any) -> Shape:

@@ -15,6 +15,7 @@ from ..core.graph import datum
 from ..core.table import Op
 from ..core.value import plain
 from ..errors import BadArgument, GradientMismatch, check_name
+from ..strings import legible
 from ..trees import Rebuild, flatten
 from .differences import EPSILON, NOTHING, Flat, Kink, Run, Slope, flow, only, run, slopes
 from .expressions import applied
@@ -43,7 +44,7 @@ class GradientReport(NamedTuple):
         lines = [f"GradientReport: {self.checks} comparisons, {agree} agree."]
         lines += [f"  kink: {kink}" for kink in self.kinks]
         lines += [f"  undecided: {why}" for why in self.undecided]
-        return "\n".join(lines)
+        return legible("\n".join(lines))
 
 
 def check_grads(
