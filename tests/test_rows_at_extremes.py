@@ -232,6 +232,23 @@ def test_minus_zero_keeps_its_sign(name: str, executor: str):
     assert math.copysign(1.0, got) == -1.0
 
 
+@pytest.mark.parametrize("x", [1e-3, 1e-9, 1e-20, 1e-300])
+@pytest.mark.parametrize(("row", "factor"), [(ops.asin, 1.0), (ops.acos, -1.0), (ops.atanh, 2.0)])
+def test_second_derivatives_that_vanish_at_0_keep_their_digits(row: Op, factor: float, x: float):
+    assert tg.grad(tg.grad(row))(x) == pytest.approx(factor * x, rel=5e-6 if x == 1e-3 else 1e-15)
+    assert tg.grad(tg.grad(row))(-x) == -tg.grad(tg.grad(row))(x)
+
+
+@pytest.mark.parametrize("infinite", [inf, -inf])
+def test_an_infinite_argument_hides_no_nan(infinite: float):
+    for f in (tg.atan2, lambda x, y: tg.norm([x, y])):
+        x, y = Value(infinite), Value(nan)
+        for out in (f(x, y), f(y, x)):
+            x.zero_grad(), y.zero_grad()
+            out.backward()
+            assert [math.isnan(z) for z in (out.data, x.grad, y.grad)] == [True] * 3
+
+
 @pytest.mark.parametrize("y", [2.0**53, 2.0**53 + 2.0, 2.0**60, 1e20, 1e300])
 def test_a_huge_exponent_is_even_and_its_slope_odd(y: float):
     assert tg.grad(lambda x: x**y)(-1.0) == -y

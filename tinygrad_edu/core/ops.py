@@ -438,12 +438,17 @@ degrees: Op = _built_in("degrees", lambda x: x * _DEGREES, [lambda out, x: _DEGR
 radians: Op = _built_in("radians", lambda x: x * _RADIANS, [lambda out, x: _RADIANS],
     sample=_R1)
 
-asin: Op = _built_in("asin", math.asin, [lambda out, x: 1.0 / sqrt((1.0 - x) * (1.0 + x))],
+def _one_minus_square(x: Any) -> Any:
+    """1 − x², which cancels neither near ±1 itself nor near 0 in its derivative."""
+    return where(less(abs(x), 0.5), 1.0 - square(x), (1.0 - x) * (1.0 + x))
+
+
+asin: Op = _built_in("asin", math.asin, [lambda out, x: 1.0 / sqrt(_one_minus_square(x))],
     tex=r"\arcsin\left(#1\right)", sample=((-1.0, 1.0),),
     domain=lambda x: -1.0 < x < 1.0, at_edge=lambda x: nan,
     spelled=spelled("asin({0})"))
 
-acos: Op = _built_in("acos", math.acos, [lambda out, x: -1.0 / sqrt((1.0 - x) * (1.0 + x))],
+acos: Op = _built_in("acos", math.acos, [lambda out, x: -1.0 / sqrt(_one_minus_square(x))],
     tex=r"\arccos\left(#1\right)", sample=((-1.0, 1.0),),
     domain=lambda x: -1.0 < x < 1.0, at_edge=lambda x: nan,
     spelled=spelled("acos({0})"))
@@ -466,8 +471,8 @@ def _over_square(x: Any, y: Any) -> Any:
 
 
 atan2: Op = _built_in("atan2", lambda y, x: math.atan2(y, x), [
-    lambda out, y, x: _over_square(x, y),
-    lambda out, y, x: -_over_square(y, x)],
+    lambda out, y, x: unless_nan(_over_square(x, y), out),
+    lambda out, y, x: unless_nan(-_over_square(y, x), out)],
     tex=r"\operatorname{atan2}\left(#1, #2\right)", sample=_R2,
     domain=lambda y, x: x > 0.0 or y != 0.0,
     spelled=spelled("atan2({0}, {1})"))  # off the cut, where it jumps by 2π
@@ -504,7 +509,7 @@ acosh: Op = _built_in("acosh", math.acosh, [lambda out, x: 1.0 / (sqrt(x - 1.0) 
     spelled=spelled("acosh({0})"))
 
 atanh: Op = _built_in("atanh", math.atanh,
-    [lambda out, x: 1.0 / ((1.0 - x) * (1.0 + unless_nan(x, out)))],
+    [lambda out, x: 1.0 / _one_minus_square(unless_nan(x, out))],
     tex=r"\operatorname{artanh}\left(#1\right)", sample=((-1.0, 1.0),),
     domain=lambda x: -1.0 < x < 1.0,
     at_edge=lambda x: math.copysign(inf, x) if math.fabs(x) == 1.0 else nan,
@@ -526,7 +531,8 @@ def _directions(length: Callable[..., Any], out: Any, *xs: Any) -> list[Any]:
         scale = where(less(out, inf), 1.0, 2.0**-100)
         shorter = [scale * x for x in xs]
         total = length(*shorter) + equal(out, 0.0)
-        return [where(equal(abs(x), inf), sign(x), y / total) for x, y in zip(xs, shorter)]
+        slopes = [where(equal(abs(x), inf), sign(x), y / total) for x, y in zip(xs, shorter)]
+        return [unless_nan(slope, out) for slope in slopes]
     total = out + equal(out, 0.0)
     return [x / total for x in xs]
 
