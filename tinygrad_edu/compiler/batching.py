@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from ..core.value import Value
@@ -23,6 +24,7 @@ from .calls import (
     call_on_values,
     check_function,
     is_method,
+    pickled,
     shape_of,
 )
 
@@ -79,6 +81,12 @@ class Vmapped:
             return self
         axes = self._axes if self._axes is None or isinstance(self._axes, int) else self._axes[1:]
         return Vmapped(self._f.__get__(instance, owner), axes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pickled(self, self._f, self._axes)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Vmapped:
+        return Vmapped(deepcopy(self._f, memo), self._axes)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         return self.loop(args, named, Static())

@@ -6,9 +6,12 @@ and other containers, whose structure decides which program answers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from inspect import Parameter, signature
+from importlib import import_module
+from inspect import Parameter, signature, unwrap
+from pickle import loads
 from typing import Any, NamedTuple
 
 from ..core.calculus import is_symbolic, lifted
@@ -103,6 +106,41 @@ def is_method(f: Any) -> bool:
 
 def name_of(f: Any) -> str:
     return getattr(f, "__name__", None) or repr(f)
+
+
+def pickled(made: Any, f: Any, *settings: Any) -> tuple[Any, ...]:
+    """How ``made`` is pickled, which is ``type(made)(f, *settings)``: as a method of its object, by
+    its name at the top of f's module or of the main program, or by the name of f.
+
+    Raises:
+        BadArgument: for a lambda or a local function, which has no name elsewhere.
+    """
+    again = (type(made), (f, *settings))
+    if hasattr(f, "__self__"):
+        return getattr, (f.__self__, f.__name__)
+    if not hasattr(f, "__qualname__"):
+        return again  # an object that can be called
+    for name in dict.fromkeys([getattr(unwrap(f), "__module__", None), "__main__"]):
+        for key, thing in {**vars(sys.modules.get(name or "", object))}.items():
+            if thing is made:
+                # joblib's workers don't import the main program: they get its functions as code.
+                names = ("cloudpickle", "joblib.externals.cloudpickle") * (name == "__main__")
+                joblib: Any = next(filter(None, map(sys.modules.get, names)), None)
+                return _named, (name, key, joblib and joblib.dumps(again))
+            if (key, thing) == (f.__qualname__, f):
+                return again
+    raise BadArgument(
+        f"Only a function that has a name at the top of a module can be pickled, so that another "
+        f"process finds it; a lambda or a function inside another has none. Received: {made!r}."
+    )
+
+
+def _named(module: str, name: str, code: bytes | None) -> Any:
+    there = import_module(module)
+    if code and not hasattr(there, name):
+        kind, arguments = loads(code)
+        return kind(*arguments)
+    return getattr(there, name)
 
 
 def call_of(

@@ -12,6 +12,7 @@ import functools
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from inspect import signature
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -37,6 +38,7 @@ from .calls import (
     check_hashable,
     is_method,
     name_of,
+    pickled,
     positional_names,
     returned,
     static_arguments,
@@ -240,8 +242,11 @@ class Jitted:
             kept.programs.setdefault(call.key, []).append(traced)
             return traced
 
-    def __reduce__(self) -> tuple[Any, ...]:  # a copy of a model traces anew
-        return Jitted, (self._f, self._static, self._options)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pickled(self, self._f, self._static, self._options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted:  # a copy of a model traces anew
+        return Jitted(deepcopy(self._f, memo), self._static, self._options)
 
     def __repr__(self) -> str:
         return f"<jitted {name_of(self._f)}>"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
-from ..errors import NotANumber
+from ..errors import NotANumber, unknown_name
 from ..ieee import Ieee, never_raising
 from ..trees import is_interpreted, is_real, number
 from .spelling import Notation, Spelling
@@ -239,6 +239,9 @@ BUILT_IN: set[str] = set()
 
 
 def _row(name: str) -> Op:
+    """A row by its name in a pickle; a user-defined one must be defined in this process, too."""
+    if name not in TABLE:
+        raise unknown_name("operation", name, TABLE)
     return TABLE[name]
 
 

@@ -96,6 +96,14 @@ class Named:
             )
         return {"function": self.name, **self.settings}
 
+    def __getstate__(self) -> dict[str, Any]:  # a row is pickled as its name: the table is code
+        return {**vars(self), "function": self.name if self.built_in else self.function}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if isinstance(self.function, str):
+            self.function = self.table[self.function]
+
     def __repr__(self) -> str:
         usual = _defaults(self.function).items() if self.built_in else ()
         changed = [f"{name}={x!r}" for name, x in self.settings.items() if (name, x) not in usual]
