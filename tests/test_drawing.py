@@ -579,6 +579,10 @@ def test_wrong_arguments() -> None:
             tree(x, limit)  # type: ignore[arg-type]
     with pytest.raises(errors.BadArgument, match="title"):
         draw(x, title=3)  # type: ignore[arg-type]
+    for option in ("show", "unfold"):
+        for wrong in (3, None, ["data", 3]):
+            with pytest.raises(errors.BadArgument, match=f"{option} must be a string"):
+                draw(x, **{option: wrong})
 
 
 def test_reprs() -> None:

@@ -31,35 +31,29 @@ class Nudge(NamedTuple):
 def comparison(graph: Graph, target: int, h: Any = None) -> Explanation:
     """The derivative of the root by a node, beside differences of the root, explained."""
     node, root = graph.nodes[target], graph.root
-    steps = _steps(node.data, h)
     formulas = Formulas(graph, (root.id, target))
     loss, name = formulas.symbol((root.id,)), formulas.symbol((target,))
     slope = node.adjoint
-    nudges, kinks = [], set()
-    for step in steps:
-        nudge, crossed = _nudged(graph, target, step)
-        nudges.append(nudge)
-        kinks |= crossed
+    nudges, crossed = zip(*[_nudged(graph, target, step) for step in _steps(node.data, h)])
+    kinks = sorted(set().union(*crossed))
     best = min(nudges, key=lambda nudge: _gap(nudge.central, slope))
-    blocks: list[Block] = [Title(("Nudge ", name, ", and watch ", loss))]
     one = len(nudges) == 1
-    blocks += _one(loss, name, node, root, best) if one else _several(slope, nudges)
-    verdict = f": {_verdict(best.central, slope)}."
-    computed = derivative(loss, name), " = ", numeral(slope)
-    blocks.append(Prose(("The computed gradient is ", *computed, verdict)))
-    for id in sorted(kinks)[:3]:
-        blocks.append(
-            Prose(("There is a kink within h, where the slope jumps: that of ",
-                   definition(formulas.shorter(10), graph.nodes[id]),
-                   ". Differences across it are not slopes."))
-        )  # fmt: skip
+    blocks: list[Block] = [
+        Title(("Nudge ", name, ", and watch ", loss)),
+        *(_one(loss, name, node, root, best) if one else _several(slope, nudges)),
+        Prose(("The computed gradient is ", derivative(loss, name), " = ", numeral(slope),
+               f": {_verdict(best.central, slope)}.")),
+        *(Prose(("There is a kink within h, where the slope jumps: that of ",
+                 definition(formulas.shorter(10), graph.nodes[id]),
+                 ". Differences across it are not slopes.")) for id in kinks[:3]),
+    ]  # fmt: skip
     data = {
         "kind": "comparison",
         "of": identity(root),
         "by": identity(node),
         "adjoint": slope,
         "nudges": [nudge._asdict() for nudge in nudges],
-        "kinks": [identity(graph.nodes[id]) for id in sorted(kinks)],
+        "kinks": [identity(graph.nodes[id]) for id in kinks],
     }
     return Explanation(blocks, data)
 
@@ -117,7 +111,6 @@ def _again(graph: Graph, target: int, x: float) -> list[float]:
 
 
 def _one(loss: Math, name: Math, node: Node, root: Node, nudge: Nudge) -> list[Block]:
-    h = numeral(nudge.h)
     rows: tuple[tuple[Piece, ...], ...] = (
         (Math(f"{name.text} − h", f"{name.tex} - h"), _full(node.data - nudge.h),
          _full(nudge.below)),
@@ -133,13 +126,13 @@ def _one(loss: Math, name: Math, node: Node, root: Node, nudge: Nudge) -> list[B
     )
     return [
         Prose(("Nothing is differentiated here: ", loss, " is computed again with ", name,
-               " a little smaller and a little larger, by h = ", h, ".")),
+               " a little smaller and a little larger, by h = ", numeral(nudge.h), ".")),
         Table("lrr", ("", name, loss), rows),
         Table("lr", ("change of the result over change of the number", "slope"), slopes),
     ]  # fmt: skip
 
 
-def _several(slope: float, nudges: list[Nudge]) -> list[Block]:
+def _several(slope: float, nudges: Sequence[Nudge]) -> list[Block]:
     rows = tuple(
         (numeral(n.h), numeral(n.forward), numeral(n.backward), numeral(n.central),
          numeral(_gap(n.central, slope)))

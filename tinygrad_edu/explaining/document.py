@@ -94,8 +94,7 @@ class Explanation:
     def __str__(self) -> str:
         return legible("\n\n".join(_TEXT[type(block)](block) for block in self._blocks))
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For notebooks: Markdown, whose formulas MathJax or KaTeX typesets.
@@ -159,13 +158,10 @@ def _folded(line: str, indent: str) -> list[str]:
 def _text_of_table(table: Table) -> str:
     grid = [[_plainly([cell]) for cell in row] for row in (table.head, *table.rows, *table.feet)]
     widths = [max(columns(row[i]) for row in grid) for i in range(len(table.align))]
-    while (
-        sum(widths) + 2 * len(widths) > WIDTH
-    ):  # the widest strings are shortened first, then numbers
-        i = max(
-            range(len(widths)), key=lambda i: (table.align[i] == "l" and widths[i] > 12, widths[i])
-        )
-        widths[i] -= 1
+    while sum(widths) + 2 * len(widths) > WIDTH:
+        # the widest strings are shortened first, then numbers
+        order = [(side == "l" and w > 12, w) for side, w in zip(table.align, widths)]
+        widths[order.index(max(order))] -= 1
     lines = [
         "  " + "  ".join(_padded(cell, w, a) for cell, w, a in zip(row, widths, table.align))
         for row in grid

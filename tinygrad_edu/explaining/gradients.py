@@ -66,29 +66,26 @@ class Finding(NamedTuple):
     """The paths from a result back to a node, as far as they are explained.
 
     Attributes:
-        graph: the snapshot.
+        paths: all of them.
         node: the node.
-        sums: the sums over all paths.
         shapes: those that are shown in full, the largest contribution first.
         others: the sums over the paths of each further shape; None if there are too many shapes.
-        cut: the edges where a gradient that would flow to the node is stopped.
     """
 
-    graph: Graph
+    paths: Paths
     node: Node
-    sums: Sums
     shapes: list[Shape]
     others: list[Sums] | None
-    cut: list[Step]
-
-    def names(self) -> Formulas:
-        """Fresh symbols, in which the two ends have the first choice of names."""
-        return Formulas(self.graph, (self.graph.root.id, self.node.id))
 
     def ends(self) -> tuple[Math, Math]:
         """The symbols of the result and of the node."""
-        names = self.names()
-        return names.symbol((self.graph.root.id,)), names.symbol((self.node.id,))
+        names = symbols(self.paths)
+        return names.symbol((self.paths.graph.root.id,)), names.symbol((self.node.id,))
+
+
+def symbols(paths: Paths) -> Formulas:
+    """Fresh symbols, in which the two ends of the paths have the first choice of names."""
+    return Formulas(paths.graph, (paths.graph.root.id, paths.target))
 
 
 def gradient(graph: Graph, target: int) -> Explanation:
@@ -101,22 +98,21 @@ def gradient(graph: Graph, target: int) -> Explanation:
 def find(graph: Graph, target: int) -> Finding:
     """The facts about the paths from a graph's root to the node with that id."""
     paths = Paths(graph, target)
-    finding = Finding(graph, graph.nodes[target], paths.sums, [], [], paths.cut())
-    if not paths.sums.number or target == graph.root.id:
-        return finding
-    groups = paths.groups(READ)
+    trivial = not paths.sums.number or target == graph.root.id
+    groups = [] if trivial else paths.groups(READ)
+    shapes, others = [], None
     if groups is None:
-        some = paths.biggest(ROWS)
-        edges = _edges(paths, some[0], finding.names())
-        shape = Shape(paths.sums, some, [""] * len(some), edges)
-        return finding._replace(shapes=[shape], others=None)
-    return finding._replace(
-        shapes=[_shape(paths, sums, some, finding.names()) for sums, some in groups[:SHOWN]],
-        others=[group.sums for group in groups[SHOWN:]],
-    )
+        largest = paths.biggest(ROWS)
+        edges = _edges(paths, largest[0], symbols(paths))
+        shapes = [Shape(paths.sums, largest, [""] * len(largest), edges)]
+    else:
+        shapes = [_shape(paths, sums, largest) for sums, largest in groups[:SHOWN]]
+        others = [sums for sums, _ in groups[SHOWN:]]
+    return Finding(paths, graph.nodes[target], shapes, others)
 
 
-def _shape(paths: Paths, sums: Sums, some: list[Path], names: Formulas) -> Shape:
+def _shape(paths: Paths, sums: Sums, some: list[Path]) -> Shape:
+    names = symbols(paths)
     edges = _edges(paths, some[0], names)
     zero = None
     if not sums.live:
@@ -152,19 +148,16 @@ def _edges(paths: Paths, path: Path, names: Formulas) -> list[Edge]:
     hidden = runs[half:-half] if len(runs) > STEPS else []
     edges: list[Edge] = []
     called = False  # whether the last edge named this node by its id
-    for i, run in enumerate(runs):
-        if half <= i < half + len(hidden):
-            if i == half:
-                together = prod(step.local for run in hidden for step in run)
-                edges.append(Edge(f"… {len(hidden):,} more", "", "", together))
-            continue
-        first, passing = run[0], paths.passing(run[0].node)
+    for run in [*runs[:half], *runs[-half:]] if hidden else runs:
+        first = run[0]
         of = definition(names, paths.graph.nodes[first.node], called=called)
         local = names.local((first.node,), first.position, (first.local,)).math()
         by = names.term((run[-1].arg,))
-        one = Edge(of, by.math(), Math("1", "1"), 1.0)
-        edges.append(one if passing else one._replace(local=local, number=first.local))
+        edges.append(Edge(of, by.math(), local, first.local))
         called = by.symbol is not None
+    if hidden:
+        product_of_hidden = prod(step.local for run in hidden for step in run)
+        edges.insert(half, Edge(f"… {len(hidden):,} more", "", "", product_of_hidden))
     return edges
 
 
@@ -217,10 +210,10 @@ def _labels(paths: Paths, some: list[Path], count: int) -> list[str]:
 
 def as_data(finding: Finding) -> dict[str, Any]:
     """A finding as dicts and lists of numbers and strings, which JSON can store."""
-    sums, several = finding.sums, finding.others is not None
+    sums, several = finding.paths.sums, finding.others is not None
     return {
         "kind": "gradient",
-        "of": identity(finding.graph.root),
+        "of": identity(finding.paths.graph.root),
         "by": identity(finding.node),
         "adjoint": finding.node.adjoint,
         "paths": sums.number,
@@ -240,7 +233,7 @@ def as_data(finding: Finding) -> dict[str, Any]:
         ],
         "more_groups": len(finding.others or ()),
         "biggest": [] if several else list(map(_data_of, finding.shapes[0].paths)),
-        "stops": [step._asdict() for step in finding.cut[:KEPT]],
+        "stops": [step._asdict() for step in finding.paths.cut[:KEPT]],
     }
 
 
@@ -265,9 +258,9 @@ def _blocks(finding: Finding) -> Iterator[Block]:
     loss, name = finding.ends()
     slope = finding.node.adjoint
     yield Title((equal(derivative(loss, name), numeral(slope)),))
-    if finding.graph.root is finding.node:
+    if finding.paths.graph.root is finding.node:
         yield Prose((name, " is the result itself, so the derivative is 1."))
-    elif not finding.sums.number:
+    elif not finding.paths.sums.number:
         yield Prose((loss, " does not depend on ", name, ": the derivative is 0."))
     elif not isfinite(slope):
         yield Prose(("It is not finite. Its origin is shown below.",))
@@ -285,7 +278,7 @@ def _blocks(finding: Finding) -> Iterator[Block]:
 
 def _ways(finding: Finding) -> str:
     """The number of paths and of their shapes, and how the gradient follows from them."""
-    number = finding.sums.number
+    number = finding.paths.sums.number
     paths = plural(number, "path")
     if finding.others is None:
         return f"{paths}, of too many shapes for one formula each."
@@ -299,7 +292,7 @@ def _ways(finding: Finding) -> str:
 
 
 def _shapes(finding: Finding) -> Iterator[Block]:
-    sums, shapes, others = finding.sums, finding.shapes, finding.others or []
+    sums, shapes, others = finding.paths.sums, finding.shapes, finding.others or []
     if 0 < sums.live < sums.number:
         dead = counted(sums.number - sums.live)
         yield Prose((f"{dead} of them contribute nothing: they contain a factor 0.",))
@@ -326,10 +319,8 @@ def _in_full(shape: Shape, number: int, of: int, left: Math) -> Iterator[Block]:
         share = plural(sums.number, "path")
         yield Title((f"Shape {number} of {of}: {share}, contributing ", numeral(sums.total)))
         left = Math("contribution", r"\text{contribution}")
-    where = ""
-    if several:
-        named = shape.labels[0][0] not in "#123456789"
-        where = f", for {shape.labels[0] if named else 'the largest path'}"
+    label = "the largest path" if shape.labels[0][0] in "#123456789" else shape.labels[0]
+    where = f", for {label}" if several else ""
     meaning = " (how fast “of” changes when “by” does)" if number == 1 else ""
     yield Prose((f"Edge by edge{where}{meaning}:",))
     yield _chain(shape)
@@ -345,8 +336,9 @@ def _in_full(shape: Shape, number: int, of: int, left: Math) -> Iterator[Block]:
         sides = [*shape.formulas, *(() if several else _numbers(shape))]
         yield Formula(((left, *(side for side, _ in groupby(sides))),))
         if sums.number > len(shape.paths):
-            yield Prose((f"That is the formula of the {len(shape.paths)} largest; the others pass "
-"through the same operations.",))  # fmt: skip
+            count = len(shape.paths)
+            yield Prose((f"That is the formula of the {count} largest; the others pass through "
+                         f"the same operations.",))  # fmt: skip
     if several:
         yield _rows(shape)
 
@@ -409,14 +401,14 @@ def _feet(sums: Sums, shown: list[Path], blank: Sequence[Piece]) -> tuple[tuple[
 
 def _stops(finding: Finding, name: Math) -> Iterator[Block]:
     """The edges at which a gradient that would flow to the node is stopped."""
-    cut, nodes = finding.cut, finding.graph.nodes
+    cut, nodes = finding.paths.cut, finding.paths.graph.nodes
     if not cut:
         return
     if all(step.arg == finding.node.id for step in cut) and finding.node.role == "constant":
         yield Prose((name, " is a constant: no gradient flows to it."))
         return
     pieces: list[Piece] = []
-    names = finding.names().shorter(10)
+    names = symbols(finding.paths).shorter(10)
     for step in cut[:3]:
         pieces.append(", " if pieces else "")
         if nodes[step.arg].role == "constant":

@@ -67,13 +67,6 @@ NONE: Final = Sums(0, 0.0, 0.0, 0)
 ONE: Final = Sums(1, 1.0, 1.0, 1)
 
 
-class Group(NamedTuple):
-    """The paths of one shape, with the largest of them listed."""
-
-    sums: Sums
-    paths: list[Path]
-
-
 class Paths:
     """The paths from the root of a graph to the node of some id.
 
@@ -93,14 +86,9 @@ class Paths:
     def __init__(self, graph: Graph, target: int) -> None:
         self.graph = graph
         self.target = target
-        self._from = {target: ONE}
-        self._steps: dict[int, list[Step]] = {}
-        self._lead()
-        self.sums = self._from.get(graph.root.id, NONE)
-
-    def _lead(self) -> None:
-        """Find the edges that lead to the target, and the sums over the paths from there."""
-        for node in self.graph.nodes[self.target + 1 :]:
+        self._from = {target: ONE}  # the sums over the paths from each node
+        self._steps: dict[int, list[Step]] = {}  # the edges that lead on to the target
+        for node in graph.nodes[target + 1 :]:
             steps, sums = [], NONE
             for position, (arg, local) in enumerate(zip(node.args, node.partials)):
                 if local is not None and arg in self._from:
@@ -108,11 +96,13 @@ class Paths:
                     sums = sums.plus(self._from[arg], local)
             if steps:
                 self._steps[node.id], self._from[node.id] = steps, sums
+        self.sums = self._from.get(graph.root.id, NONE)
 
     def steps(self, id: int) -> list[Step]:
         """The edges from a node that lead on to the target."""
         return self._steps.get(id, [])
 
+    @cached_property
     def cut(self) -> list[Step]:
         """The edges where a gradient that would flow to the target stops, newest first.
 
@@ -143,8 +133,8 @@ class Paths:
         numbers: dict[tuple[Any, ...], int] = {}
         classes: list[int] = []
         for node in self.graph.nodes:
-            what = node.op.name if node.op else node.role
-            key = (what, pattern(node.name or ""), *(classes[arg] for arg in node.args))
+            kind = node.op.name if node.op else node.role
+            key = (kind, pattern(node.name or ""), *(classes[arg] for arg in node.args))
             classes.append(numbers.setdefault(key, len(numbers)))
         return classes
 
@@ -162,8 +152,9 @@ class Paths:
         op = self.graph.nodes[id].op
         return op is not None and op.name in PASSING
 
-    def groups(self, rows: int, work: int = 100_000) -> list[Group] | None:
-        """The paths by shape, the largest contribution first; None if there are too many shapes.
+    def groups(self, rows: int, work: int = 100_000) -> list[tuple[Sums, list[Path]]] | None:
+        """The sums over the paths of each shape and its largest paths, the largest contribution
+        first; None if there are too many shapes.
 
         All paths of a shape are followed together, as sums at each node that they reach, at the
         same cost for seven samples as for 10¹² paths through equal layers.
@@ -179,8 +170,7 @@ class Paths:
         while todo:
             word, at = todo.pop()
             further: dict[Letter, dict[int, Sums]] = {}
-            waiting = [-id for id in at]
-            waiting.sort()
+            waiting = sorted(-id for id in at)
             while waiting:  # newest first: every path through a node has arrived there
                 id = -heappop(waiting)
                 if id == self.target:
@@ -198,7 +188,7 @@ class Paths:
             todo += [((word, letter), there) for letter, there in further.items()]
         shapes.sort(key=lambda pair: (-_magnitude(pair[0].total), -_magnitude(pair[0].size)))
         return [
-            Group(sums, self.biggest(rows, _spelled(word)) if i < SHOWN else [])
+            (sums, self.biggest(rows, _spelled(word)) if i < SHOWN else [])
             for i, (sums, word) in enumerate(shapes)
         ]
 

@@ -7,7 +7,9 @@ The result is checked against the numbers of the original formula; if they diffe
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from importlib.util import find_spec
+from operator import mul
 from typing import Any, Final
 
 from ..core import ops
@@ -69,10 +71,8 @@ def _to_sympy(term: Term, sympy: Any, symbols: dict[Math, Any]) -> Any:
     args = [_to_sympy(arg, sympy, symbols) for arg in term.args]
     if term.op.name in _ARITHMETIC:
         return _ARITHMETIC[term.op.name](*args)
-    if term.op.name == "sqrt":
-        return sympy.sqrt(args[0])
-    function = getattr(sympy, term.op.name, None) if term.op.name in BUILT_IN else None
-    if not isinstance(function, sympy.FunctionClass):
+    function: Any = getattr(sympy, term.op.name, None) if term.op.name in BUILT_IN else None
+    if not isinstance(function, sympy.FunctionClass) and term.op.name != "sqrt":
         function = sympy.Function(term.op.name)
     return function(*args)
 
@@ -91,20 +91,18 @@ class _Back:
         if e.is_Symbol:
             symbol = self.symbols[e]
             return Term.named(symbol, *self.values[symbol])
-        if e.is_Rational and not e.is_Integer:
+        if e.is_Rational:  # Terms leave out a denominator of 1
             return Term.number(int(e.p), self.places) / Term.number(int(e.q), self.places)
-        if e.is_Integer or e.is_Float:
+        if e.is_Float:
             return Term.number(float(e), self.places)
         if e.is_Add:
             return self._sum(e.as_ordered_terms())
         if e.is_Mul or sympy.fraction(e)[1] != 1:
             return self._quotient(e)
         if e.is_Pow:
-            if e.exp == 2:
-                return ops.square(self.term(e.base))
-            if e.exp == sympy.Rational(1, 2):
-                return ops.sqrt(self.term(e.base))
-            return ops.pow(self.term(e.base), self.term(e.exp))
+            short = {2: ops.square, sympy.Rational(1, 2): ops.sqrt}.get(e.exp)
+            base = self.term(e.base)
+            return ops.pow(base, self.term(e.exp)) if short is None else short(base)
         name = getattr(e.func, "__name__", "")
         row = TABLE.get("abs" if name == "Abs" else name)
         if row is None or not e.is_Function:
@@ -124,16 +122,12 @@ class _Back:
         """A product, as a fraction if some of its factors are in the denominator."""
         number, rest = e.as_coeff_Mul(rational=True)
         above, below = self.sympy.fraction(rest)
-        top = self._product(abs(number.p), above)
-        bottom = self._product(number.q, below)
-        quotient = top / bottom  # Terms leave out a denominator of 1
+        quotient = self._product(abs(number.p), above) / self._product(number.q, below)
         return -quotient if number < 0 else quotient
 
     def _product(self, number: Any, e: Any) -> Term:
-        total = Term.number(int(number), self.places)
-        for factor in e.as_ordered_factors():
-            total = total * self.term(factor)
-        return total
+        one = Term.number(int(number), self.places)
+        return reduce(mul, map(self.term, e.as_ordered_factors()), one)
 
 
 def parts(term: Term) -> list[Term]:
