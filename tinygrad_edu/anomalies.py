@@ -66,12 +66,11 @@ def sweep(nodes: list[Value]) -> None:
                 continue
             product = node._grad * local
             if isfinite(node._grad) and not isfinite(product):
-                why = ""
-                if node._grad == 0.0:
-                    why = " Zero times infinity is nan: guard the argument, not the result."
+                zero = " Zero times infinity is nan: guard the argument, not the result."
                 raise Anomaly(
                     f"backward through {node.op.name} gave {product!r} for its argument "
-                    f"{i + 1}: upstream {node._grad!r} × local derivative {local!r}.{why}"
+                    f"{i + 1}: upstream {node._grad!r} × local derivative {local!r}."
+                    f"{'' if node._grad else zero}"
                     f"{_origin(node)}"
                 )
             arg._grad += product

@@ -61,23 +61,19 @@ def op(
             )
         partials = [rule and _checked(name, rule) for rule in partials]
     if fields.get("together"):
-        fields["together"] = _checked_together(name, fields["together"])
+        fields["together"] = _checked(name, fields["together"], each=True)
     TABLE[name] = row = Op(name, value, partials, signature=signature, **fields)
     return row
 
 
-def _checked(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+def _checked(name: str, rule: Callable[..., Any], each: bool = False) -> Callable[..., Any]:
+    """A rule whose result, or each item of it, is checked."""
+
     def checked(*args: Any) -> Any:
         since = tick()
-        return _slope(name, rule(*args), args, since)
-
-    return checked
-
-
-def _checked_together(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
-    def checked(*args: Any) -> list[Any]:
-        since = tick()
-        return [_slope(name, slope, args, since) for slope in rule(*args)]
+        slopes = rule(*args) if each else [rule(*args)]
+        numbers = [_slope(name, slope, args, since) for slope in slopes]
+        return numbers if each else numbers[0]
 
     return checked
 
@@ -100,7 +96,7 @@ def _slope(name: str, slope: Any, args: tuple[Any, ...], since: int) -> Any:
 
 
 def _is_made_of(slope: Any, args: tuple[Any, ...], since: int) -> bool:
-    """Whether no Value flows into it that is older than the call but for the arguments."""
+    """Whether no Value flows into a slope that is older than the call, except its arguments."""
     waiting = [slope] if isinstance(slope, Value) else []
     seen = {arg for arg in args if isinstance(arg, Value)}
     for node in waiting:  # which grows while it is read

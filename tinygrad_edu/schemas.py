@@ -1,8 +1,8 @@
-"""JSON from outside is checked in full before anything of it is used.
+"""JSON from outside is checked completely before any of it is used.
 
-A schema says what stands where: ``{"shape": [int], "name": Maybe(str)}``. A dict wants an
-object with these keys, a list of one kind a list of these, a tuple a list of just these kinds
-in this order, a type just that type.
+A schema describes each part: ``{"shape": [int], "name": Maybe(str)}``. A dict stands for an object
+with exactly these keys, a list for a list whose items are all of its one kind, a tuple for a list
+of exactly these kinds in this order, a type for exactly that type.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ class Maybe(NamedTuple):
 
 
 class ByName(NamedTuple):
-    """In a schema: an object with any keys, each for one of this kind."""
+    """In a schema: an object with any keys, whose values are all of this kind."""
 
     of: Any
 
 
 class Row(NamedTuple):
-    """In a schema: a list that begins with one kind and goes on with another."""
+    """In a schema: a list whose first item is of one kind, and all others of another."""
 
     first: Any
     rest: Any
 
 
 class Numeral:
-    """In a schema: a number, also as one of the strings "nan", "inf" and "-inf"."""
+    """In a schema: a number, or one of the strings "nan", "inf" and "-inf"."""
 
 
 def parsed(content: str) -> Any:
     """The content of a JSON string.
 
     Raises:
-        ValueError: if it is not JSON, is nested too deeply, has a key twice in one object, a
-            constant that JSON does not have, or a whole number that only keeps somebody busy.
+        ValueError: if it is not JSON or is nested too deeply, or contains a key twice in one
+            object, a constant that JSON does not have, or a whole number of too many digits.
 
     >>> parsed('{"a": 1, "a": 2}')
     Traceback (most recent call last):
     ...
-    ValueError: the key 'a' stands twice in one object
+    ValueError: the key 'a' appears twice in one object
     """
     try:
         return json.loads(
@@ -67,8 +67,8 @@ def parsed(content: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name, part in pairs:
-        if name in parts:  # readers differ in which of the two they take
-            raise ValueError(f"the key {brief(name)} stands twice in one object")
+        if name in parts:  # programs differ in which of the two they use
+            raise ValueError(f"the key {brief(name)} appears twice in one object")
         parts[name] = part
     return parts
 
@@ -90,10 +90,8 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def check(
-    found: Any, schema: Any, place: str, error: type[TinygradError] = SavedModelError
-) -> None:
-    """Raise ``error``, with the place, for what is not of the kind that a schema wants.
+def check(part: Any, schema: Any, place: str, error: type[TinygradError] = SavedModelError) -> None:
+    """Raise ``error``, with the place, if a part of the JSON does not match its schema.
 
     >>> check({"shape": [2, 3]}, {"shape": [int]}, "the input")
     >>> check({"shape": [2, "3"]}, {"shape": [int]}, "the input")
@@ -102,48 +100,45 @@ def check(
     tinygrad_edu.errors.SavedModelError: In the input, shape, 1: expected int. Received: '3'.
     """
     if isinstance(schema, Maybe):
-        if found is not None:
-            check(found, schema.of, place, error)
+        if part is not None:
+            check(part, schema.of, place, error)
     elif isinstance(schema, (dict, ByName)):
-        need(type(found) is dict, place, "an object", found, error)
-        if isinstance(schema, dict):
-            keys = f"an object with {', '.join(schema)}"
-            need(found.keys() == schema.keys(), place, keys, list(found), error)
-        for name, part in found.items():
-            kind = schema.of if isinstance(schema, ByName) else schema[name]
-            check(part, kind, f"{place}, {brief(name)[1:-1]}", error)
+        need(type(part) is dict, place, "an object", part, error)
+        kinds = schema if isinstance(schema, dict) else dict.fromkeys(part, schema.of)
+        keys = f"an object with {', '.join(kinds)}"
+        need(part.keys() == kinds.keys(), place, keys, list(part), error)
+        for name, item in part.items():
+            check(item, kinds[name], f"{place}, {brief(name)[1:-1]}", error)
     elif isinstance(schema, (list, tuple)):  # a Row is a tuple, too
-        need(type(found) is list, place, "a list", found, error)
-        count = len(found)
-        if isinstance(schema, list):
-            kinds = schema * count
-        elif isinstance(schema, Row):
-            kinds = [schema.first, *[schema.rest] * (count - 1)]
-        else:
-            kinds = list(schema)
-        need(count == len(kinds), place, f"a list of {len(kinds)}", found, error)
-        for i, (item, kind) in enumerate(zip(found, kinds)):
+        need(type(part) is list, place, "a list", part, error)
+        if isinstance(schema, Row):
+            schema = [schema.first, *[schema.rest] * (len(part) - 1)]
+        elif isinstance(schema, list):
+            schema = schema * len(part)
+        need(len(part) == len(schema), place, f"a list of {len(schema)}", part, error)
+        for i, (item, kind) in enumerate(zip(part, schema)):
             check(item, kind, f"{place}, {i}", error)
     elif schema is Numeral:
-        need(is_numeral(found), place, "a number", found, error)
+        need(is_numeral(part), place, "a number", part, error)
     else:
-        need(type(found) is schema, place, schema.__name__, found, error)
+        need(type(part) is schema, place, schema.__name__, part, error)
 
 
 def need(
     holds: bool,
     place: str,
     expected: str,
-    found: Any,
+    received: Any,
     error: type[TinygradError] = SavedModelError,
 ) -> None:
-    """Raise ``error``, with the place, what is expected there and what was received."""
+    """Unless a condition holds, raise ``error`` with the place, what is expected there, and what
+    was received."""
     if not holds:
-        raise error(f"In {place}: expected {expected}. Received: {brief(found)}.")
+        raise error(f"In {place}: expected {expected}. Received: {brief(received)}.")
 
 
 def is_numeral(x: Any) -> bool:
-    """Whether x is a number as `numeral` writes it.
+    """Whether x is a number in the form that `numeral` returns.
 
     >>> is_numeral(1.5), is_numeral("nan"), is_numeral("1.5"), is_numeral(True)
     (True, True, False, False)
@@ -152,7 +147,7 @@ def is_numeral(x: Any) -> bool:
 
 
 def numeral(x: float) -> float | str:
-    """A number as JSON can hold it, which has neither nan nor infinity; float() reads it.
+    """A number in a form that JSON allows, which has neither nan nor infinity; float() reads it.
 
     >>> numeral(0.1), numeral(float("-inf"))
     (0.1, '-inf')

@@ -115,7 +115,6 @@ def snapshot(root: Value) -> Graph:
     root.read("The numbers of a graph were asked for")
     rows: list[tuple[Any, ...]] = []  # of each node all but its id and its adjoint
     ids: dict[Value, int] = {}
-    stops = False
     for value in tape(root):
         op, scope = value.op, value.scope
         args = []
@@ -128,11 +127,11 @@ def snapshot(root: Value) -> Graph:
         ids[value] = len(rows)
         partials = () if op is None else tuple(local_numbers(value))
         rows.append((op, tuple(args), value._data, partials, value._name, value._role, scope))
-        stops = stops or (op is not None and op.blocked)
 
     adjoint = [0.0] * len(rows)
     adjoint[-1] = 1.0
     # Nodes behind a stop have partials to show, but are not differentiated.
+    stops = any(op is not None and op.blocked for op, *_ in rows)
     swept = [ids[v] for v in tape(root, through_stops=False)] if stops else range(len(rows))
     for i in reversed(swept):
         upstream = adjoint[i]
@@ -158,10 +157,9 @@ def ids(root: Value) -> dict[Value, int]:
     >>> ids(root)[w], ids(root)[root]
     (0, 2)
     """
-    found: dict[Value, int] = {}
-    count = 0
+    ids: dict[Value, int] = {}
+    constants = 0
     for value in tape(root):
-        count += sum(type(arg) is float for arg in value.args)
-        found[value] = count
-        count += 1
-    return found
+        constants += sum(type(arg) is float for arg in value.args)
+        ids[value] = len(ids) + constants
+    return ids

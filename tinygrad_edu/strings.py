@@ -121,6 +121,19 @@ def columns(text: str) -> int:
     return len(text) + wide - sum(combining(char) > 0 for char in text)
 
 
+def cut(text: str, width: int) -> str:
+    """A string of at most ``width`` columns in a terminal.
+
+    >>> cut("gradient", 5), cut("家家家", 5), cut("∂L", 5)
+    ('grad…', '家家…', '∂L')
+    """
+    if columns(text) <= width:
+        return text
+    while columns(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
 def plural(count: int, noun: str) -> str:
     """A number of things.
 

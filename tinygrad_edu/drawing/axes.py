@@ -122,12 +122,6 @@ def say(ax: Axes, look: Theme, text: str, place: Point, beside: Point, side: str
     )  # fmt: skip
 
 
-def whole_ticks(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-
-
 def cycle(look: Theme) -> Iterator[str]:
     """Colours that colour-blind readers can distinguish, repeated endlessly."""
     names = "input-line", "positive", "parameter-line", "negative", "target-line", "symbol"

@@ -24,6 +24,10 @@ _TABLE: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="3
 _NUMBERS: Final = _TABLE.replace('SPACING="2"', 'SPACING="0"')
 _TIGHT: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
 _CHIPS: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="2">'
+_RULE: Final = (
+    "on an edge: its local derivative.  ∂ of a card = Σ over its outgoing edges of "
+    "(local derivative) × (∂ where it ends)"
+)
 SHOWN: Final = ("data", "grad", "local")
 TIES: Final = 5  # invisible edges between a box and its point: each crossing of one counts
 OUTPUTS: Final = 3  # the most outputs that a folded card shows
@@ -223,17 +227,14 @@ class _Writer:
 
     def card(self, card: Card) -> str:
         theme, shape = self.theme, ROLES[card.kind]
+        content = self.rows_of_many(card) if card.folded else self.rows_of_one(card)
+        rows = "".join(f"<TR>{''.join(row)}</TR>" for row in content)
         return f"{card.id} [" + attributes(
-            label=Markup(self.table(card)), id=card.id, tooltip=self.tooltip(card),
+            label=Markup(f"{_TABLE}{rows}</TABLE>"), id=card.id, tooltip=self.tooltip(card),
             color=theme[f"{card.kind}-line"], fillcolor=theme[card.kind], shape=shape.shape,
             style=shape.style, margin=shape.margin, peripheries=shape.peripheries,
             **{"class": f"value {card.kind}{self.pale(card.id)}"},
         ) + "]"  # fmt: skip
-
-    def table(self, card: Card) -> str:
-        """The content of a card."""
-        rows = self.rows_of_many(card) if card.folded else self.rows_of_one(card)
-        return _TABLE + "".join(f"<TR>{''.join(row)}</TR>" for row in rows) + "</TABLE>"
 
     def rows_of_one(self, card: Card) -> list[list[str]]:
         """Symbol and name; below them the value and the gradient's chip."""
@@ -365,10 +366,7 @@ class _Writer:
             if "local" in self.style.show and any(
                 self.view.local(edge) is not None for link in self.view.links for edge in link.edges
             ):
-                rule = "on an edge: its local derivative."
-                if "grad" in self.style.show:
-                    rule += "  ∂ of a card = Σ over its outgoing edges of (local derivative) × (∂ "
-                    rule += "where it ends)"
+                rule = _RULE if "grad" in self.style.show else _RULE.partition("  ")[0]
                 rows.append(_font(rule, 9, theme["muted"]))
         cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
         cells += '<TR><TD HEIGHT="8"></TD></TR>' if rows else ""

@@ -134,8 +134,7 @@ class Film:
                     if "id" in one.attrib:
                         one.set("id", f"{one.attrib['id']}-{run[0]}")
                 moment = Element(f"{_NAMESPACE}g", {"class": f"tg-{run[0]}-{run[-1]}"})
-                if run is not alike[-1]:
-                    moment.set("visibility", "hidden")
+                moment.attrib |= {} if run is alike[-1] else {"visibility": "hidden"}
                 moment.append(copy)
                 copies.append(moment)
                 moments.add((run[0], run[-1]))

@@ -36,9 +36,8 @@ or an edge of class "pale" is drawn faintly.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -133,6 +132,7 @@ class Stage:
         self._view = view
         self.theme = theme
         self._slots = {card.id: slots(card, show) for card in view.cards}
+        self._numbers = [slot for of_card in self._slots.values() for slot in of_card]
         self.scale = scale(view, frames)
         self._style = Style(
             THEMES["light" if theme == "auto" else theme],
@@ -152,23 +152,20 @@ class Stage:
             rooms[id] = max(rooms.get(id, 0.0), breadth(text, size) + _AIR)
 
         for graph in frames:
-            for slot in self._every_slot():
+            for slot in self._numbers:
                 widen(slot.id, slot.text(graph, self._style.digits), 11)
             for link in self._view.links:
                 widen(link.id, label(self._view, link, graph, self._style), 9)
         for caption in captions:
             widen("caption", caption, 12)
         if any_number:
-            for slot in self._every_slot():
+            for slot in self._numbers:
                 if any(self.graph.nodes[id].role != "constant" for id in slot.nodes):
                     widen(slot.id, WIDEST if slot.what == "data" else f"∂ {WIDEST}", 11)
             for link in self._view.links:
                 if self._view.flow(link) is not None:
                     widen(link.id, f"∂ {WIDEST}" if link.summed else WIDEST, 9)
         return rooms
-
-    def _every_slot(self) -> Iterator[Slot]:
-        return chain.from_iterable(self._slots.values())
 
     @cached_property
     def svg(self) -> str:
@@ -218,7 +215,7 @@ class Stage:
                 "what": slot.what,
                 "nodes": list(slot.nodes),
             }
-            for slot in self._every_slot()
+            for slot in self._numbers
         ]
 
     @property
@@ -250,7 +247,7 @@ class Stage:
         """
         same_shape(self.graph, graph, 1)
         changes: dict[str, dict[str, str]] = {}
-        for slot in self._every_slot():
+        for slot in self._numbers:
             changes[self.prefix + _text(slot)] = {"text": slot.text(graph, self._style.digits)}
             if slot.what == "grad":
                 name = shade(slot.number(graph), self.scale["gradient"])

@@ -174,9 +174,8 @@ class Drawing:
     @cached_property
     def _stage(self) -> Stage:
         seen = view(self.graph, **self._folding)
-        if self._highlight:
-            seen = seen.highlighted(self._highlight)
-        return Stage([self.graph], seen, **self._style)
+        lit = seen.highlighted(self._highlight) if self._highlight else seen
+        return Stage([self.graph], lit, **self._style)
 
     @cached_property
     def source(self) -> str:

@@ -42,7 +42,6 @@ from .axes import (
     span,
     steps,
     svg,
-    whole_ticks,
     window,
     written,
 )  # fmt: skip
@@ -96,6 +95,8 @@ def loss(
     if not drawn:
         raise BadArgument(f"There is no finite loss to show. Received: {history!r}.")
     ax, look = begin(ax, theme, title)
+    from matplotlib.ticker import MaxNLocator
+
     low, high = extent(drawn)
     positive = [y for y in drawn if y > 0.0]
     if log or (log is None and low >= 0.0 and high > 100.0 * min(positive, default=1)):
@@ -109,8 +110,7 @@ def loss(
                 label=f"{name}, {kind}" if name and len(run.losses) > 1 else name or kind,
             )  # fmt: skip
         watched = list(run.losses.values())[-1]
-        best = min(watched, key=lambda y: y if isfinite(y) else inf)
-        epoch = watched.index(best)
+        epoch, best = min(enumerate(watched), key=lambda at: at[1] if isfinite(at[1]) else inf)
         place = (run.first + epoch, best)
         ax.plot(*place, "o", color=colour, label=f"_best of {name}", zorder=3)
         if len(runs) == 1:
@@ -119,7 +119,7 @@ def loss(
                  (0, -14), side)  # fmt: skip
     ax.margins(y=0.15)
     ax.set(xlabel="epoch", ylabel="loss")
-    whole_ticks(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     if len(ax.get_legend_handles_labels()[1]) > 1:
         legend(ax, look)
     return ax
@@ -138,14 +138,12 @@ def _runs(history: Any) -> dict[str, _Run]:
     first = next(iter(getattr(history, "epoch", [])), 0) + 1
     if not isinstance(losses, Mapping):
         return {"": _Run(1, {"loss": _losses(losses)})}
-    if not losses or (losses is not history and "loss" not in losses):
-        raise BadArgument(f"There is no loss to show. Received: {history!r}.")
     if "loss" not in losses or isinstance(losses["loss"], Mapping):
         return {literal(str(name)): _runs(run)[""] for name, run in losses.items()}
-    kept = {name: _losses(losses[name]) for name in ("loss", "val_loss") if name in losses}
-    if len(kept.get("val_loss", kept["loss"])) != len(kept["loss"]):
-        del kept["val_loss"]
-    return {"": _Run(first, kept)}
+    lists = {name: _losses(losses[name]) for name in ("loss", "val_loss") if name in losses}
+    if len(lists.get("val_loss", lists["loss"])) != len(lists["loss"]):
+        del lists["val_loss"]
+    return {"": _Run(first, lists)}
 
 
 def _losses(losses: Any) -> list[float]:
@@ -194,10 +192,14 @@ def fitted(
     ys = [row[0] for row in _rows(y, 1, "y")]
     if len(xs) != len(ys):
         raise BadArgument(f"Each input needs one target. Received: {len(xs)} of x, {len(ys)} of y.")
-    low, high = span(xs, 0.05)
     ax, look = begin(ax, theme, title)
-    at = steps(low, high, 201)
-    answers = _answers(model, [[x] for x in [*at, *xs]], 1)
+    at = steps(*span(xs, 0.05), 201)
+    rows = _answers(model, [[x] for x in [*at, *xs]], 1)
+    if any(len(row) != 1 for row in rows):
+        raise BadArgument(
+            f"A line needs a model with one output. Received: {len(rows[0])} outputs."
+        )
+    answers = [row[0] for row in rows]
     extent([*ys, *answers])
     line, here = answers[: len(at)], answers[len(at) :]
     ax.plot(at, line, color=look["positive"], linewidth=1.8, label=_formula(model), zorder=2)
@@ -335,9 +337,8 @@ def _path(model: Any, chosen: tuple[Value, Value], path: Any) -> list[Point]:
             f"A path must be a WeightHistory, or pairs of numbers. Received: {path!r}."
         )
     rows = [[number(x) for x in row] for row in recorded]
-    weights = list(chosen)
-    if hasattr(path, "epochs") and not isinstance(model, Value):
-        weights = model.parameters()
+    of_model = hasattr(path, "epochs") and not isinstance(model, Value)
+    weights = model.parameters() if of_model else list(chosen)
     where = {id(weight): i for i, weight in enumerate(weights)}
     if any(len(row) != len(weights) for row in rows) or not where.keys() >= set(map(id, chosen)):
         raise BadArgument(
@@ -491,7 +492,7 @@ def regions(
     (left, right), (bottom, top) = window(limits, points, 0.12)
     columns, rows = steps(left, right, resolution), steps(bottom, top, resolution)
     asked = [[a, b] for b in rows for a in columns] + [list(point) for point in points]
-    answers = _answers(model, asked)
+    answers = _answers(model, asked, 2)
     outputs = len(answers[0])
     labels, names, threshold = _classes(y, len(points), outputs, threshold)
 
@@ -524,8 +525,8 @@ def _classes(
     rows = _rows(y, None, "y")
     if len(rows) != count:
         raise BadArgument(f"Each sample needs a class. Received: {count} of x, {len(rows)} of y.")
-    if outputs > 1 and all(len(row) == outputs for row in rows):
-        return [row.index(max(row)) for row in rows], list(map(str, range(outputs))), 0.5
+    if outputs > 1 and all(len(row) == outputs for row in rows):  # one-hot
+        rows = [[float(row.index(max(row)))] for row in rows]
     flat = [row[0] for row in rows if len(row) == 1]
     classes = sorted(set(flat))
     if outputs == 1 and len(flat) == count and len(classes) <= 2:
@@ -580,8 +581,7 @@ def _samples(
     """The samples, each class with its colour and mark; misclassified ones are ringed."""
     if not labels and points:
         ax.plot(*zip(*points), "o", color=look["ink"], markersize=5, zorder=3)
-    styles = list(zip(names, cycle(look), _MARKS * len(names)))
-    for k, (name, colour, mark) in enumerate(styles):
+    for k, (name, colour, mark) in enumerate(zip(names, cycle(look), _MARKS * len(names))):
         mine = [point for point, label in zip(points, labels) if label == k]
         if mine:
             ax.plot(
@@ -639,7 +639,9 @@ def operation(
     reach = 0.55 * (high - low)
     seen: list[float] = []
     for row, colour in zip(chosen, cycle(look)):
-        xs, kinks = _pieces(row, low, high), _kinks(row, low, high)
+        kinks, ends = (_changes(label, row, low, high) for label in (row.kinks, row.domain))
+        beside = [x for kink in kinks for x in (kink - 1e-9, kink + 1e-9)]
+        xs = sorted([*steps(low, high, 801), *beside, *ends])
         dashed = colour if len(chosen) > 1 else look["positive"]
         for which, (style, shade, label) in enumerate(
             [("-", colour, f"{row.name}(x)"), ("--", dashed, f"{row.name}′(x)")]
@@ -701,33 +703,18 @@ def _inside(rows: Sequence[Op], low: float, high: float) -> Point:
     return max(low, min(xs) - room), min(high, max(xs) + room)
 
 
-def _pieces(row: Op, low: float, high: float) -> list[float]:
-    """The points at which to evaluate a row: evenly, and as near to its kinks as floats allow."""
-    beside = [x for kink in _kinks(row, low, high) for x in (kink - 1e-9, kink + 1e-9)]
-    return sorted([*steps(low, high, 801), *beside, *_ends(row, low, high)])
-
-
-def _kinks(row: Op, low: float, high: float) -> list[float]:
-    """The points at which a row passes from one smooth piece to the next."""
-    label = row.kinks
-    return _changes(lambda x: label(x, *row.defaults), low, high) if label else []
-
-
-def _ends(row: Op, low: float, high: float) -> list[float]:
-    """The borders of a row's domain."""
-    inside = row.domain
-    return _changes(lambda x: float(inside(x, *row.defaults)), low, high) if inside else []
-
-
-def _changes(label: Callable[[float], float], low: float, high: float) -> list[float]:
-    """The points at which a label of the pieces changes, by bisection, rounded if possible."""
+def _changes(label: Callable[..., float] | None, row: Op, low: float, high: float) -> list[float]:
+    """The points at which the label of a row's pieces changes, as at its kinks or at the borders of
+    its domain: by bisection, rounded if possible."""
+    if label is None:
+        return []
     changes = []
     for a, b in pairwise(steps(low, high, 802)):  # so many that few whole numbers are hit
-        first = label(a)
-        if label(b) == first:
+        first = label(a, *row.defaults)
+        if label(b, *row.defaults) == first:
             continue
         while a < (middle := 0.5 * (a + b)) < b:
-            a, b = (middle, b) if label(middle) == first else (a, middle)
+            a, b = (middle, b) if label(middle, *row.defaults) == first else (a, middle)
         near = (a, b, nextafter(a, -inf), nextafter(b, inf))
         changes.append(min(near, key=lambda x: len(repr(x))))
     return changes
@@ -763,8 +750,8 @@ def _rows(data: Any, width: int | None, what: str) -> list[list[float]]:
     return rows
 
 
-def _answers(model: Any, points: list[list[float]], inputs: int = 2) -> Any:
-    """The model's prediction at each point: the single number of a line, else a list."""
+def _answers(model: Any, points: list[list[float]], inputs: int) -> list[list[float]]:
+    """The model's prediction at each point; a function of one input takes a number."""
     if hasattr(model, "predict"):
         answers = [flatten(answer)[0] for answer in model.predict(points)]
     elif callable(model):
@@ -772,11 +759,4 @@ def _answers(model: Any, points: list[list[float]], inputs: int = 2) -> Any:
             answers = [flatten(model(p[0] if inputs == 1 else p))[0] for p in points]
     else:
         raise BadArgument(f"A model must have a predict, or be a function. Received: {model!r}.")
-    rows = [list(map(plain, answer)) for answer in answers]
-    if inputs == 2:
-        return rows
-    if any(len(row) != 1 for row in rows):
-        raise BadArgument(
-            f"A line needs a model with one output. Received: {len(rows[0])} outputs."
-        )
-    return [row[0] for row in rows]
+    return [list(map(plain, answer)) for answer in answers]

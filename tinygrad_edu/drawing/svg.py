@@ -108,9 +108,8 @@ def _unwrapped(root: Element, titles: bool) -> None:
 
 def _card(group: Element, slots: list[Slot], colours: Theme) -> None:
     """Give a card's numbers their ids; a chip and its text become one group."""
-    children = list(group)
+    todo = iter(list(group))
     group[:] = []
-    todo = iter(children)
     for element in todo:
         name = _MEANT.get(element.get("fill", ""), "")
         if slots and (name == "slot" or name in SHADES):
@@ -134,16 +133,12 @@ def _card(group: Element, slots: list[Slot], colours: Theme) -> None:
 
 def _edge(group: Element, colours: Theme) -> None:
     """An edge has its colour and width once, as a group; its parts get ids."""
-    id = group.get("id", "")
-    children = list(group)
-    group[:] = []
-    ground = None
-    for element in children:
+    id, ground = group.get("id", ""), None
+    for element in list(group):
         if _MEANT.get(element.get("fill", "")) == "slot":
             ground = element
-            continue
-        group.append(element)
-        if element.tag == f"{_SVG}text":
+            group.remove(element)
+        elif element.tag == f"{_SVG}text":
             element.attrib |= {"id": f"{id}-local", "stroke": "none"}
             if ground is not None:
                 _centre(element, ground)
@@ -152,10 +147,9 @@ def _edge(group: Element, colours: Theme) -> None:
             colour = colours[_MEANT[element.attrib.pop("stroke")]]
             group.attrib |= {"stroke": colour, "stroke-width": element.get("stroke-width", "1")}
             element.attrib.pop("stroke-width", None)
-            element.set("id", f"{id}-{'arrow' if head else 'path'}")
-            element.set("fill", colour if head else "none")
+            element.attrib |= {"id": f"{id}-path", "fill": "none"}
             if head:
-                element.set("class", "arrow")
+                element.attrib |= {"id": f"{id}-arrow", "fill": colour, "class": "arrow"}
 
 
 def _centre(text: Element, ground: Element) -> None:

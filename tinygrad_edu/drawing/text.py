@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..errors import check_whole
 from ..snapshots import Graph, Node, snapshot
-from ..strings import columns, legible, plural, short
+from ..strings import columns, cut, legible, plural, short
 from .labels import named, rounded, signed, symbol
 
 COLUMNS: Final = 80
@@ -85,9 +85,5 @@ def _fitted(indent: str, body: str) -> str:
     """A line cut to the columns: far from the root the outer indentation is dropped first."""
     room = COLUMNS - columns(body)
     if room < len(indent):
-        kept = max(4, room) - 1
-        indent = "⋯" + indent[-kept:]
-    line = indent + body
-    while columns(line) > COLUMNS:
-        line = line[:-2] + "…"
-    return line
+        indent = "⋯" + indent[1 - max(4, room) :]
+    return cut(indent + body, COLUMNS)

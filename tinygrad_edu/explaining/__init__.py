@@ -13,7 +13,6 @@ needed nor touched. An optimiser's step is traced from its own rule (updates).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..core.value import Value
 from ..errors import GraphError
@@ -22,7 +21,7 @@ from .comparing import comparison
 from .document import Explanation
 from .gradients import gradient
 from .narrative import story
-from .updates import update
+from .updates import explain_update
 
 __all__ = ["Explanation", "compare", "explain", "explain_update"]
 
@@ -74,39 +73,6 @@ def explain(loss: Value, w: Value | None = None) -> Explanation:
     if w is None:
         return story(snapshot(_value(loss)))
     return gradient(snapshot(_value(loss)), _position(loss, w))
-
-
-def explain_update(optimizer: Any, w: Value) -> Explanation:
-    """Explain how the next step of an optimiser changes one parameter, in symbols and in numbers.
-
-    The rule's own ``update`` is traced, so user-defined rules are explained too; a rule that can't
-    be traced (because it calls `math.sqrt`, say) is shown in numbers only. Nothing changes.
-
-    Args:
-        optimizer: an `nn.Optimizer` with parameters, after ``backward()``.
-        w: one of the parameters.
-
-    Raises:
-        BadArgument: if ``w`` is not one of its parameters, or ``optimizer`` is not an optimiser.
-
-    >>> from tinygrad_edu import nn
-    >>> w = Value(1.0, name="w")
-    >>> (w * w).backward()
-    >>> print(explain_update(nn.SGD([w], 0.1), w))
-    Step 1 of SGD: w from 1 to 0.8
-    ──────────────────────────────
-    <BLANKLINE>
-      g = ∂L/∂w = 2
-      mₜ = −α·g
-         = −0.1·2
-         = -0.2
-      new w = w + mₜ
-            = 1 + (-0.2)
-            = 0.8
-    <BLANKLINE>
-    w moves by -0.2, against its gradient.
-    """
-    return update(optimizer, w)
 
 
 def compare(loss: Value, w: Value, h: float | Sequence[float] | None = None) -> Explanation:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..strings import columns, legible
+from ..strings import columns, cut, legible
 from .notation import Math, in_markdown, in_tex
 
 WIDTH: Final = 80  # columns of a terminal
@@ -112,7 +112,7 @@ def _plainly(pieces: Sequence[Piece]) -> str:
 
 
 def _text_of_title(title: Title) -> str:
-    text = _cut(_plainly(title.pieces), WIDTH)
+    text = cut(_plainly(title.pieces), WIDTH)
     return f"{text}\n{'─' * columns(text)}"
 
 
@@ -123,7 +123,7 @@ def _text_of_prose(prose: Prose) -> str:
         if columns(longer) <= WIDTH:
             lines[-1] = longer
         else:
-            lines.append(_cut(word, WIDTH))
+            lines.append(cut(word, WIDTH))
     return "\n".join(filter(None, lines))
 
 
@@ -152,7 +152,7 @@ def _folded(line: str, indent: str) -> list[str]:
             now = indent + part.lstrip()
         else:
             now += part
-    return [_cut(each, WIDTH) for each in [*lines, now]]
+    return [cut(each, WIDTH) for each in [*lines, now]]
 
 
 def _text_of_table(table: Table) -> str:
@@ -174,16 +174,8 @@ def _text_of_table(table: Table) -> str:
 
 
 def _padded(cell: str, width: int, align: str) -> str:
-    cell, blanks = _cut(cell, width), " " * (width - columns(cell))
+    cell, blanks = cut(cell, width), " " * (width - columns(cell))
     return blanks + cell if align == "r" else cell + blanks
-
-
-def _cut(text: str, width: int) -> str:
-    if columns(text) <= width:
-        return text
-    while columns(text) > width - 1:
-        text = text[:-1]
-    return text + "…"
 
 
 # ── LaTeX ─────────────────────────────────────────────────────────────────────────────────

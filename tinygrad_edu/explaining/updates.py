@@ -25,8 +25,36 @@ _GREEK: Final = {
 }  # fmt: skip
 
 
-def update(optimizer: Any, w: Value) -> Explanation:
-    """The explanation of an optimiser's next step for one parameter."""
+def explain_update(optimizer: Any, w: Value) -> Explanation:
+    """Explain how the next step of an optimiser changes one parameter, in symbols and in numbers.
+
+    The rule's own ``update`` is traced, so user-defined rules are explained too; a rule that can't
+    be traced (because it calls `math.sqrt`, say) is shown in numbers only. Nothing changes.
+
+    Args:
+        optimizer: an `nn.Optimizer` with parameters, after ``backward()``.
+        w: one of the parameters.
+
+    Raises:
+        BadArgument: if ``w`` is not one of its parameters, or ``optimizer`` is not an optimiser.
+
+    >>> from tinygrad_edu import nn
+    >>> w = Value(1.0, name="w")
+    >>> (w * w).backward()
+    >>> print(explain_update(nn.SGD([w], 0.1), w))
+    Step 1 of SGD: w from 1 to 0.8
+    ──────────────────────────────
+    <BLANKLINE>
+      g = ∂L/∂w = 2
+      mₜ = −α·g
+         = −0.1·2
+         = -0.2
+      new w = w + mₜ
+            = 1 + (-0.2)
+            = 0.8
+    <BLANKLINE>
+    w moves by -0.2, against its gradient.
+    """
     if not isinstance(w, Value):
         raise BadArgument(f"w must be a Value. Received: {w!r}.")
     if not hasattr(optimizer, "update_of"):
@@ -44,7 +72,6 @@ def update(optimizer: Any, w: Value) -> Explanation:
     terms = _traced(optimizer, w, numbers, weight)
     lines = None if terms is None else _lines(optimizer, numbers, weight, terms)
     if lines is None:
-        blocks.append(Prose(("The rule can't be written as a formula; these are its numbers.",)))
         rows = [
             ("before", numeral(numbers.before)),
             ("gradient", numeral(numbers.gradient)),
@@ -54,7 +81,10 @@ def update(optimizer: Any, w: Value) -> Explanation:
             *((key, numeral(x)) for key, x in numbers.memory.items()),
             ("after", numeral(numbers.after)),
         ]
-        blocks.append(Table("lr", ("", "number"), tuple(rows)))
+        blocks += [
+            Prose(("The rule can't be written as a formula; these are its numbers.",)),
+            Table("lr", ("", "number"), tuple(rows)),
+        ]
     else:
         blocks.append(Formula(tuple(tuple(side for side, _ in groupby(line)) for line in lines)))
     moved = numbers.after - numbers.before

@@ -115,9 +115,9 @@ def check_grads(
         try:
             check.at(flat, xs, order)
         except _Disagreement as wrong:
-            mismatch, advice = _told(wrong, f, like_points), _advice(wrong, run(flat, xs), seed)
+            mismatch, advice = _mismatch(wrong, f, like_points), _advice(wrong, run(flat, xs), seed)
             raise GradientMismatch(f"{mismatch}\n{advice}") from None
-    report = check.report()
+    report = GradientReport(check.checks, tuple(check.kinks), tuple(check.undecided.values()))
     if report.undecided:
         warnings.warn(f"check_grads could not decide everything. {report!r}", stacklevel=2)
     return report
@@ -150,7 +150,6 @@ class _Disagreement(Exception):
     """Two slopes that differ."""
 
     def __init__(self, view: _View, got: float, expected: float, modes: bool) -> None:
-        super().__init__()
         self.view, self.got, self.expected, self.modes = view, got, expected, modes
 
 
@@ -164,9 +163,6 @@ class _Check:
         self.checks = 0
         self.kinks: dict[Kink, None] = {}
         self.undecided: dict[tuple[Any, ...], str] = {}  # one message for each output
-
-    def report(self) -> GradientReport:
-        return GradientReport(self.checks, tuple(self.kinks), tuple(self.undecided.values()))
 
     def at(self, f: Flat, xs: list[float], order: int, how: tuple[str, ...] = ()) -> None:
         """Check the derivatives of f up to an order."""
@@ -288,10 +284,10 @@ def _weighted(weights: Sequence[float], slopes: Sequence[Slope]) -> Slope:
     )
 
 
-# ── Telling what is wrong ─────────────────────────────────────────────────────────────────
+# ── Reporting what is wrong ───────────────────────────────────────────────────────────────
 
 
-def _told(wrong: _Disagreement, f: Callable[..., Any], like_points: Rebuild) -> str:
+def _mismatch(wrong: _Disagreement, f: Callable[..., Any], like_points: Rebuild) -> str:
     view = wrong.view
     forward, reverse = view.forward(), view.reverse()
     error = abs(wrong.got - wrong.expected)
@@ -299,9 +295,8 @@ def _told(wrong: _Disagreement, f: Callable[..., Any], like_points: Rebuild) -> 
     if wrong.modes:
         lone = max((forward, "forward"), (reverse, "reverse"), key=lambda x: view.slope.miss(x[0]))
         which = f"{lone[1]} mode disagrees with the two others"
-    outputs = f"output {view.outputs[0]}"
-    if len(view.outputs) > 1:
-        outputs = f"outputs {view.outputs}, weighted by {view.weights}"
+    several = f"outputs {view.outputs}, weighted by {view.weights}"
+    outputs = several if len(view.outputs) > 1 else f"output {view.outputs[0]}"
     return (
         f"The derivatives of {getattr(f, '__name__', f)!s} do not agree: {which}.\n"
         f"  order       {' after '.join((str(view.order), *reversed(view.how)))}\n"
@@ -340,13 +335,11 @@ def _fault(op: Op, numbers: tuple[float, ...], order: int, seed: int) -> str:
     names = op.parameters if op.arity else [f"[{i}]" for i in range(len(numbers))]
     shown = ", ".join(f"{name}={x!r}" for name, x in zip(names, numbers))
 
-    for i in range(len(numbers)):
+    for i in filter(op.flows_to, range(len(numbers))):
 
         def along(xs: list[Any], i: int = i) -> list[Any]:
             return [applied(op, [*numbers[:i], xs[0], *numbers[i + 1 :]])]
 
-        if not op.flows_to(i):
-            continue
         try:
             _Check(("fwd",), 1, Random(seed), 0.0).at(along, [numbers[i]], 1)
         except _Disagreement as wrong:
