@@ -220,8 +220,7 @@ def _changing(root: Element, ids: set[str]) -> list[Element]:
 def _apply(root: Element, changes: dict[str, dict[str, str]]) -> None:
     for element in root.iter():
         change = changes.get(element.get("id", ""), {})
-        if "text" in change:
-            element.text = change["text"]
+        element.text = change.get("text", element.text)
         if "class" in change:
             element.set("class", change["class"])
 

@@ -329,7 +329,12 @@ class _Folding:
             if len(edges) > (1 if a.folded or b.folded else PARALLEL):
                 links.append(Link(f"{a.id}-{b.id}", a.id, b.id, edges, True))
             else:
-                links += [Link(_edge(edge), a.id, b.id, [edge], b.folded) for edge in edges]
+                links += [
+                    Link(
+                        f"v{arg}-v{node}-{position}", a.id, b.id, [(arg, position, node)], b.folded
+                    )
+                    for arg, position, node in edges
+                ]
         last = {card.id: card.nodes[-1].id for card in cards.values()}
         links.sort(key=lambda link: (last[link.head], link.edges[0][2], link.edges[0][1]))
         notes = self.notes(cards.values())
@@ -394,10 +399,6 @@ def contents(nodes: Sequence[Node]) -> str:
     parameters = sum(node.role == "parameter" for node in nodes)
     with_them = f", {plural(parameters, 'parameter')}" if parameters else ""
     return plural(len(nodes), "node") + with_them
-
-
-def _edge(edge: Edge) -> str:
-    return f"v{edge[0]}-v{edge[2]}-{edge[1]}"
 
 
 def kind(node: Node, root: Node) -> str:

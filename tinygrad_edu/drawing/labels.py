@@ -41,16 +41,15 @@ def fit(digits: object) -> Digits:
     """A checked number format.
 
     Raises:
-        BadArgument: for what is neither a number of digits nor a format.
+        BadArgument: if it is neither a number of digits nor a format.
     """
+    try:
+        if isinstance(digits, str) and format(-1234.5678, digits):
+            return digits
+    except ValueError:
+        pass
     if type(digits) is int and 1 <= digits <= 17:
         return digits
-    if isinstance(digits, str):
-        try:
-            format(-1234.5678, digits)
-            return digits
-        except ValueError:
-            pass
     raise BadArgument(
         f"digits must be a number of significant digits from 1 to 17, or a format such as "
         f"'.2f'. Received: {digits!r}."

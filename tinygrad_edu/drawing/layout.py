@@ -106,8 +106,8 @@ class Stage:
         graph: the graph it was laid out for, the first one.
         prefix: the prefix of every id.
         theme: "auto", "light" or "dark".
-        scale: {"gradient": …, "flow": …}, the largest magnitudes over all graphs, which
-            from which shades are counted.
+        scale: {"gradient": …, "flow": …}, the largest magnitudes over all graphs, from which
+            shades are counted.
     """
 
     def __init__(
@@ -133,7 +133,11 @@ class Stage:
         self.theme = theme
         self._slots = {card.id: slots(card, show) for card in view.cards}
         self._numbers = [slot for of_card in self._slots.values() for slot in of_card]
-        self.scale = scale(view, frames)
+        flows = [view.flow(link, graph) for graph in frames for link in view.links]
+        self.scale = {
+            "gradient": largest(node.adjoint for graph in frames for node in graph.nodes),
+            "flow": largest(flow for flow in flows if flow is not None),
+        }
         self._style = Style(
             THEMES["light" if theme == "auto" else theme],
             (self.scale["gradient"], self.scale["flow"]), title, digits, direction, show, {},
@@ -269,15 +273,6 @@ def rules_js() -> str:
     """The rules in JavaScript: the functions ``rounded``, ``signed`` and ``shade``, and RULES,
     the constants of `themes.RULES`."""
     return f"const RULES = {json.dumps(RULES)};\n{RULES_FILE.read_text(encoding='utf-8')}"
-
-
-def scale(view: View, frames: Sequence[Graph]) -> dict[str, float]:
-    """The largest |gradient| and |flow| of graphs that share a layout."""
-    flows = (view.flow(link, graph) for graph in frames for link in view.links)
-    return {
-        "gradient": largest(node.adjoint for graph in frames for node in graph.nodes),
-        "flow": largest(flow for flow in flows if flow is not None),
-    }
 
 
 def same_shape(first: Graph, graph: Graph, number: int) -> None:

@@ -174,7 +174,8 @@ def _text_of_table(table: Table) -> str:
 
 
 def _padded(cell: str, width: int, align: str) -> str:
-    cell, blanks = cut(cell, width), " " * (width - columns(cell))
+    cell = cut(cell, width)
+    blanks = " " * (width - columns(cell))
     return blanks + cell if align == "r" else cell + blanks
 
 

@@ -32,18 +32,6 @@ class Birth(NamedTuple):
     result: float
     operands: tuple[float, ...]
 
-    @property
-    def data(self) -> dict[str, Any]:
-        return {
-            "node": self.node.id,
-            "name": self.node.name,
-            "op": self.node.op.name if self.node.op else None,
-            "scope": self.node.scope,
-            "position": self.position,
-            "result": self.result,
-            "operands": list(self.operands),
-        }
-
 
 def forward(graph: Graph) -> Iterator[Birth]:
     """Values that are not finite although all operands are, and nan computed from operands without
@@ -86,7 +74,18 @@ def births(graph: Graph) -> list[Birth]:
 
 def as_data(births: list[Birth]) -> list[dict[str, Any]]:
     """The first anomalies as dicts, which JSON can store."""
-    return [birth.data for birth in births[:KEPT]]
+    return [
+        {
+            "node": node.id,
+            "name": node.name,
+            "op": node.op.name if node.op else None,
+            "scope": node.scope,
+            "position": position,
+            "result": result,
+            "operands": list(operands),
+        }
+        for node, position, result, operands in births[:KEPT]
+    ]
 
 
 def blocks(graph: Graph, births: list[Birth]) -> list[Block]:
@@ -109,14 +108,12 @@ def _place(node: Node) -> str:
 
 
 def _in_values(graph: Graph, birth: Birth) -> Prose:
-    node = birth.node
+    node, formulas = birth.node, Formulas(graph)
+    symbol, result = formulas.symbol((node.id,)), numeral(birth.result)
     if node.op is None:
-        symbol = Formulas(graph).symbol((node.id,))
-        return Prose((symbol, " is ", numeral(birth.result), f" from the start{_place(node)}."))
-    formulas = Formulas(graph)
-    formula = formulas.opened((node.id,)).math()
-    pieces: list[str | Math] = [formulas.symbol((node.id,)), " = ", formula, " is "]
-    pieces += [numeral(birth.result), f"{_place(node)}, though its operands are not: "]
+        return Prose((symbol, " is ", result, f" from the start{_place(node)}."))
+    pieces: list[str | Math] = [symbol, " = ", formulas.opened((node.id,)).math(), " is ", result]
+    pieces.append(f"{_place(node)}, though its operands are not: ")
     for i, arg in enumerate(node.args[:6]):
         name = formulas.term((arg,)).math()
         value = numeral(graph.nodes[arg].data)
