@@ -138,6 +138,8 @@ def _runs(history: Any) -> dict[str, _Run]:
     first = next(iter(getattr(history, "epoch", [])), 0) + 1
     if not isinstance(losses, Mapping):
         return {"": _Run(1, {"loss": _losses(losses)})}
+    if losses is not history and "loss" not in losses:
+        raise BadArgument(f"There is no loss to show. Received: {history!r}.")
     if "loss" not in losses or isinstance(losses["loss"], Mapping):
         return {literal(str(name)): _runs(run)[""] for name, run in losses.items()}
     lists = {name: _losses(losses[name]) for name in ("loss", "val_loss") if name in losses}
