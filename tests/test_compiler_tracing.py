@@ -647,6 +647,20 @@ def test_positions_and_axes_of_methods_count_self():
     assert tg.grad(model.loss)(3.0) == 24.0
 
 
+@pytest.mark.parametrize("position", [1, 2])
+def test_a_position_of_a_method_is_that_of_the_setting(position):
+    """The setting is a count, which no Value can stand for."""
+
+    class Doubling:
+        def times(self, *args: Any) -> Any:
+            n, x = args if position == 1 else args[::-1]
+            return x * len(range(n))
+
+    Doubling.times = tg.jit(Doubling.times, static_argnums=position)
+    args = (3, 5.0) if position == 1 else (5.0, 3)
+    assert Doubling().times(*args) == 15.0
+
+
 def test_what_python_does_not_bind_is_not_bound():
     class Described:
         def __init__(self, x: Any) -> None:

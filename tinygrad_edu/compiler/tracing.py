@@ -146,7 +146,7 @@ class Jitted:
             self.__dict__,
             __wrapped__=method,
             _f=method,
-            static_key=Static(positions, self._static.names),
+            _static=Static(positions, self._static.names),
             _kept=self._kept_of(instance),
         )
         return bound
