@@ -23,6 +23,7 @@ settings.register_profile("thorough", settings.get_profile("dev"), max_examples=
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="run the slow tests too")
+    parser.addoption("--examples", type=int, metavar="N", help="random examples of each test")
     parser.addoption("--shuffle", metavar="SEED", help="run the tests in an order of their own")
 
 
@@ -31,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     profile = "ci" if os.environ.get("CI") else "dev"
     settings.load_profile("thorough" if config.getoption("--thorough") else profile)
+    if examples := config.getoption("--examples"):
+        settings.register_profile("counted", settings.get_profile("dev"), max_examples=examples)
+        settings.load_profile("counted")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -249,6 +249,30 @@ def _moved(blocks: list[Any], moves: list[int]) -> None:
     assert Value(0.0).scope is None
 
 
+def test_a_block_left_late_ends_in_copies_whose_inner_blocks_were_left_in_time():
+    late, inner, later = tg.no_grad(), tg.scope("inner"), tg.scope("later")
+    late.__enter__()
+    inner.__enter__()
+    copied = contextvars.copy_context()  # as for a task
+    inner.__exit__()
+    later.__enter__()
+    late.__exit__()
+    assert not copied.run(MODES["no_grad"][1])
+    assert copied.run(lambda: Value(0.0).scope) == "inner"
+    later.__exit__()
+
+
+def test_a_block_left_in_time_stays_in_copies_after_one_within_it_was_left_late():
+    outer, steps = tg.scope("outer"), _held(tg.no_grad())
+    outer.__enter__()
+    next(steps)
+    _close_in_a_thread(steps)
+    copied = contextvars.copy_context()
+    outer.__exit__()
+    assert Value(0.0).scope is None
+    assert copied.run(lambda: Value(0.0).scope) == "outer"
+
+
 def test_a_generator_with_an_open_scope_in_a_traced_function():
     def rows(x: Any) -> Any:
         with tg.scope("row"):

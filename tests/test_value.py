@@ -15,6 +15,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
+from tinygrad_edu.core.table import Op
 from tinygrad_edu.errors import (
     Anomaly,
     BadArgument,
@@ -344,6 +345,19 @@ class TestStaleGraphs:
                 use()
         assert (x.grad, w.grad) == (0.0, 0.0), "nothing was written"
 
+    def test_a_slope_may_depend_on_an_argument_that_gets_none(self):
+        gated = Op("gated", lambda x, y: x * y, [lambda out, x, y: y, None], opaque=False)
+        x, y = Value(3.0), Value(2.0)
+        out = gated(x, y) * 1.0
+        y.data = 5.0
+        for use in (out.backward, lambda: tg.gradients(out, [x])):
+            with pytest.raises(StaleGraph):
+                use()
+        stopped = tg.stop_gradient(y) * x  # needs no slope there, so the recorded number is right
+        y.data = 7.0
+        stopped.backward()
+        assert x.grad == 5.0
+
     def test_replay_records_again_at_todays_numbers(self):
         w = Value(2.0, name="w")
         with tg.scope("here"):
@@ -456,6 +470,16 @@ class TestModes:
         assert x.grad == 0.0
         y.backward()
         assert math.isnan(x.grad), "0 · inf is nan, through where too"
+
+    def test_after_an_anomaly_every_grad_is_as_before(self):
+        x = Value(0.0)
+        root = tg.sqrt(x)
+        y = root * 2.0
+        for node, grad in zip((x, root, y), (1.0, 2.0, 3.0)):
+            node.grad = grad
+        with tg.detect_anomaly(), pytest.raises(Anomaly):
+            y.backward()
+        assert [x.grad, root.grad, y.grad] == [1.0, 2.0, 3.0]
 
     def test_anomaly_backward_outside_says_that_lines_are_unknown(self):
         y = tg.sqrt(Value(0.0))

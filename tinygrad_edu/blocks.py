@@ -11,11 +11,11 @@ they are still visible, and those of all other blocks stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar, Token
 from functools import wraps
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import ref
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,8 +24,8 @@ class Mode:
     """The state on which recording depends: a block's own changes on top of those around it."""
 
     __slots__ = (
-        "__weakref__", "block", "ended", "inner", "late", "nested", "outer", "plain", "record",
-        "recording", "scope", "sweep", "token", "trace",
+        "__weakref__", "block", "ended", "inner", "nested", "outer", "plain", "record", "recording",
+        "scope", "sweep", "token", "trace",
     )  # fmt: skip
 
     scope: str | None  # "sample 1/neuron 2"
@@ -39,11 +39,20 @@ class Mode:
 
     def __init__(self, outer: Mode | None, block: entering | None) -> None:
         self.outer, self.block, self.ended = outer, block, False
-        self.inner: list[Mode] = []
-        self.late: Iterable[Mode] = ()  # those that ended within it and may still be seen
+        self.inner: dict[int, ref[Mode]] = {}  # those within it that someone may still see
         if outer is not None:
-            outer.inner.append(self)
+            self.enclose(outer)
         self.settle()
+
+    def enclose(self, outer: Mode) -> None:
+        """Depend on another mode, for as long as this one can be seen."""
+        inner, key = outer.inner, id(self)
+        self.outer = outer
+        inner[key] = ref(self, lambda _: inner.pop(key, None))
+
+    def within(self) -> list[Mode]:
+        """The modes directly within this one."""
+        return [mode for seen in list(self.inner.values()) if (mode := seen()) is not None]
 
     def settle(self) -> None:
         """Recompute every field from the enclosing mode and its own changes."""
@@ -67,19 +76,23 @@ class Mode:
         around = self.outer
         assert around is not None
         self.ended, self.token = True, None
-        orphans = [*self.inner, *self.late]
+        orphans = self.within()
+        self.inner = {}
         for mode in orphans:
-            mode.outer = around
-        around.inner += self.inner
-        around.late = WeakSet([self, *self.late, *around.late])
-        self.inner, self.late = [], ()
+            mode.enclose(around)
         unsettled = [self, *orphans]
         for mode in unsettled:
             mode.settle()
-            unsettled += [*mode.inner, *mode.late]
+            unsettled += mode.within()
 
 
 MODE: ContextVar[Mode] = ContextVar("tinygrad_edu.mode", default=Mode(None, None))  # noqa: B039
+
+
+def _innermost() -> Mode:
+    """The mode of the innermost block that is still open here."""
+    mode = MODE.get()
+    return mode.outer if mode.ended and mode.outer is not None else mode
 
 
 class entering:
@@ -100,18 +113,14 @@ class entering:
         mode.plain = mode.recording and mode.record is None
 
     def __enter__(self) -> None:
-        around = MODE.get()
-        mode = Mode(around.outer if around.ended else around, self)
+        mode = Mode(_innermost(), self)
         self._open.append(mode)
         mode.token = MODE.set(mode)
 
     def __exit__(self, *exc: object) -> None:
-        now = MODE.get()
-        mode = now if now.block is self and not now.ended else self._entered(now)
+        now = _innermost()
+        mode = now if now.block is self else self._entered(now)
         self._open.remove(mode)
-        around = mode.outer
-        assert around is not None
-        around.inner.remove(mode)
         if now is mode and mode.token is not None:
             try:
                 MODE.reset(mode.token)

@@ -40,7 +40,13 @@ def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
         node = waiting.pop()
         nodes.append(node)
         op, serial = node.op, node._serial
-        for arg in node.args if through_stops or op is None or not op.blocked else flowing(node):
+        args: Sequence[Any] = node.args
+        if op is not None and op.blocked and not through_stops:
+            args = flowing(node)
+            for arg in node.args if args else ():  # on which the slopes may depend, too
+                if type(arg) is not float and arg._serial > serial:
+                    raise stale(arg, node)
+        for arg in args:
             if type(arg) is not float:
                 if arg._serial > serial:  # setting a leaf's data made it younger
                     raise stale(arg, node)

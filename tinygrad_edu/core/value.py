@@ -293,7 +293,8 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
         root.read("backward() was called (tg.grad(f) can be compiled)")
     with _SWEEPING:
         nodes = tape(*roots, through_stops=False)
-        before = [(node, node._grad) for node in nodes if node.op is None]
+        before = [node._grad for node in nodes]
+        leaves = [(node, node._grad) for node in nodes if node.op is None]
         try:
             for node in nodes:
                 node._grad = 0.0
@@ -301,10 +302,10 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
                 root._grad += seed
             (_mode().sweep or sweep)(nodes)
         except BaseException:  # an Anomaly, a user-defined row, Ctrl-C: as if not begun
-            for leaf, grad in before:
-                leaf._grad = grad
+            for node, grad in zip(nodes, before):
+                node._grad = grad
             raise
-        for leaf, grad in before:  # this pass's sum is complete, so twice will be exactly twice
+        for leaf, grad in leaves:  # this pass's sum is complete, so twice will be exactly twice
             leaf._grad = grad + leaf._grad if leaf._role is not CONSTANT else grad
 
 
