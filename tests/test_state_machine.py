@@ -115,7 +115,7 @@ ARITY = {"sum": 3, "where": 3} | dict.fromkeys(
 
 
 class Node:
-    """What a Value must be."""
+    """A model of one Value."""
 
     def __init__(self, value: Fraction, op: str | None = None, args: Sequence[Any] = ()) -> None:
         self.value, self.op, self.args = value, op, tuple(args)
@@ -449,7 +449,7 @@ class Compiled:
 
 
 def terms(node: Any, live: bool = True) -> list[tuple[Node, bool]]:
-    """What the sums at the top of an expression add up, and whether a gradient flows there."""
+    """The terms of the sums at the top of an expression, and whether a gradient flows there."""
     if not isinstance(node, Node):
         return [(Node(node), False)]
     if node.op not in ("add", "sum", "identity"):
@@ -857,7 +857,7 @@ class Machine(Modes):
         inside=within,
     )  # fmt: skip
     def call(self, place: Place, function: Any, at: Any, of_values: bool, inside: Any) -> None:
-        """What was captured is read at each call: a leaf may have changed in between."""
+        """Captured leaves are read at each call: they may have changed in between."""
         xs, whole, jitted, transform, along, captured = function
         if captured.stale():
             return

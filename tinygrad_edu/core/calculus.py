@@ -335,8 +335,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         cotangents = matched(cotangent, run.like_output(run.outputs), "cotangent", "result")
         wanting = run.wanting(cotangents)
         swept = pull(run.seeded(cotangents), run.variables, wanting.record)
-        result: tuple[Any, ...] = wanting.input(swept)
-        return result
+        return wanting.input(swept)  # type: ignore[no-any-return]
 
     return run.output(run.outputs), pullback
 

@@ -40,21 +40,16 @@ def tape(*roots: Value, through_stops: bool = True) -> list[Value]:
         node = waiting.pop()
         nodes.append(node)
         op, serial = node.op, node._serial
-        args: Sequence[Any] = node.args
-        if op is not None and op.blocked and not through_stops:
-            args = flowing(node)
-            for arg in node.args if args else ():  # on which the slopes may depend, too
-                if type(arg) is not float and arg._serial > serial:
-                    raise stale(arg, node)
-        for arg in args:
+        stops = not through_stops and op is not None and op.blocked
+        behind = flowing(node) if stops else node.args
+        for arg in node.args if behind else ():  # the slopes may depend on any of them
             if type(arg) is not float:
                 if arg._serial > serial:  # setting a leaf's data made it younger
                     raise stale(arg, node)
-                if arg not in seen:
+                if arg not in seen and not (stops and all(arg is not x for x in behind)):
                     seen.add(arg)
                     waiting.append(arg)
-    nodes.sort(key=by_serial)
-    return nodes
+    return sorted(nodes, key=by_serial)
 
 
 def flowing(node: Value) -> Sequence[Any]:

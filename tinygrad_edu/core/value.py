@@ -65,8 +65,7 @@ def node(kind: type[Value], op: Op | None, args: tuple[Any, ...], data: float) -
     new.op = op
     new.args = args
     new._serial = tick()
-    new._name = None
-    new._role = None
+    new._name = new._role = None
     new.scope = _mode().scope
     return new
 
@@ -189,8 +188,7 @@ class Value(Operators):
             if isinstance(arg, Value) and type(arg).interpret is not Value.interpret:
                 return type(arg).interpret(op, args)
         args = tuple(arg if isinstance(arg, Value) else number(arg) for arg in args)
-        new: Value = recorded(op, args, number(op.compute(*map(datum, args))))
-        return new
+        return recorded(op, args, number(op.compute(*map(datum, args))))  # type: ignore[no-any-return]
 
     def backward(self, seed: float = 1.0) -> None:
         """Add to every leaf's ``grad`` the derivative of ``seed`` × this Value with respect to that
@@ -256,8 +254,7 @@ def _known_role(role: str) -> str:
 def _leaf(data: float, grad: float, name: str | None, role: str | None, scope: str | None) -> Value:
     """A copied or unpickled leaf."""
     value = Value(data, name, role)
-    value._grad = grad
-    value.scope = scope
+    value._grad, value.scope = grad, scope
     return value
 
 
