@@ -405,7 +405,9 @@ def test_rosenbrock_in_many_variables():
     jitted = tg.jit(hessian)
     for row, expected in zip(jitted(point), hessian(point)):
         assert row == pytest.approx(expected, rel=1e-14)
-    assert len(jitted.program(point)._computed) == 9 + 2 * 9  # the last one's own is 200
+    assert (
+        len(jitted.program(point)._runner("each").code.each) == 9 + 2 * 9
+    )  # the last one's own is 200
 
 
 # ── Executors ─────────────────────────────────────────────────────────────────────────────
@@ -698,7 +700,7 @@ def test_names_never_reach_the_source_as_code(graph, names):
     program = tg.compile(steps[-1], inputs=leaves[:1], parameters=leaves[1:], reduce="sum")
     text = program.source()
     lines = len(text.splitlines())
-    plain = python.source(program.code, None, program._labels.scopes, program._labels.backward)
+    plain = python.source(program.code, None, *program._recording.labels[1:])
     assert lines == len(plain.splitlines())
     space: dict[str, Any] = {}
     exec(compile(text, "<test>", "exec"), space)

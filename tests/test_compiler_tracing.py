@@ -636,6 +636,15 @@ def test_a_method_is_traced_for_each_object():
     assert "for x, in lanes" in one.loss.program(3.0).source()
 
 
+def test_a_static_argument_of_a_method_is_a_number_of_python():
+    class Powers:
+        @functools.partial(tg.jit, static_argnums=2)
+        def up_to(self, x: Any, n: int) -> Any:
+            return [x**i for i in range(n)]
+
+    assert Powers().up_to(3.0, 3) == Powers().up_to(3.0, n=3) == [1.0, 3.0, 9.0]
+
+
 def test_positions_and_axes_of_methods_count_self():
     model = Model(2.0)
     assert [model.power(3.0, 2), model.power(3.0, n=3), model.power.traces] == [18.0, 54.0, 2]

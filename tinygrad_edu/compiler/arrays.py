@@ -1,6 +1,6 @@
 """The numbers that go into a program and come out: NumPy's arrays, or lists where it is missing.
 
-Both classes do the same, so that who runs a program need not know which one it has.
+`Lists` and `Arrays` have the same methods, so a program runs with either.
 """
 
 from __future__ import annotations
@@ -19,13 +19,18 @@ SMALL: Final = 2**20
 """Bytes of an array that may be kept from one call to the next."""
 
 
+def listed(numbers: Any) -> Any:
+    """An array as a list, and a list as it is."""
+    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
+
+
 class Results:
-    """Where a program leaves its totals and what counts once, and what they come to.
+    """The totals of a program and what counts once, and their reduction.
 
     Attributes:
         total, once: for a kernel to fill.
-        front: the totals, or without any what counts once: the loss, then its slopes.
-        kernel, run: whose memory this is, and how to call it for these results.
+        front: the totals, or if there are none, what counts once: the loss, then its slopes.
+        kernel, run: the kernel that fills these results, and a function that runs it for them.
     """
 
     kernel: Any
@@ -51,7 +56,7 @@ class Results:
 
 
 class ArrayResults(Results):
-    """The same in memory that stays where it is, and is used again and again.
+    """The same in memory with a fixed address, which is used again and again.
 
     Attributes:
         slopes: an array of the slopes, until they are overwritten by those of another call.
@@ -64,28 +69,25 @@ class ArrayResults(Results):
 
         import numpy as np
 
+        self._numpy = np
         self.total, self.once = (ctypes.c_double * totals)(), (ctypes.c_double * onces)()
         self.front = self.total or self.once
         self._arrays = [np.frombuffer(x) for x in (self.total, self.once) if x]
         self.slopes = self._arrays[0][1:] if self._arrays else None
 
     def reduce(self, n: int) -> None:
-        import numpy as np
-
         total = self._arrays[0]
         if n != 1 and self.total:
-            np.divide(total, n, total)
+            self._numpy.divide(total, n, total)
         for once in self._arrays[1:]:
-            with np.errstate(all="ignore"):  # inf − inf is nan, without a word
-                np.add(total, once, total)
+            with self._numpy.errstate(all="ignore"):  # inf − inf is nan, without a warning
+                self._numpy.add(total, once, total)
 
 
 class Lists:
     """Lists of floats, and lists of such for tables."""
 
-    def __init__(self) -> None:
-        self.nothing: Any = ()
-        self.results = Results
+    results = Results
 
     def table_of(self, batch: Any, width: int) -> Any:
         """A batch as a table of that many columns."""
@@ -97,13 +99,13 @@ class Lists:
 
     def numbers_of(self, numbers: Any, count: int) -> Any:
         """That many numbers, from whatever holds them."""
-        found = [number(x) for x in _items(numbers)]
-        if len(found) != count:
-            raise BadArgument(f"{len(found)}")
-        return found
+        floats = [number(x) for x in _items(numbers)]
+        if len(floats) != count:
+            raise BadArgument(f"{len(floats)}")
+        return floats
 
     def of_floats(self, numbers: list[float]) -> Any:
-        """The same numbers, which are floats for sure."""
+        """A list of floats, as the program takes it."""
         return numbers
 
     def empty_table(self, n: int, width: int) -> Any:
@@ -114,7 +116,7 @@ class Lists:
         return [x for (x,) in table]
 
     def template(self, row: Sequence[float], places: Sequence[int]) -> tuple[Any, Any]:
-        """What `spread` takes, made once for many calls."""
+        """The arguments of `spread`, made once for many calls."""
         return row, places
 
     def spread(self, table: Any, row: Any, places: Any) -> Any:
@@ -127,7 +129,7 @@ class Lists:
 
 
 def _items(x: Any) -> Any:
-    """x, if it is something whose numbers stand in an order."""
+    """x, if it is iterable and its numbers have an order."""
     if isinstance(x, (str, bytes, Mapping, Set)) or not hasattr(x, "__iter__"):
         raise BadArgument(f"{x!r}")
     return x
@@ -136,38 +138,37 @@ def _items(x: Any) -> Any:
 class Arrays:
     """Arrays of float64. Contiguous ones are used without a copy."""
 
+    results = ArrayResults
+
     def __init__(self) -> None:
         import numpy
 
         self._np = numpy
         self._kind, self._float = numpy.ndarray, numpy.dtype(numpy.float64)
-        self.results = ArrayResults
-        self.nothing = numpy.empty(0)
 
     def contiguous(self, x: Any) -> Any:
         """An array of float64 that holds the real numbers of x."""
-        if type(x) is self._kind and x.dtype is self._float and x.flags.c_contiguous:
-            found = x
-        else:
-            found = self._np.ascontiguousarray(self._real(x), dtype=self._float)
-        return found if found.flags.aligned else found.copy()
+        array = x
+        if type(x) is not self._kind or x.dtype is not self._float or not x.flags.c_contiguous:
+            array = self._np.ascontiguousarray(self._real(x), dtype=self._float)
+        return array if array.flags.aligned else array.copy()
 
     def _real(self, x: Any) -> Any:
-        """x as an array, if it holds real numbers: NumPy would also read texts as numbers, and
+        """x as an array, if it holds real numbers: NumPy would also read strings as numbers, and
         drop imaginary parts and masks."""
         np = self._np
         rows = x if isinstance(x, (list, tuple)) and x and hasattr(x[0], "__len__") else [x]
         if any(hasattr(row, "mask") and np.ma.is_masked(row) for row in rows):
             raise NotANumber("Real numbers are needed. Received: masked ones. Fill or drop them.")
         try:
-            found = np.asarray(x)
+            array = np.asarray(x)
         except ValueError:
             raise BadArgument("rows that are not equally long") from None
-        if found.dtype.kind == "O":
-            return np.array([number(item) for item in found.flat]).reshape(found.shape)
-        if found.dtype.kind not in "biuf":
-            raise NotANumber(f"Real numbers are needed. Received: {found!r}.")
-        return found
+        if array.dtype.kind == "O":
+            return np.array([number(item) for item in array.flat]).reshape(array.shape)
+        if array.dtype.kind not in "biuf":
+            raise NotANumber(f"Real numbers are needed. Received: {array!r}.")
+        return array
 
     def table_of(self, batch: Any, width: int) -> Any:
         table = self.contiguous(batch)
@@ -178,13 +179,13 @@ class Arrays:
         return table
 
     def numbers_of(self, numbers: Any, count: int) -> Any:
-        found = self.contiguous(numbers)
-        if found.shape != (count,):
-            raise BadArgument(f"{len(found)}" if found.ndim == 1 else f"shape {found.shape}")
-        return found
+        array = self.contiguous(numbers)
+        if array.shape != (count,):
+            raise BadArgument(f"{len(array)}" if array.ndim == 1 else f"shape {array.shape}")
+        return array
 
     def of_floats(self, numbers: list[float]) -> Any:
-        return self._np.array(numbers, self._float) if numbers else self.nothing
+        return self._np.array(numbers, self._float)
 
     def empty_table(self, n: int, width: int) -> Any:
         return self._np.empty((n, width))

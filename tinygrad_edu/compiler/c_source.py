@@ -1,6 +1,6 @@
 """A program as C99: one function that needs nothing but math.h.
 
-Every primitive is one expression of C, or a call of a helper that is written into the file.
+Every primitive is an expression of C, or a call of a helper that is written into the file.
 Python's `math` calls the same C library, so the results are the same to the last bit; only
 `hypot` may differ by 1 ulp, since Python computes its own.
 """
@@ -17,10 +17,11 @@ from typing import Final, NamedTuple
 
 from ..errors import BadArgument
 from .code import PRIMITIVES, SPELLED, Code
+from .transforms import only, with_short_sums
 
 __all__ = ["c_source"]
 
-# The helpers stand in the order in which they call each other.
+# A helper calls only those before it.
 HELPERS: Final = {
     "pow": """
 /* Called through a variable: a compiler that knows it is pow makes x * x of pow(x, 2.0),
@@ -63,7 +64,7 @@ static double @floordiv(double x, double y)
 """,
 }
 
-# What no program may be called: the words of C99 and the functions of math.h.
+# Names that a program can't have: the keywords of C99 and the functions of math.h.
 _WORDS = """auto break case char const continue default do double else enum extern float for goto
     if inline int long main register restrict return short signed sizeof static struct switch
     typedef union unsigned void volatile while"""
@@ -85,6 +86,9 @@ LONGEST_SUM: Final = 16
 ARGUMENTS: Final = ("inputs", "shared", "each", "total", "once", "scratch")
 
 
+Names = Sequence[str | None]
+
+
 class Statement(NamedTuple):
     """``form`` with the slots ``args`` filled in, kept as slot ``result`` or stored (None)."""
 
@@ -98,7 +102,7 @@ class Statements(NamedTuple):
 
     fixed: list[Statement]
     lane: list[Statement]
-    known: dict[int, float]
+    constants: dict[int, float]
 
 
 class Written(NamedTuple):
@@ -114,16 +118,16 @@ def c_source(
     code: Code,
     name: str = "program",
     *,
-    inputs: Sequence[str] = (),
-    shared: Sequence[str] = (),
-    each: Sequence[str] = (),
-    total: Sequence[str] = (),
-    once: Sequence[str] = (),
+    inputs: Names = (),
+    shared: Names = (),
+    each: Names = (),
+    total: Names = (),
+    once: Names = (),
 ) -> str:
     """The program as the text of a standalone C file with one function.
 
-    It allocates nothing, keeps no state and needs only math.h; what it needs beyond the
-    stack, the caller gives as ``scratch``. A comment at its top says how to compile and call it.
+    It allocates nothing, keeps no state and needs only math.h; memory that it needs beyond the
+    stack is passed as ``scratch``. A comment at its top explains how to compile and call it.
 
     Args:
         code: the program.
@@ -131,7 +135,7 @@ def c_source(
         inputs, shared, each, total, once: names of the numbers, for the comment.
 
     Raises:
-        BadArgument: if ``name`` is no identifier of C or means something there, or if the
+        BadArgument: if ``name`` is not an identifier of C or means something there, or if the
             program can't be run.
 
     >>> code = Code(2, 0, (), ("hypot",), ((0, 1),), each=(2,))
@@ -152,11 +156,12 @@ def c_source(
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in TAKEN:
         raise BadArgument(
-            f"A C function is called by letters, digits and underscores, a letter first, and "
-            f"like no word of C and no function of math.h. Received: {name!r}."
+            f"The name of a C function must consist of letters, digits and underscores, begin "
+            f"with a letter, and be neither a keyword of C nor a function of math.h. "
+            f"Received: {name!r}."
         )
-    code.checked()
-    work = _statements(code)
+    needed, _ = only(code.checked(), code.each, code.total, code.once)
+    work = _statements(with_short_sums(needed, LONGEST_SUM))
     functions, body, lane, places = _written(code, work, name)
     if code.total:
         body += [
@@ -174,27 +179,20 @@ def c_source(
 
 
 def _statements(code: Code) -> Statements:
-    """The program as statements of C: constants folded, long sums in pieces, nothing unused.
+    """The program as statements of C.
 
     Constants are computed here, by the table: a compiler would do it too, but not with
     the digits of the C library.
     """
-    known = dict(enumerate(code.constants, code.inputs + code.shared))
+    constants = dict(enumerate(code.constants, code.inputs + code.shared))
     varies = code.varying()
-    made: list[Statement] = []
+    made: dict[int, Statement] = {}
     for slot, (op, args) in enumerate(zip(code.ops, code.args), code.first):
-        if all(arg in known for arg in args):
-            known[slot] = PRIMITIVES[op].compute(*(known[arg] for arg in args))
-            continue
-        if op == "sum":
-            while len(args) > LONGEST_SUM:
-                piece = len(varies)
-                varies.append(varies[slot])
-                made.append(_sum(piece, args[:LONGEST_SUM]))
-                args = (piece, *args[LONGEST_SUM:])
-            made.append(_sum(slot, args))
+        if all(arg in constants for arg in args):
+            constants[slot] = PRIMITIVES[op].compute(*(constants[arg] for arg in args))
         else:
-            made.append(Statement(slot, SPELLED[op].c, args))
+            terms = " + ".join(f"{{{i}}}" for i in range(len(args)))
+            made[slot] = Statement(slot, terms if op == "sum" else SPELLED[op].c, args)
 
     stores: dict[int, list[Statement]] = {}
     for form, slots in (
@@ -205,34 +203,25 @@ def _statements(code: Code) -> Statements:
         for i, slot in enumerate(slots):
             stores.setdefault(slot, []).append(Statement(None, form.format(i), (slot,)))
 
-    used = set(stores)
-    for statement in reversed(made):
-        if statement.result in used:
-            used.update(statement.args)
-    work = Statements([], [], known)
+    work = Statements([], [], constants)
 
     def store(slot: int) -> None:
         for statement in stores.pop(slot, ()):
             (work.fixed if statement.form.startswith("once") else work.lane).append(statement)
 
-    for slot in sorted(slot for slot in stores if slot < code.first or slot in known):
+    for slot in sorted(slot for slot in stores if slot < code.first or slot in constants):
         store(slot)
-    for statement in made:
-        if statement.result in used:
-            (work.lane if varies[statement.result] else work.fixed).append(statement)
-            store(statement.result)
+    for slot, statement in made.items():
+        (work.lane if varies[slot] else work.fixed).append(statement)
+        store(slot)
     return work
-
-
-def _sum(slot: int, args: tuple[int, ...]) -> Statement:
-    return Statement(slot, " + ".join(f"{{{i}}}" for i in range(len(args))), args)
 
 
 def _written(code: Code, work: Statements, name: str) -> Written:
     """The statements as lines of C.
 
-    Those of a small program stand in the body of its function; those of a large one in
-    functions of bounded size, which hand each other numbers through the scratch.
+    Those of a small program are the body of its function; those of a large one are divided into
+    functions of bounded size, which pass numbers to each other in the scratch.
     """
     parts = [
         [phase[i : i + LARGEST_FUNCTION] for i in range(0, len(phase), LARGEST_FUNCTION)]
@@ -249,8 +238,8 @@ def _written(code: Code, work: Statements, name: str) -> Written:
                     places.setdefault(arg, len(places))
 
     def text(slot: int, part: int) -> str:
-        if slot in work.known:
-            return _literal(work.known[slot])
+        if slot in work.constants:
+            return _literal(work.constants[slot])
         if slot < code.inputs:
             return f"inputs[{slot}]"
         if slot < code.inputs + code.shared:
@@ -269,12 +258,8 @@ def _written(code: Code, work: Statements, name: str) -> Written:
             functions.append(_function(f"static void {name}_part{i}(", _unused(lines) + lines))
             lines = [f"{name}_part{i}({', '.join(ARGUMENTS)});"]
         bodies.append(lines)
-    once = len(parts[0])
-    return Written(functions, _joined(bodies[:once]), _joined(bodies[once:]), len(places))
-
-
-def _joined(lists: Iterable[list[str]]) -> list[str]:
-    return list(chain.from_iterable(lists))
+    fixed, lane = bodies[: len(parts[0])], bodies[len(parts[0]) :]
+    return Written(functions, [*chain(*fixed)], [*chain(*lane)], len(places))
 
 
 def _function(start: str, lines: Iterable[str]) -> str:
@@ -291,7 +276,7 @@ def _function(start: str, lines: Iterable[str]) -> str:
 
 
 def _unused(body: list[str], arguments: Iterable[str] = ARGUMENTS) -> list[str]:
-    """A statement that keeps compilers from warning of arguments which go unused."""
+    """A statement that keeps compilers from warning about unused arguments."""
     words = set(re.findall(r"\w+", " ".join(body)))
     unused = [f"(void){argument}" for argument in arguments if argument not in words]
     return [f"{', '.join(unused)};"] if unused else []
@@ -313,7 +298,7 @@ def _helpers(work: Statements, name: str) -> list[str]:
 
 
 def _literal(x: float) -> str:
-    """A number as C reads it back exactly: in decimals if they are few, else in hexadecimal."""
+    """A number that C reads back exactly: in decimals if they are few, else in hexadecimal."""
     if math.isnan(x):
         return "NAN"
     if math.isinf(x):
@@ -321,14 +306,14 @@ def _literal(x: float) -> str:
     return repr(x) if abs(x) < 1e6 and (x * 64.0).is_integer() else x.hex()
 
 
-def _head(code: Code, name: str, named: dict[str, Sequence[str]], places: int) -> str:
+def _head(code: Code, name: str, named: dict[str, Names], places: int) -> str:
     counts = {
         "inputs": (code.inputs, "n rows of {}, a row for each lane"),
         "shared": (code.shared, "{}, the same for all lanes"),
         "each": (len(code.each), "n rows of {}: the results of each lane"),
         "total": (len(code.total), "{}: sums over the lanes, 0.0 when there is none"),
         "once": (len(code.once), "{}: results that depend on no input"),
-        "scratch": (places, "{}, to be overwritten: threads need one each"),
+        "scratch": (places, "{}, to be overwritten: each thread needs its own"),
     }
     lines = [
         f"/* {name}: a program of {len(code.ops)} instructions for n lanes (samples) at once.",
@@ -337,19 +322,19 @@ def _head(code: Code, name: str, named: dict[str, Sequence[str]], places: int) -
         "   Then it gives the results of the program in Python to the last bit (hypot: 1 ulp),",
         "   given the same C library. Never compile it with -ffast-math.",
         "",
-        "   How many doubles each argument points to (NULL will do where there are none):",
+        "   The number of doubles that each argument points to (NULL will do for none):",
     ]
     for argument, (count, meaning) in counts.items():
         lines.append(f"       {argument:8} {meaning.format(count) if count else '0'}")
     for argument, names in named.items():
-        told = [f"{argument}[{i}] {_harmless(text)}" for i, text in enumerate(names) if text]
-        if told:
-            wrapped = textwrap.wrap(", ".join(told), 80, break_on_hyphens=False)
+        listed = [f"{argument}[{i}] {_harmless(text)}" for i, text in enumerate(names) if text]
+        if listed:
+            wrapped = textwrap.wrap(", ".join(listed), 80, break_on_hyphens=False)
             lines += ["", *(f"   {line}" for line in wrapped)]
     return "\n".join(lines) + " */\n"
 
 
 def _harmless(name: str) -> str:
-    """A name within a comment: nothing in it can end the comment or continue a line."""
+    """A name for a comment, in which nothing can end the comment or continue a line."""
     plain = unicodedata.normalize("NFKD", str(name))[:60]
     return re.sub(r"[^A-Za-z0-9_.:()\[\]+-]", "_", plain)

@@ -58,6 +58,28 @@ class Labels(NamedTuple):
     backward: int | None
 
 
+class Recording(NamedTuple):
+    """A recorded expression as a program, with its leaves: all that `Program` needs, and all that
+    a document of JSON holds.
+
+    Attributes:
+        code: the program.
+        inputs: the names of its inputs.
+        parameters, captured: the leaves whose numbers are shared, in this order.
+        labels: the names in it.
+        single: the program of a single sample, if it is another one.
+        reduce: "mean" or "sum" of the totals.
+    """
+
+    code: Code
+    inputs: tuple[str | None, ...]
+    parameters: tuple[Value, ...]
+    captured: tuple[Value, ...]
+    labels: Labels
+    single: Code | None = None
+    reduce: str = "mean"
+
+
 def flatten(
     inputs: Sequence[Value],
     shared: Sequence[Value] = (),
@@ -101,8 +123,8 @@ class Lowering:
     Attributes:
         captured: the leaves that the roots were made from and that are neither inputs nor
             shared, and nodes older than ``since``; their numbers follow the shared ones.
-        slots: where every node is.
-        backward: where the derivative begins, None if there is none.
+        slots: the slot of every node.
+        backward: the slot where the derivative begins, None if there is none.
 
     >>> x, w = Value(3.0), Value(2.0)
     >>> loss = w * x * x
@@ -125,8 +147,8 @@ class Lowering:
         self.captured = tuple(captured)
         self.backward: int | None = None
         self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *captured])}
-        op: Any
-        for op in dict.fromkeys([node.op for node in nodes]):
+        rows: dict[Any, None] = dict.fromkeys([node.op for node in nodes])
+        for op in rows:
             if op.lower is None:
                 floats += row_template(op, op.arity or 2).constants()
         self._writer = _Writer(len(inputs), len(shared) + len(captured), floats)
@@ -135,19 +157,19 @@ class Lowering:
     def _write(self, nodes: Sequence[Value]) -> None:
         """One instruction per interior node, or none if its result already has a slot.
 
-        A tight loop for what most nodes are: primitives of Values. The writer does the rest.
+        This is a tight loop for primitives of Values, as most nodes are. The writer does the rest.
         """
         writer, slots = self._writer, self.slots
         slot, write, read = writer.next, writer.ops.append, writer.args.append
-        plain: dict[Any, Any] = {PRIMITIVES[name]: writer.known[name] for name in _PLAIN}
-        # Of constants all but these: with 0, ±1 and nan some instructions are not needed.
+        plain: dict[Any, Any] = {PRIMITIVES[name]: writer.results[name] for name in _PLAIN}
+        # All constants but these: with 0, ±1 and nan some instructions are not needed.
         constants = {x: at for x, at in writer.slot_of.items() if x not in (1.0, -1.0)}
         op: Any
         args: Any
         for node in nodes:
             op = node.op
-            known, operands = plain.get(op), node.args
-            if known is None:
+            results, operands = plain.get(op), node.args
+            if results is None:
                 args = None
             elif len(operands) == 2:
                 x, y = operands
@@ -159,13 +181,13 @@ class Lowering:
             else:
                 args = tuple([slots[arg] for arg in operands])
             if args is None:
-                slots[node] = found = self._apply(op, operands)
-                if writer.number(found) is not None:
-                    plain = {}  # what is computed from this node might be a constant too
+                slots[node] = self._apply(op, operands)
+                if writer.number(slots[node]) is not None:
+                    plain = {}  # a result of this node might be a constant too
                 slot = writer.next
                 continue
-            slots[node] = found = known.setdefault(args, slot)  # type: ignore[union-attr]
-            if found == slot:
+            slots[node] = result = results.setdefault(args, slot)  # type: ignore[union-attr]
+            if result == slot:
                 write(op.lower)
                 read(args)
                 slot += 1
@@ -196,12 +218,12 @@ class Lowering:
         return [writer.constant(x) if type(x) is float else x for x in swept]
 
     def labels(self, names: Mapping[int, str]) -> Labels:
-        """The names of nodes, after other names, and the scopes that they were recorded in."""
-        return Labels({**names, **self._told("_name")}, self._told("scope"), self.backward)
+        """Names of slots, those of the nodes, and the scopes in which the nodes were recorded."""
+        return Labels({**names, **self._recorded("_name")}, self._recorded("scope"), self.backward)
 
-    def _told(self, attribute: str) -> dict[int, str]:
-        found = [(slot, getattr(node, attribute)) for node, slot in self.slots.items() if slot >= 0]
-        return {slot: text for slot, text in reversed(found) if text is not None}  # the oldest's
+    def _recorded(self, attribute: str) -> dict[int, str]:
+        pairs = [(slot, getattr(node, attribute)) for node, slot in self.slots.items() if slot >= 0]
+        return {slot: text for slot, text in reversed(pairs) if text is not None}  # the oldest's
 
     def _partials(self, node: Value, live: set[Value]) -> list[Any]:
         """The partials of a node for the live arguments, None for the others."""
@@ -220,36 +242,36 @@ class Lowering:
     ) -> Code:
         """The finished program, which gives what is in these slots.
 
-        Unused instructions are left out; `slots` then says where the nodes are.
+        Unused instructions are left out, and `slots` is adjusted.
         """
         code, moved = self._writer.finished(each, total, once)
         if moved is not None:
             self.slots = {node: moved(slot) for node, slot in self.slots.items()}
-        if moved is not None and self.backward is not None:
-            later = map(moved, range(self.backward, self._writer.next))
-            self.backward = next((slot for slot in later if slot >= 0), None)
+            if self.backward is not None:
+                later = map(moved, range(self.backward, self._writer.next))
+                self.backward = next((slot for slot in later if slot >= 0), None)
         return code
 
 
 def _reachable(
-    roots: Sequence[Value], known: Sequence[Value], since: int
+    roots: Sequence[Value], given: Sequence[Value], since: int
 ) -> tuple[list[Value], list[Value], list[float]]:
-    """The nodes of the roots' graph, down to the known Values: where the walk ended, which is
-    at leaves and at what is older than ``since``; the interior nodes; both oldest first; and
-    the plain numbers. (`graph.tape` also looks for stale leaves, which do no harm here.)"""
+    """The nodes of the roots' graph, down to the given Values: the ends, which are leaves and
+    nodes older than ``since``; the interior nodes; both oldest first; and the plain numbers.
+    (`graph.tape` also looks for stale leaves, which do no harm here.)"""
     floats: list[float] = []
-    seen = set(known)
+    seen = set(given)
     waiting = [root for root in dict.fromkeys(roots) if root not in seen]
     seen.update(waiting)
     ends: list[Value] = []
     nodes: list[Value] = []
-    see, wait, keep, pop = seen.add, waiting.append, nodes.append, waiting.pop
+    see, wait = seen.add, waiting.append
     while waiting:
-        node = pop()
+        node = waiting.pop()
         if node.op is None or node._serial < since:
             ends.append(node)
             continue
-        keep(node)
+        nodes.append(node)
         for arg in node.args:
             if type(arg) is float:
                 floats.append(arg)
@@ -261,27 +283,27 @@ def _reachable(
     return ends, nodes, floats
 
 
-# ── Instructions, and what is saved of them ───────────────────────────────────────────────
+# ── Instructions, without duplicates ──────────────────────────────────────────────────────
 
 # Primitives whose result may be in a slot already, whatever the arguments are.
 _SAME = ("identity", "neg", "sum")
 
 _SUM, _POW = PRIMITIVES["sum"], PRIMITIVES["pow"]
 
-# Those of which nothing is saved, as long as no argument is a constant.
+# Those that are always written, as long as no argument is a constant.
 _PLAIN = tuple(name for name in PRIMITIVES if name not in ("identity", "neg"))
 
 
 def _bits(x: float | None) -> Any:
-    """A key that keeps apart what == does not (0.0 and −0.0), and together what it does (nan)."""
+    """A key that differs for 0.0 and −0.0, and is the same for every nan."""
     return x if x is None or (x == x and x != 0.0) else repr(x)
 
 
 class _Writer:
     """The instructions so far, and the tables that prevent duplicates.
 
-    The constants that are known at the beginning have their final slots. One that turns up
-    later is numbered −1, −2, ... until the program is finished.
+    The constants that are given at the beginning have their final slots. Later ones are numbered
+    −1, −2, ... until the program is finished.
     """
 
     def __init__(self, inputs: int, shared: int, floats: Iterable[float]) -> None:
@@ -294,7 +316,7 @@ class _Writer:
         self.first = self.given + len(unique)
         self.ops: list[str] = []
         self.args: list[tuple[int, ...]] = []
-        self.known: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in PRIMITIVES}
+        self.results: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in PRIMITIVES}
         self.orphans = False  # whether there may be instructions that no result needs
 
     @property
@@ -318,30 +340,23 @@ class _Writer:
         return self.constants[slot - self.given] if self.given <= slot < self.first else None
 
     def emit(self, lower: str, args: tuple[int, ...]) -> int:
-        """The slot of one instruction's result, which is written unless it is known."""
-        known = self.known.get(lower)
-        if known is None:
+        """The slot of an instruction's result; the instruction is written unless there is one."""
+        results = self.results.get(lower)
+        if results is None:
             raise NotTraceable(
                 f"No executor has the primitive {lower!r} that a row names as its lower. "
                 f"Known: {', '.join(PRIMITIVES)}. Leave lower out: give the row a value made "
                 f"of rows, and opaque=False."
             )
-        same = None
-        if lower in _SAME:
-            same = self._same(lower, args)
-        if same is None:
-            for slot in args:
-                if slot < 0 or self.given <= slot < self.first:
-                    same = self._folded(lower, args)
-                    break
-        if same is not None:
-            return same
-        slot = self.first + len(self.ops)
-        found = known.setdefault(args, slot)
-        if found == slot:
-            self.ops.append(lower)
-            self.args.append(args)
-        return found
+        slot = self._same(lower, args) if lower in _SAME else None
+        if slot is None and any(arg < 0 or self.given <= arg < self.first for arg in args):
+            slot = self._folded(lower, args)
+        if slot is None:
+            slot = results.setdefault(args, self.next)
+            if slot == self.next:
+                self.ops.append(lower)
+                self.args.append(args)
+        return slot
 
     def _same(self, lower: str, args: tuple[int, ...]) -> int | None:
         """The argument that equals the result."""
@@ -354,8 +369,8 @@ class _Writer:
         return None
 
     def _folded(self, lower: str, args: tuple[int, ...]) -> int | None:
-        """A slot that holds the result, since all the arguments are constants, or one of them
-        changes nothing, or only the sign."""
+        """The slot of the result if all the arguments are constants, or if one of them changes
+        nothing or only the sign."""
         numbers = [self.number(slot) for slot in args]
         if None not in numbers:
             return self.constant(PRIMITIVES[lower].compute(*numbers))  # type: ignore[arg-type]
@@ -368,13 +383,8 @@ class _Writer:
 
     def times(self, x: float, y: float) -> float:
         """x · y, as `calculus` multiplies: floats are numbers, ints are slots."""
-        if type(x) is int and type(y) is int:
-            return self.emit("mul", (x, y))
-        for one, other in ((x, y), (y, x)):
-            if type(one) is float and (one == 1.0 or one == -1.0):
-                if one == 1.0:
-                    return other
-                return -other if type(other) is float else self.emit("neg", (int(other),))
+        if type(y) is float and y == 1.0:
+            return x
         return self.emit("mul", (self.place(x), self.place(y)))
 
     def sum(self, terms: Sequence[float]) -> int:
@@ -395,7 +405,7 @@ class _Writer:
     def finished(
         self, each: Sequence[int], total: Sequence[int], once: Sequence[int]
     ) -> tuple[Code, Callable[[int], int] | None]:
-        """The program, and the function from where things were written to where they are; None
+        """The program, and the function from the slots that were written to the final ones; None
         if nothing has moved."""
         late, first = len(self.late), self.first
 

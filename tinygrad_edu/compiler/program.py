@@ -18,7 +18,7 @@ from ..errors import BadArgument, NotANumber, StaleGraph, check_name
 from . import python, serialization
 from .arrays import SMALL, Results, arrays
 from .code import Code
-from .lowering import Labels, Lowering
+from .lowering import Lowering, Recording
 from .scheduler import Runner
 from .traced import Roles
 from .transforms import only
@@ -27,7 +27,6 @@ __all__ = ["Program", "compile"]
 
 REDUCTIONS: Final = ("mean", "sum")
 _SUMS: Final = (add, sum_row, identity)
-_NO_LABELS: Final = Labels({}, {}, None)
 _ALONE: Final = {"value": "value of one sample", "all": "all of one sample"}
 _ALL: Final = slice(None)  # x[:] would make a new one each time
 
@@ -78,7 +77,6 @@ def compile(
     (1.4, 3.4)
     """
     check_name("reduction", reduce, REDUCTIONS)
-    several = not isinstance(loss, Value)
     roots = _items(loss, "loss is a Value that was recorded, or a list of Values")
     for root in roots:
         if not (isinstance(root, Value) or is_real(root)):
@@ -86,44 +84,33 @@ def compile(
                 f"loss must be a recorded Value, or a flat list of Values. "
                 f"Received: {root!r} in it. tg.ravel(tree)[0] returns such a list."
             )
-    inputs, parameters = (
-        _items(values, f"{what} are a list of Values")
-        for what, values in (("inputs", inputs), ("parameters", parameters))
-    )
-    for what, values in (("inputs", inputs), ("parameters", parameters)):
-        for value in values:
-            if not isinstance(value, Value) or value.op is not None:
-                raise NotANumber(
-                    f"{what} must be leaves, Values that you created. Received: {value!r}."
-                )
+    inputs, parameters = _leaves(inputs, "inputs"), _leaves(parameters, "parameters")
     if len({*inputs, *parameters}) < len(inputs) + len(parameters):
         raise BadArgument("Inputs and parameters must all be different Values.")
     single = None
-    if several:
-        lowering = Lowering(inputs, parameters, roots)
-        code = lowering.code(each=[lowering.slot(root) for root in roots])
-    else:
-        root = _current(roots[0])
+    if isinstance(loss, Value):
+        root = _current(loss)
         with entering(recording=True):
-            lanes, regular = _terms(root, inputs)
-        parts = [part for part in (lanes, regular) if isinstance(part, Value)]
-        lowering = Lowering(inputs, parameters, parts)
-        total, once = (_with_slopes(lowering, part, parameters) for part in (lanes, regular))
+            parts = _terms(root, inputs)
+        lowering = Lowering(inputs, parameters, [part for part in parts if part is not None])
+        total, once = (_with_slopes(lowering, part, parameters) for part in parts)
         code = lowering.code(total=total, once=once)
         if total and once:
             unsplit = Lowering(inputs, [*parameters, *lowering.captured], [root])
             single = unsplit.code(total=_with_slopes(unsplit, root, parameters))
-    return Program(
+    else:
+        lowering = Lowering(inputs, parameters, roots)
+        code = lowering.code(each=[lowering.slot(root) for root in roots])
+    recording = Recording(
         code,
-        single=single,
-        inputs=[value.name for value in inputs],
-        parameters=parameters,
+        inputs=tuple(value.name for value in inputs),
+        parameters=tuple(parameters),
         captured=lowering.captured,
-        reduce=reduce,
-        executor=executor,
-        fastmath=fastmath,
         labels=lowering.labels(_slope_names(code, parameters)),
+        single=single,
+        reduce=reduce,
     )
+    return Program(recording, executor, fastmath)
 
 
 def _items(values: Any, what: str) -> list[Any]:
@@ -133,6 +120,15 @@ def _items(values: Any, what: str) -> list[Any]:
     if isinstance(values, (str, bytes, Mapping, Set)) or not hasattr(values, "__iter__"):
         raise NotANumber(f"{what}. Received: {values!r}.")
     return list(values)
+
+
+def _leaves(values: Any, what: str) -> list[Value]:
+    """The inputs, or the parameters."""
+    leaves = _items(values, f"{what} are a list of Values")
+    for leaf in leaves:
+        if not isinstance(leaf, Value) or leaf.op is not None:
+            raise NotANumber(f"{what} must be leaves, Values that you created. Received: {leaf!r}.")
+    return leaves
 
 
 def _slope_names(code: Code, parameters: Sequence[Value]) -> dict[int, str]:
@@ -247,44 +243,40 @@ class Program:
 
     Programs are made by `compile` and by ``tg.jit(f).program(...)``.
 
+    Args:
+        recording: what was recorded.
+        executor, fastmath: as in `compile`.
+        roles: those on which the recording depends, if not only on those of its parameters.
+
     Attributes:
         code: the program as plain data.
+        inputs: the names of the columns of a batch.
         single: if terms count once, the loss and slopes of a single sample, whose terms are
-            added in the order in which they were recorded; else None, as code does that.
-        parameters: the leaves it is differentiated by.
+            added in the order in which they were recorded; otherwise None, as code does that.
+        parameters: the leaves to differentiate by.
         captured: the other Values, whose numbers are read at each call.
         reduce: "mean" or "sum".
     """
 
     def __init__(
         self,
-        code: Code,
-        *,
-        inputs: Sequence[str | None],
-        single: Code | None = None,
-        parameters: Sequence[Value] = (),
-        captured: Sequence[Value] = (),
-        reduce: str = "mean",
+        recording: Recording,
         executor: str = "auto",
         fastmath: bool = False,
-        labels: Labels = _NO_LABELS,
+        roles: Roles | None = None,
     ) -> None:
-        self.code, self.single = code, single
-        self.inputs = tuple(inputs)
-        self.parameters, self.captured = tuple(parameters), tuple(captured)
-        self.reduce, self.fastmath = reduce, fastmath
-        self._labels = labels
-        self._roles = Roles(self.parameters, wanted)
-        self._executor = executor
+        self._recording, self._executor, self.fastmath = recording, executor, fastmath
+        self.code, self.inputs, self.parameters, self.captured = recording[:4]
+        self.single, self.reduce = recording.single, recording.reduce
+        self._roles = roles or Roles(self.parameters, wanted)
         self._runners: dict[str, Runner] = {}
         # Most calls pass the same arrays as the last one, which are not checked again. The views
         # of them are kept, because an array may be reshaped in place.
-        self._batch: tuple[Any, Any, int] = object(), (), 0
+        self._batch: tuple[Any, Any] = object(), ()
         self._theta: tuple[Any, Any] = object(), ()
         self._out: Any = None
-        self._both = bool(code.total and code.once)
         if executor != "auto":
-            self._runner("each" if code.each else "all")  # what cannot be had is said now
+            self._runner("each" if self.code.each else "all")  # reports a missing extra now
 
     # ── Running ──
 
@@ -315,7 +307,8 @@ class Program:
             The loss, and one number per parameter: an array, or a list without NumPy.
 
         Raises:
-            BadArgument: as `value`; or if ``out`` doesn't have one number per parameter.
+            BadArgument: as `value`; if ``out`` doesn't have one number per parameter; or if a
+                parameter has become a constant, or stopped being one.
         """
         if self._roles.seen != ROLES_SET[0]:  # `Roles.changed` without its call
             self._refuse_roles()
@@ -331,89 +324,84 @@ class Program:
         return loss, out
 
     def _refuse_roles(self) -> None:
-        """Raise if the role of a parameter has changed: derivatives depend on them."""
+        """Raise if a role has changed on which derivatives depend."""
         for value in self._roles.changed():
             raise BadArgument(
                 f"The role of {value.name or value!r} is {value.role!r} now, and was another one "
-                f"when this program was compiled: its gradient depends on that, as none flows to "
-                f"a constant. Set the role back, or compile it again."
+                f"when this program was recorded: the derivatives in it depend on that, as no "
+                f"gradient flows to a constant. Set the role back, or make the program again "
+                f"with tg.compile or tg.jit(f).program(...)."
             )
 
     def _check_out(self, out: Any) -> None:
         count, shape = len(self.parameters), getattr(out, "shape", None)
         fits = shape == (count,) and out.dtype == float and out.flags.writeable
         if not (fits or (shape is None and isinstance(out, list) and len(out) == count)):
-            got = repr(out) if shape is None else f"an array of shape {shape}, {out.dtype}"
+            received = repr(out) if shape is None else f"an array of shape {shape}, {out.dtype}"
             raise BadArgument(
                 f"out must be an array of float64, or a list, with one number per "
-                f"parameter, {count}. Received: {got}."
+                f"parameter, {count}. Received: {received}."
             )
         self._out = out if shape else None  # lists may change their length
 
     def values(self, batch: Any, theta: Any = None) -> Any:
-        """The results of every sample: n rows, or n numbers of a loss (without what counts
-        once per batch)."""
-        if self.code.once and not self.code.total:
+        """The results of every sample: n rows, or n numbers of a loss (without the terms that
+        count once per batch).
+
+        Raises:
+            BadArgument: if the shapes do not match, if nothing depends on a sample, or if the role
+                of a Value has changed whose derivative is among the results.
+        """
+        code = self.code
+        if code.once and not code.total:
             raise BadArgument(
                 "Nothing in this program depends on a sample. Call its value instead."
             )
-        known, rows, _ = self._batch
-        if batch is not known:
-            rows = self._rows(batch)
-        found, runner, n = arrays(), self._runner("each"), len(rows)
-        each = found.empty_table(n, len(runner.code.each))
-        runner(n, rows, self._shared(theta), each, found.nothing, found.nothing)
-        if self.code.total:
-            return found.column(each)
-        return found.spread(each, *self._template) if self._constants else each
-
-    @cached_property
-    def _constants(self) -> dict[int, float]:
-        """The results that are plain numbers, by their places: of a Hessian, most are 0."""
-        start, first = self.code.inputs + self.code.shared, self.code.first
-        return {
-            place: self.code.constants[slot - start]
-            for place, slot in enumerate(self.code.each)
-            if start <= slot < first
-        }
-
-    @cached_property
-    def _computed(self) -> list[int]:
-        """The places of all other results."""
-        return [place for place in range(len(self.code.each)) if place not in self._constants]
+        if code.each and self._roles.seen != ROLES_SET[0]:
+            self._refuse_roles()
+        numpy, runner, rows = arrays(), self._runner("each"), self._rows(batch)
+        table = numpy.empty_table(len(rows), len(runner.code.each))
+        runner(len(rows), rows, self._shared(theta), table, (), ())
+        if code.total:
+            return numpy.column(table)
+        row, places = self._template
+        return table if len(places) == len(row) else numpy.spread(table, row, places)
 
     @cached_property
     def _template(self) -> tuple[Any, Any]:
-        """A row of results that lacks what is computed, and the places where that goes."""
-        row = [self._constants.get(place, 0.0) for place in range(len(self.code.each))]
-        return arrays().template(row, self._computed)  # type: ignore[no-any-return]
+        """A row of results with its plain numbers (of a Hessian, most are 0), and the places of
+        the others, which are computed."""
+        code, row, places = self.code, [0.0] * len(self.code.each), []
+        for place, slot in enumerate(code.each):
+            constant = slot - code.inputs - code.shared
+            if 0 <= constant < len(code.constants):
+                row[place] = code.constants[constant]
+            else:
+                places.append(place)
+        return arrays().template(row, places)  # type: ignore[no-any-return]
 
     def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Runner, Results]:
-        """The totals over the lanes, reduced, and what counts once; and who wants them back."""
-        known, rows, n = self._batch
-        if batch is not known:
-            rows = self._rows(batch)
-            n = len(rows)
-        known, shared = self._theta
-        if theta is not known:
-            shared = self._shared(theta)
-        if n != 1:
-            if n == 0 and self.code.total and self.reduce == "mean":
-                raise BadArgument(
-                    "The mean of an empty batch is undefined. Received: an empty batch."
-                )
-        elif self._both and self.single is not None:
+        """The totals over the lanes, reduced, and what counts once; and the runner to which to
+        return them."""
+        rows, shared = self._rows(batch), self._shared(theta)
+        n = len(rows)
+        if n == 0 and self.code.total and self.reduce == "mean":
+            raise BadArgument("The mean of an empty batch is undefined. Received: an empty batch.")
+        if n == 1 and self.single is not None:
             wanted = _ALONE[wanted]
         try:
             runner = self._runners[wanted]
         except KeyError:
             runner = self._runner(wanted)
         results = runner.results(n, rows, shared)
-        if n != 1 or self._both:
+        if n != 1 or self.code.once:
             results.reduce(n if self.reduce == "mean" else 1)
         return runner, results
 
     def _rows(self, batch: Any) -> Any:
+        """The batch as a table of numbers."""
+        if batch is self._batch[0]:
+            return self._batch[1]
         try:
             rows = arrays().table_of(batch, len(self.inputs))
         except BadArgument as error:
@@ -424,25 +412,28 @@ class Program:
         except NotANumber as error:
             raise NotANumber(f"A batch must contain only numbers. {error}") from None
         if rows is batch and rows.nbytes <= SMALL:
-            self._batch = batch, rows.view(), len(rows)
+            self._batch = batch, rows.view()
         return rows
 
     def _shared(self, theta: Any) -> Any:
         """The numbers that all lanes share: theta, and the current captured numbers."""
+        if theta is self._theta[0]:
+            return self._theta[1]
         count = len(self.parameters)
         if self.captured or (theta is None and count):
             refuse_while_tracing("The numbers that a Program reads from its Values were asked for")
         if theta is None:
-            return arrays().of_floats([v._data for v in (*self.parameters, *self.captured)])
-        try:
-            numbers = arrays().numbers_of(theta, count)
-        except BadArgument as error:
-            raise BadArgument(
-                f"theta must have one number per parameter, {count}. Received: {error}."
-            ) from None
-        except NotANumber as error:
-            raise NotANumber(f"theta must contain only numbers. {error}") from None
-        if self.captured:
+            numbers = [value._data for value in self.parameters]
+        else:
+            try:
+                numbers = arrays().numbers_of(theta, count)
+            except BadArgument as error:
+                raise BadArgument(
+                    f"theta must have one number per parameter, {count}. Received: {error}."
+                ) from None
+            except NotANumber as error:
+                raise NotANumber(f"theta must contain only numbers. {error}") from None
+        if self.captured or theta is None:
             return arrays().of_floats([*numbers, *(value._data for value in self.captured)])
         if numbers is theta:
             self._theta = theta, numbers.view()
@@ -458,18 +449,19 @@ class Program:
             if wanted in ("value", _ALONE["value"]):
                 code, _ = only(code, total=code.total[:1], once=code.once[:1])
             elif wanted == "each":
-                computed = [code.each[place] for place in self._computed]
+                _, places = self._template
+                computed = [code.each[place] for place in places]
                 code, _ = only(code, each=computed if code.each else code.total[:1])
             made = Runner(code, self._executor, self.fastmath)
             runner = self._runners.setdefault(wanted, made)
         return runner
 
-    # ── Looking at it ──
+    # ── Reading it ──
 
     def source(self) -> str:
         """The program as runnable Python source, forward and then backward."""
         self._refuse_roles()
-        return python.source(self.code, *self._labels)
+        return python.source(self.code, *self._recording.labels)
 
     def c_source(self, name: str = "program") -> str:
         """The program as a C file with one function of that name, which needs only math.h.
@@ -480,16 +472,13 @@ class Program:
         from .c_source import c_source
 
         self._refuse_roles()
-
-        def told(values: Sequence[Any]) -> list[str]:
-            return [value.name or "" for value in values]
-
-        slopes = ["loss", *(f"d{value.name}" if value.name else "" for value in self.parameters)]
+        names = [value.name for value in self.parameters]
+        slopes = ["loss", *(name and f"d{name}" for name in names)]
         return c_source(
             self.code,
             name,
-            inputs=[name or "" for name in self.inputs],
-            shared=told([*self.parameters, *self.captured]),
+            inputs=self.inputs,
+            shared=[*names, *(value.name for value in self.captured)],
             total=slopes if self.code.total else (),
             once=slopes if self.code.once else (),
         )
@@ -521,17 +510,7 @@ class Program:
         6.0
         """
         self._refuse_roles()
-        names, scopes, backward = self._labels
-        rest = {
-            "reduce": self.reduce,
-            "names": list(names.items()),
-            "scopes": list(scopes.items()),
-            "backward": backward,
-        }
-        return serialization.write(self.code, self.single, self._leaves(), rest)
-
-    def _leaves(self) -> dict[str, Any]:
-        return {kind: getattr(self, kind) for kind in ("inputs", "parameters", "captured")}
+        return serialization.write(self._recording)
 
     @classmethod
     def from_json(cls, text: str, *, executor: str = "auto", fastmath: bool = False) -> Program:
@@ -540,51 +519,31 @@ class Program:
         Raises:
             BadArgument: if it is anything else; none of it is run then.
         """
-        code, single, leaves, rest = serialization.read(text)
-        check_name("reduction", rest["reduce"], REDUCTIONS)
-        count = 1 + len(leaves["parameters"])
-        found = len(code.each), len(code.total), len(code.once)
-        if found not in ((found[0], 0, 0), (0, count, 0), (0, 0, count), (0, count, count)):
+        recording = serialization.read(text)
+        code, single, count = recording.code, recording.single, 1 + len(recording.parameters)
+        check_name("reduction", recording.reduce, REDUCTIONS)
+        each, *sums = len(code.each), len(code.total), len(code.once)
+        if sums not in ([0, 0], *([] if each else [[0, count], [count, 0], [count, count]])):
             raise BadArgument(
                 f"A program must have results for each sample, or the totals of a loss and its "
                 f"{count - 1} slopes, maybe with as many that count once. Received: "
-                f"{found[0]} of each sample, {found[1]} totals, {found[2]} once."
+                f"{each} of each sample, {sums[0]} totals, {sums[1]} once."
             )
         if single is not None:
             results = len(single.each), len(single.total), len(single.once)
-            if found != (0, count, count) or results != (0, count, 0):
+            if sums != [count, count] or results != (0, count, 0):
                 raise BadArgument(
                     f"A program of a single sample gives {count} totals, and stands beside one "
-                    f"in which terms count once. Received: {results} beside {found}."
+                    f"in which terms count once. Received: {results} beside {sums}."
                 )
-        return cls(
-            code,
-            single=single,
-            **leaves,
-            reduce=rest["reduce"],
-            executor=executor,
-            fastmath=fastmath,
-            labels=Labels(dict(rest["names"]), dict(rest["scopes"]), rest["backward"]),
-        )
+        return cls(recording, executor, fastmath)
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy has its own executors
         self._refuse_roles()
-        settings = {
-            **self._leaves(),
-            "single": self.single,
-            "reduce": self.reduce,
-            "executor": self._executor,
-            "fastmath": self.fastmath,
-            "labels": self._labels,
-        }
-        return _with_settings, (self.code, settings)
+        return Program, (self._recording, self._executor, self.fastmath, self._roles)
 
     def __repr__(self) -> str:
         return (
             f"<Program of {len(self.code.ops):,} instructions, {len(self.inputs)} inputs, "
             f"{len(self.parameters)} parameters>"
         )
-
-
-def _with_settings(code: Code, settings: dict[str, Any]) -> Program:
-    return Program(code, **settings)

@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from .arrays import listed
 from .code import PRIMITIVES, SPELLED, Code
 
 __all__ = ["PythonKernel", "load", "source"]
@@ -26,12 +27,12 @@ lines, instead of with a variable for each result in one function."""
 BLOCK: Final = 2_000
 
 PATIENCE: Final = 30
-"""Lanes before the text is compiled. Until then the rows compute, one after the other: Python
-takes as long to compile a line as to compute fifty."""
+"""Lanes before the source is compiled. Until then the rows compute, one after the other: Python
+takes as long to compile a line as to run fifty."""
 
 
 class PythonKernel:
-    """A program as a function of Python; see `training_loop.Kernel`.
+    """A program as a function of Python; a kernel of `scheduler.EXECUTORS`.
 
     ``batch`` and ``each`` are sequences of rows or arrays of two dimensions, ``shared``,
     ``total`` and ``once`` sequences of numbers.
@@ -40,27 +41,27 @@ class PythonKernel:
     def __init__(self, code: Code) -> None:
         self.code = code
         self._lanes = 0
-        self._by_text: Callable[..., Any] | None = None
-        self._by_rows = _Rows(code)
+        self._function: Callable[..., Any] | None = None
+        self._rows = _Rows(code)
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
-        lanes, numbers = _plain(batch), _plain(shared)
-        run = self._by_text
+        lanes, numbers = listed(batch), listed(shared)
+        run = self._function
         if run is None:
             self._lanes += max(1, n)
-            run = self._by_rows if self._lanes <= PATIENCE else self._compiled()
+            run = self._rows if self._lanes <= PATIENCE else self._compiled()
         try:
             results = run(lanes, numbers)
         except (ArithmeticError, ValueError):
-            results = self._by_rows(lanes, numbers)
-        for into, found in zip((each, total, once), results):
-            if found:
-                into[:] = found
+            results = self._rows(lanes, numbers)
+        for target, numbers in zip((each, total, once), results):
+            if numbers:
+                target[:] = numbers
 
     def _compiled(self) -> Callable[..., Any]:
         space: dict[str, Any] = {}
         exec(compile(source(self.code), "<compiled program>", "exec"), space)
-        self._by_text = run = space["run"]
+        self._function = run = space["run"]
         return run  # type: ignore[no-any-return]
 
     def into(self, total: Any, once: Any) -> Callable[[int, Any, Any], None]:
@@ -80,12 +81,8 @@ def load(code: Code, fastmath: bool = False) -> PythonKernel:
     return PythonKernel(code)
 
 
-def _plain(numbers: Any) -> Any:
-    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
-
-
 class _Rows:
-    """The same program, computed instruction by instruction by the rows: these never raise."""
+    """The same program, computed by the rows one after the other, which never raise."""
 
     def __init__(self, code: Code) -> None:
         self._code = code
@@ -116,7 +113,7 @@ class _Rows:
         return each, total, [slots[slot] for slot in code.once]
 
 
-# ── The text ──────────────────────────────────────────────────────────────────────────────
+# ── The source ────────────────────────────────────────────────────────────────────────────
 
 
 def source(
@@ -167,11 +164,15 @@ class _Text:
 
     def written(self) -> str:
         code, varies = self.code, self.code.varying()
-        slots = range(code.first, code.slots)
-        before = self.section([slot for slot in slots if not varies[slot]])
-        inside = self.section([slot for slot in slots if varies[slot]])
+        results = range(code.first, code.slots)
+        before = self.section([slot for slot in results if not varies[slot]])
+        inside = self.section([slot for slot in results if varies[slot]])
         functions: list[str] = []
-        body = self.unpacking(code.inputs, code.shared, "shared")
+        body = []
+        if code.shared:
+            end = code.inputs + code.shared
+            slots = self.listed(range(code.inputs, end))
+            body.append(f"{f'v[{code.inputs}:{end}]' if self.long else slots} = shared")
         lane = "lane" if self.long or not code.inputs else self.listed(range(code.inputs))
         start = [f"v[:{code.inputs}] = lane"] if self.long else []
         if self.long:
@@ -192,55 +193,49 @@ class _Text:
         once = f"[{', '.join(self.called[slot] for slot in code.once)}]"
         each, total = "each" if code.each else "[]", "total" if code.total else "[]"
         body.append(f"return {each}, {total}, {once}")
-        text = [*self.imports(), *functions, "def run(lanes, shared):"]
-        return "\n".join([*text, *("    " + line for line in body)]) + "\n"
+        lines = [*functions, "def run(lanes, shared):", *("    " + line for line in body)]
+        text = (_CBRT if "cbrt" in code.ops else "") + "\n".join(lines) + "\n"
+        words = set(re.findall(r"[a-z]\w*", re.sub("#.*", "", text)))
+        imported = sorted(words & {*dir(math)} - {"cbrt"})
+        return f"from math import {', '.join(imported)}\n\n\n{text}" if imported else text
 
     def section(self, slots: Sequence[int]) -> list[str]:
-        """The lines of some instructions: forward, and behind that backward."""
-        start = self.code.slots if self.backward is None else self.backward
-        lines: list[str] = []
-        for title, part in (
-            ("# forward", [slot for slot in slots if slot < start]),
-            ("# backward", [slot for slot in slots if slot >= start]),
-        ):
-            if part and self.backward is not None:
+        """The lines of some instructions, with titles if there is a derivative."""
+        lines, start, last = list[str](), self.backward, ""
+        for slot in slots:
+            title = "# forward" if start is None or slot < start else "# backward"
+            if start is not None and title != last:
                 lines.append(title)
-            lines += [line for slot in part for line in self.lines(slot)]
+            lines += self.lines(slot)
+            last = title
         return lines
 
     def lines(self, slot: int) -> list[str]:
-        """One instruction, with the comments that stand above it."""
+        """One instruction, below its comments."""
         i = slot - self.code.first
-        name, args = self.code.ops[i], [self.called[arg] for arg in self.code.args[i]]
+        op, args = self.code.ops[i], [self.called[arg] for arg in self.code.args[i]]
         target = self.called[slot]
         lines = []
         scope = self.scopes.get(slot)
         if scope is not None and scope != self.scopes.get(slot - 1):
             lines.append(f"# {_printable(scope)}")
-        if name != "sum":
-            lines.append(f"{target} = {SPELLED[name].python.format(*args)}")
-        else:  # from left to right; in parts, as Python reads no expression of any length
+        if op != "sum":
+            lines.append(f"{target} = {SPELLED[op].python.format(*args)}")
+        else:  # from left to right; in parts, as Python can't read an expression of any length
             lines.append(f"{target} = {' + '.join(args[:50]) or '0.0'}")
             for start in range(50, len(args), 50):
                 lines.append(f"{target} = {target} + {' + '.join(args[start : start + 50])}")
-        meant = self.names.get(slot)
-        if meant is not None and meant != target:
-            lines[-1] += f"  # {_printable(meant)}"
+        name = self.names.get(slot, target)
+        if name != target:
+            lines[-1] += f"  # {_printable(name)}"
         return lines
 
     def listed(self, slots: Iterable[int]) -> str:
         names = [self.called[slot] for slot in slots]
         return ", ".join(names) + ("," if len(names) == 1 else "")
 
-    def unpacking(self, start: int, count: int, what: str) -> list[str]:
-        if not count:
-            return []
-        if self.long:
-            return [f"v[{start}:{start + count}] = {what}"]
-        return [f"{self.listed(range(start, start + count))} = {what}"]
-
     def in_functions(self, name: str, lines: list[str], functions: list[str]) -> list[str]:
-        """The lines as functions of bounded size, and the lines that call these."""
+        """Divide the lines into functions of bounded size; the result is the calls of these."""
         calls = []
         for number, start in enumerate(range(0, len(lines), BLOCK), 1):
             functions.append(f"def {name}_{number}(v):")
@@ -249,34 +244,21 @@ class _Text:
             calls.append(f"{name}_{number}(v)")
         return calls
 
-    def imports(self) -> list[str]:
-        """The imports from Python's mathematics."""
-        code = self.code
-        words = {word for name in {*code.ops} for word in _WORDS.get(name, ())}
-        words.update(word for x in code.constants for word in _words(_literal(x)))
-        lines = [f"from math import {', '.join(sorted(words))}", "", ""] if words else []
-        return [*lines, *_CBRT, "", ""] if "cbrt" in code.ops else lines
+
+# Python 3.10 has no math.cbrt, and that of other versions differs.
+_CBRT = """\
+def cbrt(x):
+    if x == 0.0 or x - x != 0.0:
+        return x
+    root = copysign(fabs(x) ** (1.0 / 3.0), x)
+    return root - (root - x / (root * root)) / 3.0
 
 
-def _words(text: str) -> list[str]:
-    """The names of `math` in an expression."""
-    return [word for word in re.findall(r"[a-z]\w*", text) if hasattr(math, word)]
-
-
-_CBRT = [
-    "def cbrt(x):",
-    "    if x == 0.0 or x - x != 0.0:",
-    "        return x",
-    "    root = copysign(fabs(x) ** (1.0 / 3.0), x)",
-    "    return root - (root - x / (root * root)) / 3.0",
-]
-
-_WORDS = {name: _words(spelling.python) for name, spelling in SPELLED.items()}
-_WORDS["cbrt"] = ["copysign", "fabs"]  # Python 3.10 has no math.cbrt, and others differ
+"""
 
 
 def _literal(x: float) -> str:
-    """A constant as it is written, in parentheses where a sign would bind to its neighbour."""
+    """A constant in Python, in parentheses where its sign would bind to its neighbour."""
     text = repr(x)
     return f"({text})" if text.startswith("-") else text
 
@@ -287,7 +269,7 @@ def _printable(text: str) -> str:
 
 
 def _identifiers(count: int, names: Mapping[int, str]) -> list[str]:
-    """A variable for every slot: its name as far as Python can read it, else v and its number."""
+    """A variable for every slot: its name as far as Python allows it, else v and its number."""
     taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(math), *PRIMITIVES}
     taken |= {"run", "lanes", "lane", "shared", "each", "total", "v"}
     called = []
@@ -303,5 +285,5 @@ def _identifiers(count: int, names: Mapping[int, str]) -> list[str]:
 def _identifier(name: str) -> str:
     """The letters, digits and _ of a name; '' if there are none."""
     plain = unicodedata.normalize("NFKC", name)  # as Python itself reads names
-    kept = "".join(c if ("a" + c).isidentifier() else "_" for c in plain).strip("_")
-    return kept if kept.isidentifier() and unicodedata.normalize("NFKC", kept) == kept else ""
+    word = "".join(c if ("a" + c).isidentifier() else "_" for c in plain).strip("_")
+    return word if word.isidentifier() and unicodedata.normalize("NFKC", word) == word else ""

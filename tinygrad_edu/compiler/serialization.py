@@ -13,6 +13,7 @@ from ..core.value import Value
 from ..errors import BadArgument
 from ..schemas import Maybe, Numeral, Row, check, numeral, parsed
 from .code import Code
+from .lowering import Labels, Recording
 
 __all__ = ["FORMAT", "VERSION", "read", "write"]
 
@@ -23,39 +24,31 @@ _RESULTS: Final = ("each", "total", "once")
 _CODE: Final[dict[str, Any]] = {
     "constants": [Numeral], "instructions": [Row(str, int)], **{kind: [int] for kind in _RESULTS},
 }  # fmt: skip
-_LEAVES: Final[dict[str, Any]] = {
-    "inputs": [Maybe(str)],
-    "parameters": [{"name": Maybe(str), "data": Numeral}],
-    "captured": [{"name": Maybe(str), "data": Numeral}],
-}
-_REST: Final[dict[str, Any]] = {
-    "reduce": str, "names": [(int, str)], "scopes": [(int, str)], "backward": Maybe(int),
-}  # fmt: skip
+_LEAVES: Final[list[Any]] = [{"name": Maybe(str), "data": Numeral}]
 _PROGRAM: Final[dict[str, Any]] = {
-    "format": str, "version": int, **_LEAVES, **_CODE, "single": Maybe(_CODE), **_REST,
+    "format": str, "version": int, "inputs": [Maybe(str)], "parameters": _LEAVES,
+    "captured": _LEAVES, **_CODE, "single": Maybe(_CODE), "reduce": str, "names": [(int, str)],
+    "scopes": [(int, str)], "backward": Maybe(int),
 }  # fmt: skip
 
 
-def write(code: Code, single: Code | None, leaves: dict[str, Any], rest: dict[str, Any]) -> str:
-    """The document of a program.
-
-    Args:
-        code: the program.
-        single: that of a single sample, if it is another one.
-        leaves: "inputs" by their names, "parameters" and "captured" as Values.
-        rest: what else to write: "reduce", "names", "scopes", "backward".
-    """
+def write(recording: Recording) -> str:
+    """The document of a recording, with the current numbers of its leaves."""
+    names, scopes, backward = recording.labels
     document = {
         "format": FORMAT,
         "version": VERSION,
-        "inputs": leaves["inputs"],
+        "inputs": recording.inputs,
         **{
-            kind: [{"name": leaf.name, "data": numeral(leaf._data)} for leaf in leaves[kind]]
+            kind: [{"name": x.name, "data": numeral(x._data)} for x in getattr(recording, kind)]
             for kind in ("parameters", "captured")
         },
-        **_described(code),
-        "single": single and _described(single),
-        **rest,
+        **_described(recording.code),
+        "single": recording.single and _described(recording.single),
+        "reduce": recording.reduce,
+        "names": list(names.items()),
+        "scopes": list(scopes.items()),
+        "backward": backward,
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates as JSON's escapes
@@ -69,8 +62,8 @@ def _described(code: Code) -> dict[str, Any]:
     }
 
 
-def read(content: str) -> tuple[Code, Code | None, dict[str, Any], dict[str, Any]]:
-    """What `write` was given.
+def read(content: str) -> Recording:
+    """The recording of a document, with leaves of its own.
 
     Raises:
         BadArgument: naming what is wrong, if the string is not a program in good order.
@@ -89,17 +82,17 @@ def read(content: str) -> tuple[Code, Code | None, dict[str, Any], dict[str, Any
             f"This version reads documents of format {FORMAT!r}, version {VERSION}. Received: "
             f"{document['format']!r}, version {document['version']!r}."
         )
-    leaves = {
-        "inputs": document["inputs"],
-        **{
-            kind: [Value(float(leaf["data"]), leaf["name"]) for leaf in document[kind]]
-            for kind in ("parameters", "captured")
-        },
-    }
-    inputs, shared = len(leaves["inputs"]), len(leaves["parameters"]) + len(leaves["captured"])
-    code = _code(document, inputs, shared)
-    single = document["single"] and _code(document["single"], inputs, shared)
-    return code, single, leaves, {kind: document[kind] for kind in _REST}
+    inputs = tuple(document["inputs"])
+    parameters, captured = (
+        tuple(Value(float(leaf["data"]), leaf["name"]) for leaf in document[kind])
+        for kind in ("parameters", "captured")
+    )
+    code, single = (
+        described and _code(described, len(inputs), len(parameters) + len(captured))
+        for described in (document, document["single"])
+    )
+    labels = Labels(dict(document["names"]), dict(document["scopes"]), document["backward"])
+    return Recording(code, inputs, parameters, captured, labels, single, document["reduce"])
 
 
 def _code(described: dict[str, Any], inputs: int, shared: int) -> Code:

@@ -43,6 +43,9 @@ class Roles:
         self.seen = ROLES_SET[0]
         self._were = list(map(read, self.values))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Roles, (self.values, self._read)
+
     def changed(self) -> list[Value]:
         """The Values whose role has changed."""
         last = ROLES_SET[0]

@@ -25,6 +25,7 @@ from ..core.value import Value
 from ..errors import BadArgument, NotTraceable
 from ..locks import Locked
 from ..trees import Rebuild, flatten
+from .arrays import listed
 from .batching import Vmapped, as_arrays, stack, transposed
 from .calls import (
     COMMON,
@@ -43,7 +44,7 @@ from .calls import (
     returned,
     static_arguments,
 )
-from .lowering import Lowering
+from .lowering import Lowering, Recording
 from .program import Program
 from .traced import Mixed, Roles, Trace
 
@@ -132,7 +133,7 @@ class Jitted:
 
     @property
     def traces(self) -> int:
-        """How often the function was traced."""
+        """The number of traces of the function."""
         return self._kept.traces
 
     def __get__(self, instance: Any, owner: type | None = None) -> Jitted:
@@ -262,22 +263,18 @@ class _Traced(NamedTuple):
     def run(self, call: Call) -> Any:
         each = self.program.values(call.rows, call.common)
         if not call.stacked:
-            return self.like_output(_listed(each[0]))
+            return self.like_output(listed(each[0]))
         if call.arrays:
             columns = self.like_output([each[:, i] for i in range(each.shape[1])])
             try:
                 return transposed(columns)
             except ValueError:
                 pass  # lists that no array can hold
-        stacked = stack([self.like_output(row) for row in _listed(each)])
+        stacked = stack([self.like_output(row) for row in listed(each)])
         return as_arrays(stacked) if call.arrays else stacked
 
 
 _UNCOMPILED = _Traced(None, list, Roles((), wanted))
-
-
-def _listed(numbers: Any) -> Any:
-    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
 
 
 def _trace(call: Call, options: dict[str, Any]) -> _Traced:
@@ -287,7 +284,7 @@ def _trace(call: Call, options: dict[str, Any]) -> _Traced:
     common, like_common = flatten([_of_kind(COMMON, call), call.named])
     inputs = [trace.leaf(x, "input") for x in own]
     shared = [trace.leaf(x) for x in common]
-    with trace:  # a container may compute with what it is rebuilt from
+    with trace:  # a container may compute with its new members
         commons, named = like_common(shared)
         parts = {OWN: iter(like_own(inputs)), COMMON: iter(commons)}
         args = [
@@ -301,14 +298,9 @@ def _trace(call: Call, options: dict[str, Any]) -> _Traced:
     if is_symbolic(lowering.captured):
         raise Mixed("A jitted function captured a variable of an enclosing derivative.")
     code = lowering.code(each=[lowering.slot(x) for x in outputs])
-    program = Program(
-        code,
-        inputs=[value.name for value in inputs],
-        parameters=shared,
-        captured=lowering.captured,
-        labels=lowering.labels({}),
-        **options,
-    )
+    names = tuple(value.name for value in inputs)
+    recording = Recording(code, names, tuple(shared), lowering.captured, lowering.labels({}))
+    program = Program(recording, **options, roles=roles)
     numbers = [x._data if isinstance(x, Value) else number(x) for x in outputs]
     _, like_output = flatten(like_output(numbers))  # which keeps no traced Value alive
     return _Traced(program, like_output, roles)

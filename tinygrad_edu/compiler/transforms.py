@@ -1,4 +1,4 @@
-"""Programs made of programs: the part that is needed for some of the results."""
+"""Programs made of programs: a part that is enough for some results, and one without long sums."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .code import Code
 
-__all__ = ["only"]
+__all__ = ["only", "with_short_sums"]
 
 
 def only(
@@ -46,3 +46,28 @@ def only(
         *(tuple([moved[slot] for slot in slots]) for slots in (each, total, once)),
     )
     return shorter, moved
+
+
+def with_short_sums(code: Code, most: int) -> Code:
+    """The program with sums of at most so many terms, which adds in the same order.
+
+    The first term of a sum is then the sum of the terms before.
+
+    >>> with_short_sums(Code(4, 0, (), ("sum",), ((0, 1, 2, 3),), each=(4,)), 3)
+    Code(inputs=4, shared=0, constants=(), ops=('sum', 'sum'), args=((0, 1, 2), (4, 3)),
+         each=(5,), total=(), once=())
+    """
+    if max(map(len, code.args), default=0) <= most:
+        return code
+    moved, ops, args = [*range(code.first)], list[str](), list[tuple[int, ...]]()
+    for op, old in zip(code.ops, code.args):
+        slots = tuple([moved[slot] for slot in old])
+        while len(slots) > most:
+            ops.append("sum")
+            args.append(slots[:most])
+            slots = code.first + len(ops) - 1, *slots[most:]
+        ops.append(op)
+        args.append(slots)
+        moved.append(code.first + len(ops) - 1)
+    results = [tuple([moved[slot] for slot in slots]) for slots in code[-3:]]
+    return Code(*code[:3], tuple(ops), tuple(args), *results)
