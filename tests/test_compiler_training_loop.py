@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from tinygrad_edu.compiler import native, python, virtual_machine
 from tinygrad_edu.compiler.code import Code
 from tinygrad_edu.compiler.training_loop import training_loop
 from tinygrad_edu.errors import BadArgument
+from tinygrad_edu.keras import engines
 
 EXECUTORS = pytest.mark.parametrize(
     "executor", [virtual_machine, native], ids=["machine", "native"]
@@ -45,8 +48,13 @@ def problem(samples=23, epochs=3, size=5):
 
 
 def train(executor, problem):
-    training_loop(executor.load(STEP), executor.load(UPDATE), *problem)
-    return problem[3], problem[5]
+    step, update = executor.load(STEP), executor.load(UPDATE)
+    if executor is not python:
+        training_loop(step, update, *problem)
+        return problem[3], problem[5]
+    data, order, offsets, state, scalars, _ = (numbers.tolist() for numbers in problem)
+    batches = [order[start:stop] for start, stop in pairwise(offsets)]
+    return engines._plainly(step, update, data, batches, state, scalars)
 
 
 @EXECUTORS

@@ -15,35 +15,31 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import BadArgument
 from .arrays import SMALL
 from .code import Code
-from .llvm import LANES, Function, MachineCode, Whole, c_address, compiled, library, once
+from .llvm import LANES, Function, MachineCode, Whole, compiled, library, once
 
-__all__ = ["PART", "SIGNATURE", "FastKernel", "Layout", "Part", "layout"]
+__all__ = ["CALLED", "PART", "FastKernel", "Layout", "layout"]
 
-_POINTERS = [ctypes.c_void_p] * 5
-SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, *_POINTERS)
-"""``int32 kernel(context, int64 n, batch, shared, each, total, once)``: of every fast kernel.
-It is 0, or 1 if there was no memory."""
+CALLED = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+"""A function of the address of its arguments."""
 
 PART = {"memory": "ptr", "shared": "ptr", "data": "ptr", "n": "i64"}
-"""The parameters of what an executor gives: ``once`` fills numbers in ``memory``; the others
-compute one block, from columns there to columns there. ``data`` is the executor's own."""
+"""The parameters of an executor's functions: ``once`` fills numbers in ``memory``; ``one`` and
+``many`` compute a block, from columns there to columns there. ``data`` is the executor's own."""
 
-# What the context, an array of i64, holds where.
+# The fields of the context, an array of i64.
 (POOL, BYTES, INPUTS, EACH, TOTAL, ONCE, EACH_AT, TOTAL_AT, NUMBERS_AT, RESULTS,
- ONCE_RUN, ONCE_DATA, ONE_RUN, ONE_DATA, MANY_RUN, MANY_DATA) = range(16)  # fmt: skip
-
-
-Part = tuple[int, int]
-"""The address of a function with the parameters `PART`, and of its data."""
+ DATA, RUN_ONCE, RUN_ONE, RUN_MANY) = range(14)  # fmt: skip
 
 
 class Layout(NamedTuple):
-    """Where the memory of a program has what, counted in numbers from its beginning.
+    """Where things are in the memory of a program, counted in numbers from its beginning.
 
-    It begins with the columns of `LANES` numbers that the parts compute with, the inputs first.
+    It begins with the columns of `LANES` numbers that the executor computes with, the inputs first.
     """
 
     each: int  # the columns of the results wanted in every lane
@@ -59,64 +55,64 @@ def layout(code: Code, columns: int) -> Layout:
 
 
 class FastKernel:
-    """A program in machine code; see `training_loop.Kernel`.
+    """A program in machine code; a kernel of `scheduler.EXECUTORS`.
 
     A call takes C-contiguous arrays of float64, which it trusts: none may overlap another or
     be shorter than ``code`` and n say. It may run in many threads at once.
 
     Args:
         code: the program.
-        once, one, many: its parts, for what no sample changes, for a single sample and for a
-            block of samples.
-        layout: where the parts expect what in their memory.
-        numbers: how many single numbers they want there.
+        functions: the executor's, called ``once``, ``one`` and ``many``: for what no sample
+            changes, for a single sample and for a block of samples.
+        data: the address of their own data.
+        layout: the layout of their memory.
+        numbers: the number of single numbers in it.
         results: which of these numbers are wanted as ``once``; faster if they are the first.
         keep: what must live as long as the kernel does.
 
     Attributes:
-        address: of the C function, whose type is `SIGNATURE`.
+        address: of the C function ``int32 kernel(context, int64 n, batch, shared, each, total,
+            once)``. It returns 0, or 1 if there was no memory.
         context: its first argument.
     """
 
     def __init__(
         self,
         code: Code,
-        once: Part,
-        one: Part,
-        many: Part,
+        functions: MachineCode,
+        data: int,
         layout: Layout,
         numbers: int,
         results: Any,
         keep: Any,
     ) -> None:
-        import numpy as np
-
         frame, wanted = _frame(), np.array(results, np.int32)
         in_order = (wanted == np.arange(len(wanted))).all()
-        self.code, self._keep = code, (frame, wanted, keep)
+        self.code, self._keep = code, (frame, functions, wanted, keep)
         self.bytes = (layout.numbers + numbers) * 8 + 64
         self._fields = np.array(
             [0, self.bytes, code.inputs, len(code.each), len(code.total), len(code.once),
-             *layout, 0 if in_order else wanted.ctypes.data, *once, *one, *many],
+             *layout, 0 if in_order else wanted.ctypes.data, data,
+             *map(functions.address, ("once", "one", "many"))],
             np.int64,
         )  # fmt: skip
         self.context: int = self._fields.ctypes.data
         self.address = frame.address("kernel")
-        self.call = SIGNATURE(self.address)
-        self._called = _CALLED(frame.address("called"))
+        self._called = CALLED(frame.address("called"))
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         """Run for n samples."""
         code = self.code
-        if self.call(
+        arguments = _ARGUMENTS(
             self.context,
             n,
-            address(batch) if n and code.inputs else None,
-            address(shared) if code.shared else None,
-            address(each) if n and code.each else None,
-            address(total) if code.total else None,
-            address(once) if code.once else None,
-        ):
+            address(batch) if n and code.inputs else 0,
+            address(shared) if code.shared else 0,
+            address(each) if n and code.each else 0,
+            address(total) if code.total else 0,
+            address(once) if code.once else 0,
+        )
+        if self._called(ctypes.addressof(arguments)):
             raise self.no_memory()
 
     def into(self, total: Any, once: Any) -> Callable[[int, Any, Any], None]:
@@ -135,22 +131,22 @@ class FastKernel:
         """
         code, called = self.code, self._called
         totals, onces = address(total) if code.total else 0, address(once) if code.once else 0
-        told: Any = (ctypes.c_int64 * 7)(self.context, 0, 0, 0, 0, totals, onces)
-        told.kept = total, once  # which must live as long
-        told_at = ctypes.addressof(told)
+        arguments: Any = _ARGUMENTS(self.context, 0, 0, 0, 0, totals, onces)
+        arguments.kept = total, once  # which must live as long
+        place = ctypes.addressof(arguments)
         takes_batch, takes_shared = code.inputs > 0, code.shared > 0
-        known_batch = known_shared = known_n = None
+        last_batch = last_shared = last_n = None
 
         def call(n: int, batch: Any, shared: Any) -> None:
-            nonlocal known_batch, known_shared, known_n
-            if n != known_n:
-                told[1] = known_n = n
+            nonlocal last_batch, last_shared, last_n
+            if n != last_n:
+                arguments[1] = last_n = n
             # Most calls have the arrays of the last one. They are kept, so their memory stays.
-            if batch is not known_batch and takes_batch and n:
-                told[2], known_batch = address(batch), batch if batch.nbytes <= SMALL else None
-            if shared is not known_shared and takes_shared:
-                told[3], known_shared = address(shared), shared
-            if called(told_at):
+            if batch is not last_batch and takes_batch and n:
+                arguments[2], last_batch = address(batch), batch if batch.nbytes <= SMALL else None
+            if shared is not last_shared and takes_shared:
+                arguments[3], last_shared = address(shared), shared
+            if called(place):
                 raise self.no_memory()
 
         return call
@@ -164,12 +160,12 @@ class FastKernel:
             library().free(ctypes.c_void_p(int(fields[POOL])))
 
 
-_CALLED = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+_ARGUMENTS = ctypes.c_int64 * 7
 _start = (ctypes.c_char * 0).from_buffer
 
 
 def address(array: Any) -> int:
-    """Where an array's numbers begin: the quickest way that ctypes knows.
+    """The address of an array's numbers, in the quickest way that ctypes knows.
 
     >>> import numpy as np
     >>> a = np.zeros(3)
@@ -177,15 +173,14 @@ def address(array: Any) -> int:
     True
 
     Raises:
-        BadArgument: for an array with gaps, and for what is no array.
+        BadArgument: for an array with gaps, and for anything but an array.
     """
     try:
         return ctypes.addressof(_start(array))
     except TypeError:  # read-only, or something else
         interface = getattr(array, "__array_interface__", None)
         if interface and interface["strides"] is None:
-            found: int = interface["data"][0]
-            return found
+            return int(interface["data"][0])
     raise BadArgument(
         "A kernel takes C-contiguous arrays of float64. "
         f"Received: {'an array with gaps' if interface else repr(array)}."
@@ -197,8 +192,7 @@ def address(array: Any) -> int:
 
 @once
 def _frame() -> MachineCode:
-    folds = [_fold("fold_all", LANES), _fold("fold_some", 0)]
-    return compiled([_kernel(), _called(), _block(), *folds])
+    return compiled([_kernel(), _called(), _block(), _fold()])
 
 
 def _kernel() -> Function:
@@ -206,22 +200,23 @@ def _kernel() -> Function:
     f = Function(
         "kernel", {"context": "ptr", "n": "i64", **dict.fromkeys(pointers, "ptr")}, lanes=1
     )
-    context, n = f["context"], f.whole("n")
+    n = f.whole("n")
     # Memory is kept from call to call; a thread that finds it taken gets its own.
-    held = f.value("alloca i64")
-    f.write(f"store i64 {_exchanged(f, context, 0)}, ptr {held}")
-    with f.when(f.field(held, 0).compare("eq", 0)):
-        fresh = f.value(f"call i64 {_c(f, 'calloc')}(i64 1, i64 {f.field(context, BYTES)})")
-        f.write(f"store i64 {fresh}, ptr {held}")
-    memory = f.field(held, 0)
+    taken = f.value("alloca i64")
+    f.write(f"store i64 {_exchanged(f, 0)}, ptr {taken}")
+    with f.when(f.field(taken, 0).compare("eq", 0)):
+        size = f.field("%context", BYTES)
+        fresh = f.value(f"call i64 {f.c_function('calloc')}(i64 1, i64 {size})")
+        f.write(f"store i64 {fresh}, ptr {taken}")
+    memory = f.field(taken, 0)
     missing = memory.compare("eq", 0)
     f.result = f"i32 {f.value(f'zext i1 {missing} to i32')}"
     with f.when(memory.compare("ne", 0)):
         columns = f.value(f"inttoptr i64 {(memory + 63) & -64} to ptr")
-        _run(f, ONCE_RUN, columns)
+        _run(f, RUN_ONCE, columns)
         _hand_over(f, columns)
-        totals = f.place(columns, f.field(context, TOTAL_AT))
-        count = f.field(context, TOTAL)
+        totals = f.place(columns, f.field("%context", TOTAL_AT))
+        count = f.field("%context", TOTAL)
         none = f.real(-0.0)  # −0 + x is x, even for x = −0
         with f.repeat(count) as loop:
             f.store(n.compare("eq", 0).where(0.0, none), "%total", loop.index)
@@ -229,42 +224,40 @@ def _kernel() -> Function:
         with f.repeat(n >> LANES.bit_length() - 1) as loop:
             _call_block(f, columns, loop.index * LANES, LANES)
         with f.when(n.compare("sge", LANES)):
-            f.write(f"call void @fold_all(ptr {totals}, ptr %total, i64 {count}, i64 {LANES})")
+            f.write(f"call void @fold(ptr {totals}, ptr %total, i64 {count}, i64 {LANES})")
         rest = n & (LANES - 1)
         with f.when(rest.compare("ne", 0)):
             _call_block(f, columns, n - rest, rest)
-            f.write(f"call void @fold_some(ptr {totals}, ptr %total, i64 {count}, i64 {rest})")
-        f.write(f"call void {_c(f, 'free')}(i64 {_exchanged(f, context, memory)})")
+            f.write(f"call void @fold(ptr {totals}, ptr %total, i64 {count}, i64 {rest})")
+        f.write(f"call void {f.c_function('free')}(i64 {_exchanged(f, memory)})")
     return f
 
 
 def _called() -> Function:
-    """The kernel, for arguments that stand in an array: ctypes takes its time for each one."""
-    f = Function("called", {"told": "ptr"}, lanes=1)
-    context, *pointers = [f.pointer("%told", i) for i in (0, 2, 3, 4, 5, 6)]
-    told = ", ".join(f"ptr {pointer}" for pointer in pointers)
-    status = f.value(f"call i32 @kernel(ptr {context}, i64 {f.field('%told', 1)}, {told})")
-    f.result = f"i32 {status}"
+    """The kernel, for arguments in an array: ctypes takes its time for each one."""
+    f = Function("called", {"arguments": "ptr"}, lanes=1)
+    context, *pointers = [f.pointer("%arguments", i) for i in (0, 2, 3, 4, 5, 6)]
+    n, listed = f.field("%arguments", 1), ", ".join(f"ptr {pointer}" for pointer in pointers)
+    f.result = f"i32 {f.value(f'call i32 @kernel(ptr {context}, {n.typed}, {listed})')}"
     return f
 
 
 def _block() -> Function:
-    """Some samples, at most `LANES`: rows to columns, what the executor makes of them, and back."""
+    """At most `LANES` samples: rows to columns, the executor's function, and columns to rows."""
     pointers = dict.fromkeys(("context", "rows", "each", "memory", "shared"), "ptr")
     f = Function("block", {**pointers, "n": "i64", "lanes": "i64"}, lanes=1)
-    context = f["context"]
-    width = f.field(context, INPUTS)
+    width = f.field("%context", INPUTS)
     with f.repeat(f.whole("lanes")) as row, f.repeat(width) as column:
-        x = f.load(f["rows"], row.index * width + column.index)
-        f.store(x, f["memory"], column.index * LANES + row.index)
+        x = f.load("%rows", row.index * width + column.index)
+        f.store(x, "%memory", column.index * LANES + row.index)
     single = f.whole("n").compare("eq", 1)
-    part = f.value(f"select i1 {single}, i64 {ONE_RUN}, i64 {MANY_RUN}")
-    _run(f, Whole(f, part, 1), "%memory")
-    results = f.place("%memory", f.field(context, EACH_AT))
-    width = f.field(context, EACH)
+    run = f.value(f"select {single.typed}, i64 {RUN_ONE}, i64 {RUN_MANY}")
+    _run(f, Whole(f, run, 1), "%memory")
+    results = f.place("%memory", f.field("%context", EACH_AT))
+    width = f.field("%context", EACH)
     with f.repeat(f.whole("lanes")) as row, f.repeat(width) as column:
         x = f.load(results, column.index * LANES + row.index)
-        f.store(x, f["each"], row.index * width + column.index)
+        f.store(x, "%each", row.index * width + column.index)
     return f
 
 
@@ -283,40 +276,29 @@ def _hand_over(f: Function, columns: str) -> None:
         f.store(f.load(numbers, f.field(wanted, loop.index, "i32")), "%once", loop.index)
 
 
-def _fold(name: str, lanes: int) -> Function:
-    """Add the first lanes of the columns of totals to the totals, and clear the columns.
-
-    ``lanes`` is 0 if only a call knows how many there are.
-    """
-    pointers = {"columns": "ptr", "total": "ptr"}
-    f = Function(name, {**pointers, "count": "i64", "lanes": "i64"}, lanes=1)
+def _fold() -> Function:
+    """Add the first lanes of the columns of totals to the totals, and clear the columns."""
+    f = Function(
+        "fold", {"columns": "ptr", "total": "ptr", "count": "i64", "lanes": "i64"}, lanes=1
+    )
     with f.repeat(f.whole("count")) as total:
-        x, column = f.load(f["total"], total.index), f.place("%columns", total.index * LANES)
-        for lane in range(lanes):
-            x = x + f.load(column, lane)
-        if not lanes:
-            with f.repeat(f.whole("lanes"), carry=x) as rest:
-                rest.carried = rest.carried + f.load(column, rest.index)
-            x = rest.carried
-        f.store(x, f["total"], total.index)
+        column = f.place("%columns", total.index * LANES)
+        with f.repeat(f.whole("lanes"), carry=f.load("%total", total.index)) as lane:
+            lane.carried = lane.carried + f.load(column, lane.index)
+        f.store(lane.carried, "%total", total.index)
         f.store(f.real(-0.0).spread(LANES), column, 0)
     return f
 
 
-def _c(f: Function, name: str) -> str:
-    """A function of the C library."""
-    return f.value(f"inttoptr i64 {c_address(name)} to ptr")
-
-
-def _exchanged(f: Function, context: str, memory: Whole | int) -> str:
+def _exchanged(f: Function, memory: Whole | int) -> str:
     """The former content of the pool, which now holds that memory."""
-    place = f.place(context, POOL, "i64")
+    place = f.place("%context", POOL, "i64")
     return f.value(f"atomicrmw xchg ptr {place}, i64 {memory} acq_rel")
 
 
-def _run(f: Function, part: int | Whole, memory: str) -> None:
-    run, data = f.pointer("%context", part), f.pointer("%context", part + 1)
-    f.write(f"call void {run}(ptr {memory}, ptr %shared, ptr {data}, i64 %n)")
+def _run(f: Function, run: int | Whole, memory: str) -> None:
+    function, data = f.pointer("%context", run), f.pointer("%context", DATA)
+    f.write(f"call void {function}(ptr {memory}, ptr %shared, ptr {data}, i64 %n)")
 
 
 def _call_block(f: Function, columns: str, first: Whole, lanes: Whole | int) -> None:

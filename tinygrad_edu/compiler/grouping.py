@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import ctypes
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .code import PRIMITIVES, Code
 from .llvm import Function, MachineCode, compiled, once
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 __all__ = ["LOOPS", "Groups", "Sorted", "grouped"]
 
@@ -60,7 +59,7 @@ class Sorted(NamedTuple):
 
 
 class _Instructions(NamedTuple):
-    """One array per property; the arguments of all instructions stand one after the other."""
+    """One array per property; the arguments of all instructions are in one list."""
 
     slot: NDArray[np.int64]  # that each of them computes
     loop: NDArray[np.int64]
@@ -86,8 +85,6 @@ class _Instructions(NamedTuple):
 
     def ordered(self, order: NDArray[np.int64]) -> _Instructions:
         """The same in another order."""
-        import numpy as np
-
         new = self.chosen(order)
         moved = np.arange(len(self.args)) + new.spread(self.start[order] - new.start)
         return new._replace(args=self.args[moved])
@@ -95,8 +92,6 @@ class _Instructions(NamedTuple):
 
 def grouped(code: Code) -> Sorted:
     """The program in groups: window after window, level after level, like with like."""
-    import numpy as np
-
     one, wanted = code.slots, [*code.each, *code.total, *code.once]  # 1 is behind all slots
     todo = _read(code)
     alone = np.bincount(todo.args, minlength=one + 1) == 1
@@ -158,8 +153,6 @@ def _unnested(todo: _Instructions, first: int, alone: NDArray[np.bool_]) -> _Ins
         first: the slot of the first of them.
         alone: of every slot, whether a single instruction reads it.
     """
-    import numpy as np
-
     start, rows = todo.start, np.arange(len(todo.slot))
     adds_up = np.isin(todo.loop, [_NUMBER["add"], _NUMBER["sum"]]) & (todo.length > 0)
     outer = rows[adds_up]
@@ -193,8 +186,6 @@ def _fused(todo: _Instructions, one: int, alone: NDArray[np.bool_]) -> _Instruct
         one: the slot of 1.
         alone: of every slot, whether a single instruction reads it.
     """
-    import numpy as np
-
     slot, loop, length, args, _, varies = todo
     start, reader = todo.start, todo.spread(np.arange(len(slot)))
     product, varying = np.zeros(one + 1, bool), np.zeros(one + 1, bool)
@@ -223,8 +214,6 @@ def _fused(todo: _Instructions, one: int, alone: NDArray[np.bool_]) -> _Instruct
 
 def _read(code: Code) -> _Instructions:
     """The program as it was written."""
-    import numpy as np
-
     count = len(code.ops)
     loop = np.fromiter(map(_NUMBER.__getitem__, code.ops), np.int64, count)
     length = np.fromiter(map(len, code.args), np.int64, count)

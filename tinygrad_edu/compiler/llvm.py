@@ -11,14 +11,18 @@ from __future__ import annotations
 import atexit
 import ctypes
 import struct
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, wraps
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from ..errors import MissingExtra
 from ..locks import lock
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T", bound="Lanes")
 
 LANES = 8
 """Samples that are computed at once, on every machine: LLVM splits a row of eight numbers
@@ -39,7 +43,7 @@ class Function:
         fastmath: whether arithmetic may take the liberties of `FAST`.
 
     >>> f = Function("scaled", {"p": "ptr", "i": "i64"}, lanes=1)
-    >>> f.store(2.0 * f.load(f["p"], 3), f["p"], f.whole("i") + 1)
+    >>> f.store(2.0 * f.load("%p", 3), "%p", f.whole("i") + 1)
     >>> print(f.text())
     define void @scaled(ptr noalias %p, i64 %i) {
     entry:
@@ -74,9 +78,6 @@ class Function:
         self.count = 0
         self.label = "entry"
 
-    def __getitem__(self, parameter: str) -> str:
-        return f"%{parameter}"
-
     def whole(self, parameter: str) -> Whole:
         """A parameter of type i64."""
         return Whole(self, f"%{parameter}", 1)
@@ -94,17 +95,16 @@ class Function:
         """A constant as a `Real`."""
         if isinstance(x, Real):
             return x
-        return Real(self, repeated("double", _hexadecimal(x), self.lanes), self.lanes)
+        return Real(self, repeated("double", x, self.lanes), self.lanes)
 
     def load(self, pointer: str, index: int | Whole, lanes: int = 0) -> Real:
         """The `Real` that begins at pointer[index], counted in numbers."""
         lanes = lanes or self.lanes
-        place = self.place(pointer, index)
-        return Real(self, self.value(f"load {kind('double', lanes)}, ptr {place}, align 8"), lanes)
+        line = f"load {kind('double', lanes)}, ptr {self.place(pointer, index)}, align 8"
+        return Real(self, self.value(line), lanes)
 
     def store(self, x: Real, pointer: str, index: int | Whole) -> None:
-        place = self.place(pointer, index)
-        self.write(f"store {kind('double', x.lanes)} {x.name}, ptr {place}, align 8")
+        self.write(f"store {x.typed}, ptr {self.place(pointer, index)}, align 8")
 
     def place(self, pointer: str, index: int | Whole, of: str = "double") -> str:
         return self.value(f"getelementptr {of}, ptr {pointer}, i64 {index}")
@@ -118,27 +118,26 @@ class Function:
         """A pointer from an array of pointers."""
         return self.value(f"load ptr, ptr {self.place(pointer, index, 'ptr')}")
 
-    def call(self, address: str | int, *args: Real) -> Real:
-        """A function of `Real`s at an address: a number, or the name of a pointer."""
-        if isinstance(address, int):
-            address = self.value(f"inttoptr i64 {address} to ptr")
-        of = kind("double", args[0].lanes)
-        shown = ", ".join(f"{of} {x.name}" for x in args)
-        return Real(self, self.value(f"call {of} {address}({shown})"), args[0].lanes)
+    def c_function(self, name: str) -> str:
+        """A pointer to a function of the C library."""
+        address = ctypes.cast(getattr(library(), name), ctypes.c_void_p).value
+        return self.value(f"inttoptr i64 {address} to ptr")
+
+    def call(self, pointer: str, *args: Real) -> Real:
+        """The result of a function of `Real`s."""
+        return args[0].result(f"call {args[0].type} {pointer}({_listed(args)})")
 
     def intrinsic(self, name: str, *args: Real) -> Real:
         """One of LLVM's own functions; of those that every processor has an instruction for."""
-        of = kind("double", args[0].lanes)
-        suffix = f"v{args[0].lanes}f64" if args[0].lanes > 1 else "f64"
-        shown = ", ".join(f"{of} {x.name}" for x in args)
-        self.declared.add(f"declare {of} @llvm.{name}.{suffix}({', '.join([of] * len(args))})")
-        call = f"call{self.flags} {of} @llvm.{name}.{suffix}({shown})"
-        return Real(self, self.value(call), args[0].lanes)
+        of = args[0].type
+        name = f"@llvm.{name}.{f'v{args[0].lanes}f64' if args[0].lanes > 1 else 'f64'}"
+        self.declared.add(f"declare {of} {name}({', '.join([of] * len(args))})")
+        return args[0].result(f"call{self.flags} {of} {name}({_listed(args)})")
 
     def kept(self, x: Real) -> str:
         """A place of the function's own, which holds x."""
         place = f"%kept{len(self.entry)}"
-        self.entry.append(f"  {place} = alloca {kind('double', x.lanes)}")
+        self.entry.append(f"  {place} = alloca {x.type}")
         self.store(x, place, 0)
         return place
 
@@ -168,9 +167,8 @@ class Function:
         self.write(f"%next{number} = add i64 %i{number}, 1")
         phis = [f"  %i{number} = phi i64 [0, %{before}], [%next{number}, %{self.label}]"]
         if carry is not None:
-            of = kind("double", carry.lanes)
-            rounds = f"[{carry.name}, %{before}], [{loop.carried.name}, %{self.label}]"
-            phis.append(f"  %carry{number} = phi {of} {rounds}")
+            rounds = f"[{carry}, %{before}], [{loop.carried}, %{self.label}]"
+            phis.append(f"  %carry{number} = phi {carry.type} {rounds}")
             loop.carried = Real(self, f"%carry{number}", carry.lanes)
         self.lines[head:head] = phis
         self.write(f"br label %head{number}")
@@ -186,7 +184,7 @@ class Function:
         """A block of code that runs only if the condition holds."""
         self.count += 1
         number = self.count
-        self.write(f"br i1 {condition.name}, label %then{number}, label %end{number}")
+        self.write(f"br {condition.typed}, label %then{number}, label %end{number}")
         self.block(f"then{number}")
         yield
         self.write(f"br label %end{number}")
@@ -197,6 +195,10 @@ class Function:
         of = self.result.rpartition(" ")[0] or self.result
         head = f"define {of} @{self.name}({self.parameters}) {{"
         return "\n".join([head, "entry:", *self.entry, *self.lines, f"  ret {self.result}", "}"])
+
+
+def _listed(args: Sequence[Real]) -> str:
+    return ", ".join(x.typed for x in args)
 
 
 class Loop:
@@ -210,10 +212,16 @@ class Loop:
             self.carried = Real(f, f"%carry{self.number}", carry.lanes)
 
 
-class _Name:
-    """A value of a `Function`: its name there, and how many lanes it holds."""
+class Lanes:
+    """A value of a `Function`: its name there, and how many lanes it holds.
+
+    Operators write instructions. A plain number among the operands stands in every lane.
+    """
 
     __slots__ = ("f", "lanes", "name")
+
+    scalar: ClassVar[str]  # the LLVM type of one lane
+    comparison: ClassVar[str]
 
     def __init__(self, f: Function, name: str, lanes: int) -> None:
         self.f, self.name, self.lanes = f, name, lanes
@@ -221,34 +229,55 @@ class _Name:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def type(self) -> str:
+        """The LLVM type."""
+        return kind(self.scalar, self.lanes)
+
+    @property
+    def typed(self) -> str:
+        """Its name after its type."""
+        return f"{self.type} {self.name}"
+
+    def result(self: T, line: str) -> T:
+        """The result of an instruction, of the same type."""
+        return type(self)(self.f, self.f.value(line), self.lanes)
+
+    def operands(self, x: Any, y: Any) -> str:
+        """Two operands, of which this is one: the type and the names."""
+        names = [
+            z.name if isinstance(z, Lanes) else repeated(self.scalar, z, self.lanes) for z in (x, y)
+        ]
+        return f"{self.type} {', '.join(names)}"
+
+    def compare(self, predicate: str, other: Lanes | float) -> Truth:
+        line = f"{self.comparison} {predicate} {self.operands(self, other)}"
+        return Truth(self.f, self.f.value(line), self.lanes)
+
+
+def _operator(instruction: str) -> Callable[[T, T | float], T]:
+    return lambda x, y: x.result(f"{instruction} {x.operands(x, y)}")
+
 
 def _arithmetic(
     instruction: str,
 ) -> tuple[Callable[[Real, Real | float], Real], Callable[[Real, float], Real]]:
-    """An operator, and the same with its operands the other way round."""
+    """An operator, and its reflection, in which a number stands on the left."""
     return (
-        lambda x, y: x._write(instruction, x, y),
-        lambda y, x: y._write(instruction, x, y),
+        lambda x, y: x.result(f"{instruction}{x.f.flags} {x.operands(x, y)}"),
+        lambda y, x: y.result(f"{instruction}{y.f.flags} {y.operands(x, y)}"),
     )
 
 
 def _comparison(predicate: str) -> Callable[[Real, Real | float], Truth]:
-    return lambda x, y: x._compare(predicate, y)
+    return lambda x, y: x.compare(predicate, y)
 
 
-def _integer(instruction: str) -> Callable[[Whole, Whole | int], Whole]:
-    return lambda x, y: x._write(instruction, y)
-
-
-class Real(_Name):
+class Real(Lanes):
     """A double or a row of them. Comparisons give a `Truth`."""
 
     __slots__ = ()
-
-    def _write(self, instruction: str, x: Real | float, y: Real | float) -> Real:
-        f, of = self.f, kind("double", self.lanes)
-        line = f"{instruction}{f.flags} {of} {f.real(x).name}, {f.real(y).name}"
-        return Real(f, f.value(line), self.lanes)
+    scalar, comparison = "double", "fcmp"
 
     __add__, __radd__ = _arithmetic("fadd")
     __sub__, __rsub__ = _arithmetic("fsub")
@@ -256,13 +285,7 @@ class Real(_Name):
     __truediv__, __rtruediv__ = _arithmetic("fdiv")
 
     def __neg__(self) -> Real:
-        line = f"fneg{self.f.flags} {kind('double', self.lanes)} {self.name}"
-        return Real(self.f, self.f.value(line), self.lanes)
-
-    def _compare(self, predicate: str, other: Real | float) -> Truth:
-        of = kind("double", self.lanes)
-        line = f"fcmp {predicate} {of} {self.name}, {self.f.real(other).name}"
-        return Truth(self.f, self.f.value(line), self.lanes)
+        return self.result(f"fneg{self.f.flags} {self.typed}")
 
     __lt__ = _comparison("olt")
     __le__ = _comparison("ole")
@@ -272,89 +295,67 @@ class Real(_Name):
     differs = _comparison("une")
 
     def is_nan(self) -> Truth:
-        return self._compare("uno", self)
+        return self.compare("uno", self)
 
     def bits(self) -> Whole:
         """The same 64 bits, as an integer."""
-        of = f"{kind('double', self.lanes)} {self.name} to {kind('i64', self.lanes)}"
-        return Whole(self.f, self.f.value(f"bitcast {of}"), self.lanes)
+        line = f"bitcast {self.typed} to {kind('i64', self.lanes)}"
+        return Whole(self.f, self.f.value(line), self.lanes)
 
     def lane(self, i: int) -> Real:
         """One number of a row."""
-        line = f"extractelement {kind('double', self.lanes)} {self.name}, i32 {i}"
-        return Real(self.f, self.f.value(line), 1)
+        return Real(self.f, self.f.value(f"extractelement {self.typed}, i32 {i}"), 1)
 
     def with_lane(self, i: int, x: Real) -> Real:
         """The row with one number replaced."""
-        line = f"insertelement {kind('double', self.lanes)} {self.name}, double {x.name}, i32 {i}"
-        return Real(self.f, self.f.value(line), self.lanes)
+        return self.result(f"insertelement {self.typed}, {x.typed}, i32 {i}")
 
     def spread(self, lanes: int) -> Real:
         """A row of this one number."""
         if lanes == self.lanes:
             return self
-        of = kind("double", lanes)
         first = Real(self.f, "poison", lanes).with_lane(0, self)
-        line = f"shufflevector {of} {first.name}, {of} poison, <{lanes} x i32> zeroinitializer"
-        return Real(self.f, self.f.value(line), lanes)
+        mask = f"<{lanes} x i32> zeroinitializer"
+        return first.result(f"shufflevector {first.typed}, {first.type} poison, {mask}")
 
 
-class Whole(_Name):
+class Whole(Lanes):
     """A 64-bit integer or a row of them: counters, offsets, the bits of a double."""
 
     __slots__ = ()
+    scalar, comparison = "i64", "icmp"
 
-    def _write(self, instruction: str, other: Whole | int) -> Whole:
-        y = repeated("i64", str(other), 1 if isinstance(other, Whole) else self.lanes)
-        line = f"{instruction} {kind('i64', self.lanes)} {self.name}, {y}"
-        return Whole(self.f, self.f.value(line), self.lanes)
-
-    __add__, __sub__, __mul__ = _integer("add"), _integer("sub"), _integer("mul")
-    __floordiv__ = _integer("sdiv")  # of what is not negative
-    __and__, __or__ = _integer("and"), _integer("or")
-    __lshift__, __rshift__ = _integer("shl"), _integer("lshr")
-
-    def compare(self, predicate: str, other: Whole | int) -> Truth:
-        return Truth(self.f, self._write(f"icmp {predicate}", other).name, self.lanes)
+    __add__, __sub__, __mul__ = _operator("add"), _operator("sub"), _operator("mul")
+    __floordiv__ = _operator("sdiv")  # of what is not negative
+    __and__, __or__ = _operator("and"), _operator("or")
+    __lshift__, __rshift__ = _operator("shl"), _operator("lshr")
 
     def real(self) -> Real:
         """The double with these 64 bits."""
-        of = f"{kind('i64', self.lanes)} {self.name} to {kind('double', self.lanes)}"
-        return Real(self.f, self.f.value(f"bitcast {of}"), self.lanes)
+        line = f"bitcast {self.typed} to {kind('double', self.lanes)}"
+        return Real(self.f, self.f.value(line), self.lanes)
 
 
-class Truth(_Name):
+class Truth(Lanes):
     """A condition, or a row of them."""
 
     __slots__ = ()
+    scalar = "i1"
 
-    def __and__(self, other: Truth) -> Truth:
-        line = f"and {kind('i1', self.lanes)} {self.name}, {other.name}"
-        return Truth(self.f, self.f.value(line), self.lanes)
+    __and__, __or__ = _operator("and"), _operator("or")
 
-    def __or__(self, other: Truth) -> Truth:
-        line = f"or {kind('i1', self.lanes)} {self.name}, {other.name}"
-        return Truth(self.f, self.f.value(line), self.lanes)
+    def __invert__(self) -> Truth:
+        return self.result(f"xor {self.operands(self, 1)}")
 
     def everywhere(self) -> Truth:
         """Whether it holds in every lane of a row."""
-        bits = self.f.value(f"bitcast {kind('i1', self.lanes)} {self.name} to i{self.lanes}")
+        bits = self.f.value(f"bitcast {self.typed} to i{self.lanes}")
         return Truth(self.f, self.f.value(f"icmp eq i{self.lanes} {bits}, -1"), 1)
-
-    def __invert__(self) -> Truth:
-        line = f"xor {kind('i1', self.lanes)} {self.name}, {repeated('i1', 'true', self.lanes)}"
-        return Truth(self.f, self.f.value(line), self.lanes)
 
     def where(self, x: Real | float, y: Real | float) -> Real:
         """x where the condition holds, y elsewhere."""
         x, y = self.f.real(x), self.f.real(y)
-        of = kind("double", x.lanes)
-        line = f"select {kind('i1', self.lanes)} {self.name}, {of} {x.name}, {of} {y.name}"
-        return Real(self.f, self.f.value(line), x.lanes)
-
-
-def _hexadecimal(x: float) -> str:
-    return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
+        return x.result(f"select {self.typed}, {x.typed}, {y.typed}")
 
 
 def kind(scalar: str, lanes: int) -> str:
@@ -362,8 +363,11 @@ def kind(scalar: str, lanes: int) -> str:
     return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
 
 
-def repeated(scalar: str, constant: str, lanes: int) -> str:
-    """A constant of that type, the same in every lane."""
+def repeated(scalar: str, x: float, lanes: int) -> str:
+    """A constant of that type, the same in every lane; doubles in hexadecimal."""
+    constant = str(x)
+    if scalar == "double":
+        constant = f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
     return constant if lanes == 1 else f"<{', '.join([f'{scalar} {constant}'] * lanes)}>"
 
 
@@ -379,8 +383,7 @@ class MachineCode:
     """
 
     def __init__(self, engine: Any, names: Sequence[str]) -> None:
-        found: dict[str, int] = {name: engine.get_function_address(name) for name in names}
-        self._addresses = found
+        self._addresses = {name: int(engine.get_function_address(name)) for name in names}
         # The engine must be closed before the context of its module. In a cycle of references
         # Python's collector would finalise both in any order; what `finalize` holds is in none.
         weakref.finalize(self, _close, engine).atexit = False
@@ -392,7 +395,8 @@ class MachineCode:
 
 def _close(engine: Any) -> None:
     with _COMPILING:  # not while a fork is under way: LLVM has locks of its own
-        engine.close()
+        if not sys.is_finalizing():  # Python has then begun to take llvmlite apart
+            engine.close()
 
 
 def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
@@ -417,8 +421,6 @@ def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
 
 
 _COMPILING = lock()
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def once(f: F) -> F:
@@ -473,19 +475,14 @@ def library() -> ctypes.CDLL:
     raise ImportError("The C library's mathematical functions are not to be found.")
 
 
-def c_address(name: str) -> int:
-    """Where a function of the C library begins."""
-    return ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
-
-
 def c(name: str, *args: Real) -> Real:
     """A function of the C library, lane after lane."""
-    f, lanes, address = args[0].f, args[0].lanes, c_address(name)
-    if lanes == 1:
-        return f.call(address, *args)
-    result = args[0]
-    for i in range(lanes):
-        result = result.with_lane(i, f.call(address, *[x.lane(i) for x in args]))
+    f, result = args[0].f, args[0]
+    function = f.c_function(name)
+    if result.lanes == 1:
+        return f.call(function, *args)
+    for i in range(result.lanes):
+        result = result.with_lane(i, f.call(function, *[x.lane(i) for x in args]))
     return result
 
 

@@ -13,10 +13,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
 
+import numpy as np
+
 from .abi import PART, FastKernel, layout
 from .code import FORMULAS, PRIMITIVES, Code
-from .llvm import LANES, Function, MachineCode, Real, binding, compiled, kind, once
+from .llvm import LANES, Function, MachineCode, Real, compiled, kind, once
 from .primitives import compute
+from .transforms import with_short_sums
 
 __all__ = ["load"]
 
@@ -42,38 +45,14 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     >>> each.tolist(), total.tolist()
     ([[6.0], [20.0]], [26.0])
     """
-    binding()  # and NumPy
-    return _Assembly(_without_long_sums(code), fastmath).kernel()
-
-
-def _without_long_sums(code: Code) -> Code:
-    """The same with sums of at most `CUT` terms, so that no piece has to be longer: the first
-    term of a sum may be what the terms before came to."""
-    most = max(3, CUT)
-    if max(map(len, code.args), default=0) <= most:
-        return code
-    moved, ops, args = [*range(code.first)], list[str](), list[tuple[int, ...]]()
-    for op, found in zip(code.ops, code.args):
-        slots = [moved[slot] for slot in found]
-        terms = slots[:most]
-        for start in range(most, len(slots), most - 1):
-            ops.append("sum")
-            args.append(tuple(terms))
-            terms = [code.first + len(ops) - 1, *slots[start : start + most - 1]]
-        ops.append(op)
-        args.append(tuple(terms))
-        moved.append(code.first + len(ops) - 1)
-    wanted = [
-        tuple([moved[slot] for slot in slots]) for slots in (code.each, code.total, code.once)
-    ]
-    return Code(code.inputs, code.shared, code.constants, tuple(ops), tuple(args), *wanted)
+    return _Assembly(with_short_sums(code, CUT), fastmath).kernel()
 
 
 class _Assembly:
     """A program on its way to machine code.
 
     The instructions of either kind, those that no sample changes and those of every sample,
-    are cut into pieces of about `CUT` operations; a piece is one function. Numbers that one piece
+    are cut into pieces of about `CUT` operations; a piece is one function. A result that one piece
     computes and another reads has a place in memory: a column, or a number if it is the same
     in every sample.
     """
@@ -83,13 +62,14 @@ class _Assembly:
         self.varies = code.varying()
         self.once, self.many = self.cut(False), self.cut(True)
         self.numbers = {slot: i for i, slot in enumerate(self.kept())}
-        self.columns, self.rows = self.placed()
+        self.columns, count = self.placed()
+        self.layout = layout(code, count)
         self.outputs = defaultdict[int, list[tuple[str, int]]](list)
         for output in ("each", "total"):
             for i, slot in enumerate(getattr(code, output)):
-                self.outputs[slot].append((output, i))
+                place = getattr(self.layout, output) + i * LANES
+                self.outputs[slot].append((output, place))
         self.functions = sorted({op for op in code.ops if op not in FORMULAS})
-        self.layout = layout(code, self.rows)
 
     def cut(self, varies: bool) -> list[list[int]]:
         """The slots of one kind, piece by piece; at least one piece.
@@ -145,25 +125,21 @@ class _Assembly:
 
     def kernel(self) -> FastKernel:
         """Everything written, compiled and put into its frame."""
-        import numpy as np
-
         functions = [
-            *self.joined("once", [*map(self.piece_once, self.once)]),
+            *self.joined("once", [self.piece(slots, 1) for slots in self.once]),
             *self.joined("one", [self.piece(slots, 1) for slots in self.many]),
             *self.joined("many", [self.piece(slots, LANES) for slots in self.many]),
         ]
-        machine_code = compiled(functions, level=1)
         called = [_function(name) for name in self.functions]
         addresses = np.array([address for address, _ in called], np.int64)
         return FastKernel(
             self.code,
-            once=(machine_code.address("once"), 0),
-            one=(machine_code.address("one"), 0),
-            many=(machine_code.address("many"), addresses.ctypes.data),
-            layout=self.layout,
+            compiled(functions, level=1),
+            addresses.ctypes.data,
+            self.layout,
             numbers=len(self.numbers),
             results=[self.numbers[slot] for slot in self.code.once],
-            keep=(machine_code, addresses, called),
+            keep=(addresses, called),
         )
 
     def joined(self, name: str, pieces: list[Function]) -> list[Function]:
@@ -175,19 +151,8 @@ class _Assembly:
             f.write(f"call void @{piece.name}({given})")
         return [*pieces, f]
 
-    def piece_once(self, piece: list[int]) -> Function:
-        """Part of what no sample changes: from the shared numbers to numbers in memory."""
-        f = Function("", PART, lanes=1, fastmath=self.fastmath)
-        here: dict[int, Real] = {}
-        for slot in piece:
-            args = [here[arg] if arg in here else self.number(f, arg) for arg in self.args(slot)]
-            here[slot] = self.result(f, slot, args)
-            if slot in self.numbers:
-                f.store(here[slot], "%memory", self.layout.numbers + self.numbers[slot])
-        return f
-
     def piece(self, piece: list[int], lanes: int) -> Function:
-        """Part of what is computed of every sample: columns to columns, or the first of each.
+        """The function of a piece: it reads what other pieces computed, and stores what they read.
 
         A number in memory is read there at every use: a register that had to hold it meanwhile
         would be written to memory and read from it anyway.
@@ -196,10 +161,13 @@ class _Assembly:
         here: dict[int, Real] = {}
         for slot in piece:
             args = [here[arg] if arg in here else self.row(f, arg) for arg in self.args(slot)]
-            here[slot] = self.result(f, slot, args)
+            here[slot] = result = self.result(f, slot, args)
+            if slot in self.numbers:
+                f.store(result, "%memory", self.layout.numbers + self.numbers[slot])
             if slot in self.columns:
-                f.store(here[slot], "%memory", self.columns[slot] * LANES)
-            self.put(f, slot, here[slot])
+                f.store(result, "%memory", self.columns[slot] * LANES)
+            if self.varies[slot]:
+                self.put(f, slot, result)
         if piece is self.many[-1]:
             for slot in self.outputs:
                 if slot < self.code.first or not self.varies[slot]:
@@ -221,29 +189,22 @@ class _Assembly:
             return compute(name, *args)
         return f.call(f.pointer("%data", self.functions.index(name)), *args)
 
-    def number(self, f: Function, slot: int) -> Real:
-        """The numbers that no sample changes, loaded from memory."""
-        code = self.code
-        if slot >= code.first:
-            return f.load("%memory", self.layout.numbers + self.numbers[slot], 1)
-        if slot >= code.inputs + code.shared:
-            return f.real(code.constants[slot - code.inputs - code.shared])
-        return f.load("%shared", slot - code.inputs, 1)
-
     def row(self, f: Function, slot: int) -> Real:
-        """A slot in every lane there is, from where it lies."""
+        """A slot in every lane, from memory; a constant as it is."""
+        code = self.code
         if self.varies[slot]:
             return f.load("%memory", self.columns[slot] * LANES)
-        return self.number(f, slot).spread(f.lanes)
+        if slot >= code.first:
+            return f.load("%memory", self.layout.numbers + self.numbers[slot], 1).spread(f.lanes)
+        if slot >= code.inputs + code.shared:
+            return f.real(code.constants[slot - code.inputs - code.shared])
+        return f.load("%shared", slot - code.inputs, 1).spread(f.lanes)
 
     def put(self, f: Function, slot: int, x: Real) -> None:
         """Leave a result in the columns of ``each``, and add it to those of ``total``."""
-        for output, i in self.outputs.get(slot, ()):
-            if output == "each":
-                f.store(x, "%memory", self.layout.each + i * LANES)
-            else:
-                place = self.layout.total + i * LANES
-                f.store(f.load("%memory", place) + x, "%memory", place)
+        for output, place in self.outputs.get(slot, ()):
+            whole = x if output == "each" else f.load("%memory", place) + x
+            f.store(whole, "%memory", place)
 
 
 @once

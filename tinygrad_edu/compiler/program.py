@@ -361,7 +361,7 @@ class Program:
             self._refuse_roles()
         numpy, runner, rows = arrays(), self._runner("each"), self._rows(batch)
         table = numpy.empty_table(len(rows), len(runner.code.each))
-        runner(len(rows), rows, self._shared(theta), table, (), ())
+        runner(len(rows), rows, self._shared(theta), table, [], [])
         if code.total:
             return numpy.column(table)
         row, places = self._template

@@ -49,7 +49,12 @@ number of cores, so that the result does not depend on it."""
 
 
 EXECUTORS: Final = {"python": ".python", "machine": ".virtual_machine", "native": ".native"}
-"""By name the module whose ``load(code, fastmath)`` gives a kernel, see `training_loop.Kernel`."""
+"""By name the module whose ``load(code, fastmath)`` gives a *kernel*: a program, ready to run.
+
+``kernel(n, batch, shared, each, total, once)`` reads ``batch`` (n rows of ``code.inputs`` numbers)
+and ``shared``, and fills ``each`` (n rows of ``len(code.each)`` numbers), ``total`` and ``once``.
+``kernel.into(total, once)`` is a function of n, batch and shared that always fills the same two.
+"""
 
 
 TRAINING_HOT: Final = 20 * HOT
@@ -185,7 +190,7 @@ class Scheduler(Locked):
 
 
 class Runner(Scheduler):
-    """A program, run by the suitable executor; see `training_loop.Kernel` for a call.
+    """A program, run by the suitable executor; it is called as the kernels of `EXECUTORS` are.
 
     Args:
         code: the program.

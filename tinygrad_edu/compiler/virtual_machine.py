@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
 from .abi import PART, FastKernel, layout
 from .code import PRIMITIVES, Code
 from .grouping import LOOPS, Groups, grouped
@@ -48,9 +50,6 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     >>> each.tolist(), total.tolist()
     ([[6.0], [20.0]], [26.0])
     """
-    parts = _parts()
-    import numpy as np
-
     groups, args, place, first, size = grouped(code)
     each, total, once = (place[list(slots)] for slots in (code.each, code.total, code.once))
 
@@ -64,10 +63,12 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     columns[with_column] = np.arange(len(with_column))
     args_of_columns = columns[args]
 
-    singly, side_by_side = _loops(frozenset(groups.loop.tolist()))
-    fixed, varies = ~groups.varies, groups.varies
+    kinds = set(groups.loop.tolist())
+    loops = [_compiled_loop(name)[:2] if i in kinds else (0, 0) for i, name in enumerate(LOOPS)]
+    singly, side_by_side = np.array(loops, np.int64).T
+    varies = groups.varies
     lists = {
-        "ONCE": _table(groups, fixed, singly, groups.out, args),
+        "ONCE": _table(groups, ~varies, singly, groups.out, args),
         "ONE": _table(groups, varies, singly, groups.out, args),
         "MANY": _table(groups, varies, side_by_side, columns[groups.out], args_of_columns),
         "SPREAD": np.stack([spread, columns[spread]], axis=1),
@@ -82,19 +83,14 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     for name, x in lists.items():
         i = _DATA.index(name)
         data[i : i + 2] = x.ctypes.data, len(x)
-    once_part, one, many = [
-        (parts.address(name), data.ctypes.data) for name in ("once", "one", "many")
-    ]
     keep = data, lists, args, args_of_columns
-    return FastKernel(code, once_part, one, many, where, size, once, keep)
+    return FastKernel(code, _functions(), data.ctypes.data, where, size, once, keep)
 
 
-def _table(groups: Groups, chosen: Any, loops: list[int], out: Any, args: Any) -> Any:
+def _table(groups: Groups, chosen: Any, loops: Any, out: Any, args: Any) -> Any:
     """Some groups as they are run: loop, first result, address of the arguments, counts."""
-    import numpy as np
-
     start = args.ctypes.data + args.itemsize * groups.start
-    table = [np.array(loops, np.int64)[groups.loop], out, start, groups.size, groups.length]
+    table = loops[groups.loop], out, start, groups.size, groups.length
     return np.stack(table, axis=1)[chosen]
 
 
@@ -166,14 +162,8 @@ def _compiled_loop(name: str) -> tuple[int, int, MachineCode]:
     return code.address(f"{name}_1"), code.address(f"{name}_{LANES}"), code
 
 
-def _loops(chosen: frozenset[int]) -> tuple[list[int], list[int]]:
-    """The addresses of the loops of every kind, 0 for those that are not asked for."""
-    found = [_compiled_loop(name)[:2] if i in chosen else (0, 0) for i, name in enumerate(LOOPS)]
-    return [single for single, _ in found], [lanes for _, lanes in found]
-
-
 @once
-def _parts() -> MachineCode:
+def _functions() -> MachineCode:
     return compiled([_groups(), _once(), _one(), _many()])
 
 

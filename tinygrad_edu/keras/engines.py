@@ -137,7 +137,7 @@ class TrainingEngine:
 def _plainly(
     step: Any, update: Any, rows: Rows, batches: Batches, state: list[float], rates: Rows
 ) -> tuple[list[float], list[list[float]]]:
-    """`training_loop`, on lists."""
+    """The steps that `training_loop` describes, on lists."""
     size, shared, records = len(state), step.code.shared, []
     total, once = [0.0] * len(step.code.total), [0.0] * len(step.code.once)
     fresh = [0.0] * len(update.code.once)
@@ -152,7 +152,7 @@ def _plainly(
 def _quickly(
     step: Any, update: Any, table: Any, batches: Batches, state: list[float], rates: Rows
 ) -> tuple[list[float], list[list[float]]]:
-    """`training_loop`, on arrays."""
+    """The same, in machine code."""
     import numpy as np
 
     from ..compiler.training_loop import training_loop
