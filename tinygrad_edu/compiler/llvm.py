@@ -395,8 +395,13 @@ class MachineCode:
 
 def _close(engine: Any) -> None:
     with _COMPILING:  # not while a fork is under way: LLVM has locks of its own
-        if not sys.is_finalizing():  # Python has then begun to take llvmlite apart
+        if sys.is_finalizing():  # llvmlite may be half gone, and could not close it
+            _never_freed(engine)
+        else:
             engine.close()
+
+
+_never_freed = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_IncRef", ctypes.pythonapi))
 
 
 def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
