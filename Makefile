@@ -8,7 +8,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough generate bench build clean
+.PHONY: help setup demo test lint types check thorough generate keras bench build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ thorough: $(VENV)/developing ## the slow tests too, and the fast ones on every P
 
 generate: $(VENV)/developing ## write the files that are made from the table
 	@$(RUN) -m tests.generate
+
+keras: $(VENV)/developing ## run scripts of users on Keras, where installed, and here
+	@$(RUN) -W ignore -m tests.keras_cases
 
 bench: $(VENV)/developing ## measure speed and memory against the peers that are installed
 	@$(RUN) -m tests.bench

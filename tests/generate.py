@@ -5,9 +5,14 @@ A test compares each with what stands in the repository.
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import textwrap
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
@@ -88,9 +93,49 @@ def exports() -> str:
     )
 
 
+# ── The rooms of keras ────────────────────────────────────────────────────────────────────
+
+BASES = {
+    "activations": "", "initializers": "Initializer", "losses": "Loss", "metrics": "Metric",
+    "regularizers": "Regularizer",
+}  # fmt: skip
+
+
+def room_stub(name: str) -> str:
+    """The stub of a room whose classes and functions are made of rows, for type checkers."""
+    room = importlib.import_module(f"tinygrad_edu.keras.{name}")
+    base = BASES[name]
+    lines = ["# Made from the tables by tests/generate.py.", "from typing import Any", ""]
+    if base:
+        lines += [f"from .bases import {base} as {base}", "from .lookup import Made", ""]
+        lines += ["CLASSES: dict[str, type[Any]]"]
+    lines += ["FUNCTIONS: dict[str, Any]"] if hasattr(room, "FUNCTIONS") else []
+    aliases = []
+    for title in sorted(set(room.__all__) - {base}):
+        thing = getattr(room, title)
+        if isinstance(thing, type) and thing.__name__ != title:
+            aliases += [f"{title} = {thing.__name__}"]
+        elif isinstance(thing, type):
+            given = ", ".join(["self", *_typed(thing)])
+            lines += [f"class {title}(Made, {base}):", f"    def __init__({given}) -> None: ..."]
+        else:
+            lines += [f"def {title}({', '.join(_typed(thing))}) -> Any: ..."]
+    return "\n".join([*lines, *aliases, ""])
+
+
+def _typed(thing: Any) -> Iterator[str]:
+    """The parameters, each typed by its default."""
+    kinds = {bool: "bool", int: "int", float: "float", str: "str | None"}
+    for p in inspect.signature(thing).parameters.values():
+        stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        default = "" if p.default is p.empty else " = ..."
+        yield f"{stars}{p.name}: {kinds.get(type(p.default), 'Any')}{default}"
+
+
 GENERATED = {
     PACKAGE / "core" / "exports.py": exports,
     PACKAGE / "core" / "operators.pyi": operators_stub,
+    **{PACKAGE / "keras" / f"{name}.pyi": partial(room_stub, name) for name in BASES},
 }
 
 

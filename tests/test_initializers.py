@@ -54,6 +54,14 @@ DRAWN = {
         f"{author}_normal": ({}, truncated(0.0, math.sqrt(v) / KERAS))
         for author, v in VARIANCES.items()
     },
+    "variance_scaling": (
+        {"scale": 2.0, "mode": "fan_out", "distribution": "uniform"},
+        uniform(-math.sqrt(6.0 / 10), math.sqrt(6.0 / 10)),
+    ),
+    "VarianceScaling": (
+        {"mode": "fan_avg", "distribution": "untruncated_normal"},
+        normal(0.0, math.sqrt(1 / 8)),
+    ),
     "uniform": ({"minval": 1.0, "maxval": 4.0}, uniform(1.0, 4.0)),
     "normal": ({"mean": 2.0, "stddev": 0.5}, normal(2.0, 0.5)),
     "TruncatedNormal": ({"mean": -1.0, "stddev": 3.0}, truncated(-1.0, 3.0)),

@@ -73,7 +73,8 @@ class TestRecorded:
             assert [p.grad for p in sample] == approx(right)
 
     def test_nothing_recorded_is_missing(self):
-        assert {loss(c["loss"]).name for c in CASES} == set(LOSSES)
+        elsewhere = {"categorical_hinge"}  # see test_keras_cases.py
+        assert {loss(c["loss"]).name for c in CASES} == set(LOSSES) - elsewhere
 
 
 class TestEveryLoss:
@@ -248,7 +249,7 @@ class TestYours:
         with pytest.raises(BadArgument, match="can't be saved"):
             made.config()
 
-    @pytest.mark.parametrize("wrong", [[1.0], [[1.0, 2.0], [3.0, 4.0]]])
+    @pytest.mark.parametrize("wrong", [[1.0], [[1.0, 2.0], [3.0]]])
     def test_something_that_fits_no_batch(self, wrong):
         with pytest.raises(BadArgument, match="or one for each of its 2 samples"):
             Loss(lambda y_true, y_pred: wrong)([1.0, 2.0], [1.0, 2.0])

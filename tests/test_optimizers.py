@@ -391,7 +391,7 @@ class TestUse:
         halving = ExponentialDecay(0.5, 1, 0.5)
         for rate in (0.5, halving):
             later = cls(rate, **settings)
-            assert later.learning_rate is rate
+            assert later.learning_rate == rate
             values = [leaves([1.0, 2.0]) for _ in range(2)]
             now = cls(values[0], learning_rate=rate, **settings)
             for descent, mine in ((now, values[0]), (later, values[1])):
@@ -495,7 +495,7 @@ class TestUse:
         np = pytest.importorskip("numpy")
         descent = SGD(np.float32(0.5), momentum=np.float64(0.5), nesterov=np.bool_(True))
         assert json.loads(json.dumps(descent.config()))["nesterov"] is True
-        assert type(descent.learning_rate) is float
+        assert isinstance(descent.learning_rate, float)
 
 
 W = Value(1.0, name="w")

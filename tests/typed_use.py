@@ -28,3 +28,9 @@ if TYPE_CHECKING:
     assert_type(tg.snapshot(v).root.adjoint, float)
     assert_type(tg.nn.MLP(2, [3, 1]).parameters(), list[Value])
     assert_type(tg.draw(v).svg(), str)
+
+    assert_type(tg.keras.losses.Huber(delta=2.0), tg.keras.losses.Huber)
+    tg.keras.losses.Hubber()  # type: ignore[attr-defined]
+    tg.keras.losses.Huber(detla=2.0)  # type: ignore[call-arg]
+    tg.keras.metrics.AUC(num_thresholds="many")  # type: ignore[arg-type]
+    tg.keras.initializers.GlorotUniform(sed=1)  # type: ignore[call-arg]

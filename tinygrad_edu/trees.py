@@ -446,6 +446,19 @@ def _size(leaf: Any) -> int:
     return prod(leaf.shape) if is_array(leaf) else 1
 
 
+def sizes(tree: Any) -> tuple[int, ...]:
+    """The shape of nested lists or of an array.
+
+    >>> sizes([[1.0, 2.0, 3.0]])
+    (1, 3)
+    """
+    lengths = []
+    while hasattr(tree, "__len__") and not isinstance(tree, (str, bytes)):
+        lengths.append(len(tree))
+        tree = tree[0] if len(tree) else None
+    return tuple(lengths)
+
+
 def as_array(tree: Any) -> Any:
     """Nested lists as a NumPy array where NumPy is installed, else as they are."""
     try:

@@ -5,20 +5,42 @@
 -0.2
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import NameUnknown
-from ..nn.activations import activation, gelu, relu, threshold
+from .. import nn
+from ..errors import BadArgument
+from ..nn.activations import gelu, relu, threshold
 
-__all__ = ["gelu", "get", "relu", "threshold"]
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **nn.ACTIVATIONS, **nn.VECTOR_ACTIVATIONS, "relu": relu, "gelu": gelu, "threshold": threshold,
+}  # fmt: skip
 
-get = activation
+get = nn.activation
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return activation(name)
-    except NameUnknown as unknown:
-        raise AttributeError(f"module {__name__!r}: {unknown}") from None
+def serialize(activation: Any) -> str:
+    """The name of an activation.
+
+    Raises:
+        BadArgument: for a user-defined one, which can't be saved as data.
+
+    >>> serialize(relu)
+    'relu'
+    """
+    for name, function in {**FUNCTIONS, **nn.ACTIVATIONS}.items():
+        if activation is function or activation is FUNCTIONS[name]:
+            return name
+    raise BadArgument(f"A user-defined activation can't be saved. Received: {activation!r}.")
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The activation of that name."""
+    known = custom_objects or {}
+    return known[config] if config in known else get(config)
+
+
+globals().update(FUNCTIONS)
+__all__ = [*FUNCTIONS, "deserialize", "get", "serialize"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from ..errors import BadArgument, TinygradError
-from ..nn.layers import Input, ShapedLayer, Signal
+from ..nn.layers import Input, ShapedLayer, Signal, sample_shape
 from ..notebooks import wants_html
 from ..strings import legible
 from . import saving
@@ -38,10 +38,16 @@ class Model(Trainer):
     """
 
     def __init__(
-        self, inputs: Signal | Sequence[Signal], outputs: Signal, name: str = "model"
+        self,
+        inputs: Signal | Sequence[Signal],
+        outputs: Signal | Sequence[Signal],
+        name: str = "model",
     ) -> None:
         super().__init__(name)
-        self._wire([inputs] if isinstance(inputs, Signal) else list(inputs), outputs)
+        output: Any = outputs
+        if isinstance(output, (list, tuple)) and len(output) == 1:
+            (output,) = output
+        self._wire([inputs] if isinstance(inputs, Signal) else list(inputs), output)
 
     def summary(
         self, line_length: int | None = None, print_fn: Callable[[str], Any] = print
@@ -165,10 +171,15 @@ class Sequential(Model):
         self._members.discard(id(layer))
         return layer
 
-    def build(self, input_shape: Sequence[int] | int) -> None:
-        """Set the shape of one sample, for a model whose first layer does not specify it."""
-        start = self._start or Input(input_shape)
-        if start.shape != Input(input_shape).shape:
+    def build(self, input_shape: Sequence[int | None] | int) -> None:
+        """Set the shape of one sample, for a model whose first layer does not specify it.
+
+        Args:
+            input_shape: the shape of one sample such as ``(2,)``, or of a batch: ``(None, 2)``.
+        """
+        shape = sample_shape(input_shape)
+        start = self._start or Input(shape)
+        if start.shape != shape:
             raise BadArgument(
                 f"This model takes samples of shape {start.shape}. Received: {input_shape!r}."
             )
@@ -186,11 +197,6 @@ class Sequential(Model):
         self._start = start
 
 
-def load_model(
-    path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None
-) -> Model:
-    """The model that `Model.save` wrote; see `saving.load_model`."""
-    return saving.load_model(path, custom_objects)
-
+load_model = saving.load_model
 
 saving.MODELS.update(Sequential=Sequential, Model=Model)

@@ -95,7 +95,7 @@ def forward(model: Any, training: bool) -> Recorded:
 
 def of_one_hot(loss: Loss) -> Loss | None:
     """The same loss of one-hot numbers, for one whose target is a class."""
-    name = SPARSE.get(loss.name) if loss.built_in else None
+    name = SPARSE.get(loss.row or "") if loss.built_in else None
     return Loss(name, reduction=loss.reduction, **loss.settings) if name else None
 
 
@@ -113,9 +113,9 @@ def targets(loss: Loss, data: Pairs, outputs: int) -> list[list[float]]:
 
 def _recordable(metric: Metric, sparse: bool, target: int, outputs: int) -> Any:
     """The function of a metric that is a mean over samples, None if Python must compute it."""
-    if type(metric) is not Metric or not metric.built_in:
+    if not metric.is_mean:
         return None
-    name = metric.name
+    name = metric.row or ""
     if sparse:  # and so the target is one-hot numbers here
         name = "sparse_categorical_accuracy" if name == "accuracy" else name
         return METRICS[name.removeprefix("sparse_")] if name.startswith("sparse_") else None

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.value import Value
 from ..errors import BadArgument, FileError, SavedModelError, TinygradError, unknown_name
-from ..nn.layers import Input, Shape, ShapedLayer, Signal, sizes
+from ..nn.layers import Input, Shape, ShapedLayer, Signal
 from ..nn.losses import Loss
 from ..nn.metrics import Metric, R2Score
 from ..nn.names import Named
@@ -31,10 +31,11 @@ from ..nn.optimizers import OPTIMIZERS, Optimizer
 from ..nn.schedules import SCHEDULES, Schedule
 from ..nn.settings import Settings, from_config
 from ..schemas import ByName, Maybe, Numeral, check, is_numeral, need, numeral
-from ..trees import flatten
-from . import documents
+from ..trees import flatten, sizes
+from . import documents, metrics
 from . import layers as shelf
 from .documents import HEAD
+from .lookup import Made
 from .wiring import number_names
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def load_model(
-    path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
 ) -> Model:
     """The model that `save_model` wrote: the same predictions and, trained on, the same
     training, to the bit.
@@ -130,6 +133,7 @@ def load_model(
         path: of the file.
         custom_objects: what is yours in the model, by name: classes of layers, optimisers and
             schedules; functions that were in the tables LOSSES or METRICS when it was saved.
+        compile: whether the model is compiled as it was.
 
     Raises:
         SavedModelError: if the file is missing, damaged, changed, of another version or not
@@ -350,7 +354,7 @@ def _assembled(
     need(kind in MODELS, "the model, class", " or ".join(MODELS), kind)
     layers = {one["name"]: _layer_from(one, custom) for one in described["layers"]}
     need(len(layers) == len(described["layers"]), "the layers", "a name for each", list(layers))
-    inputs = [Input(one["shape"], one["name"]) for one in described["inputs"]]
+    inputs = [Input(one["shape"], name=one["name"]) for one in described["inputs"]]
     in_a_row, wiring = not MODELS[kind].branching, described["wiring"]
     need(in_a_row is (wiring is None), "the wiring", "one for a Model alone", wiring)
     if in_a_row:
@@ -506,8 +510,11 @@ def _settings(optimizer: Optimizer) -> dict[str, Any]:
 def _function(thing: Loss | Metric) -> dict[str, Any]:
     """A loss or metric as data, after a try whether it can be made from them again."""
     config = _plain(thing)
-    again = _function_from(_base(thing.kind, thing.name), config, {thing.name: thing.function})
-    if type(again).__name__ != type(thing).__name__ or _plain(again) != config:
+    row = str(thing.row)
+    again = _function_from(_base(thing.kind, row), config, {row: thing.function})
+    kind: Any = type(thing)
+    engine = kind.engine if Made in kind.__bases__ else kind
+    if type(again).__name__ not in (kind.__name__, engine.__name__) or _plain(again) != config:
         raise SavedModelError(
             f"The {thing.kind} {thing!r} can't be made again from its config(): a user-defined "
             f"class is code, not data."
@@ -535,6 +542,9 @@ def _base(kind: str, name: Any) -> type[Loss] | type[Metric]:
 
 def _function_from(base: type[Any], config: dict[str, Any], custom: Mapping[str, Any]) -> Any:
     """The loss or metric that was described; one of custom_objects is a row of its own table."""
+    if "class" in config:
+        made = _class(base.kind, config.pop("class"), base, metrics.CLASSES, custom)
+        return made(**config)
     name: Any = config.get("function")
     check(name, str, f"the function of the {base.kind}")
     if name not in base.table:

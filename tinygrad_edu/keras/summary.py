@@ -8,9 +8,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..errors import BadArgument, check_whole
-from ..nn.layers import Activation, Shape, ShapedLayer, Signal, sizes
+from ..nn.layers import Activation, Shape, ShapedLayer, Signal
 from ..notebooks import table
 from ..strings import clean, columns, plural
+from ..trees import sizes
 
 if TYPE_CHECKING:
     from .models import Model

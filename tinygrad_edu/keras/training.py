@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import isfinite, prod
 from random import Random
 from typing import Any, NamedTuple, TypeVar
@@ -163,6 +163,8 @@ class Trainer(Wired):
             raise BadArgument(
                 f"jit_compile must be True, False or 'auto'. Received: {jit_compile!r}."
             )
+        while isinstance(loss, (list, tuple, Mapping)) and len(loss) == 1:  # for the only output
+            (loss,) = loss.values() if isinstance(loss, Mapping) else loss
         chosen, loss = nn.optimizer(optimizer), None if loss is None else nn.loss(loss)
         by_name: dict[str, nn.Metric] = {}
         for name, each in map(_named_metric, metrics or ()):
@@ -797,7 +799,7 @@ class Trainer(Wired):
         _, loss = self._ready()
         if not loss.built_in or self.output_shape is None:
             return None
-        return 1 if loss.name.startswith("sparse") else prod(self.output_shape)
+        return 1 if str(loss.row).startswith("sparse") else prod(self.output_shape)
 
     def _named_weights(self) -> list[tuple[str, Value]]:
         """Each weight with a name for people: its layer's and its own."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from math import prod
+from operator import index
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,12 +21,13 @@ from ..core.table import is_real, number
 from ..core.value import Number, Value
 from ..errors import BadArgument, check_whole
 from ..strings import legible
-from ..trees import as_array, flatten
+from ..trees import as_array, flatten, sizes
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
 from .initializers import initializer
 from .module import Module
 from .neurons import subscript, weighted_sum
 from .regularizers import regularizer
+from .settings import check_dtype
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,26 +64,50 @@ class Signal:
         return f"Signal(shape={self.shape}, from {origin})"
 
 
-def Input(shape: Sequence[int] | int, name: str | None = None) -> Signal:
+def Input(
+    shape: Sequence[int] | int | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+) -> Signal:
     """An input of a model.
 
     Args:
         shape: the shape of one sample, such as ``(2,)``.
+        batch_size: changes nothing: a batch may have any size.
+        dtype: see `settings.check_dtype`.
+        name: the name of the input.
+        batch_shape: the shape of a batch, such as ``(None, 2)``, instead of ``shape``.
 
     Raises:
         BadArgument: if it is not a shape.
     """
-    return Signal(_shape(shape), name=name)
+    check_dtype(dtype)
+    return Signal(_shape(shape if batch_shape is None else tuple(batch_shape)[1:]), name=name)
 
 
 def _shape(shape: Any) -> Shape:
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    if not sizes or not all(isinstance(n, int) and n > 0 for n in sizes):
+    try:
+        sizes = tuple(map(index, shape if hasattr(shape, "__iter__") else (shape,)))
+    except TypeError:
+        sizes = ()
+    if not sizes or min(sizes) < 1 or isinstance(shape, (bool, str)):
         raise BadArgument(
             f"A shape must be the sizes of one sample, whole numbers from 1, without the batch: "
             f"(2,) for two numbers. Received: {shape!r}."
         )
     return sizes
+
+
+def sample_shape(shape: Any) -> Shape:
+    """The shape of one sample, of a shape that may begin with None for the batch.
+
+    >>> sample_shape((None, 2)), sample_shape(2)
+    ((2,), (2,))
+    """
+    whole = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+    return _shape(whole[1:] if whole[:1] == (None,) else whole)
 
 
 class ShapedLayer(Module):
@@ -91,7 +117,10 @@ class ShapedLayer(Module):
     Args:
         name: its name in summaries and pictures; numbered by the model if not given.
         trainable: False freezes its weights.
-        input_shape: the shape of one sample, for the first layer of a model; input_dim=n is (n,).
+        input_shape: the shape of one sample, for the first layer of a model; input_dim=n is (n,),
+            batch_input_shape=(None, n) too.
+        dtype: see `settings.check_dtype`.
+        batch_size: changes nothing: a batch may have any size.
 
     Attributes:
         input_shape, output_shape: the shapes of one sample, None until the layer is built.
@@ -110,9 +139,15 @@ class ShapedLayer(Module):
         *,
         name: str | None = None,
         trainable: bool = True,
-        input_shape: Sequence[int] | int | None = None,
+        input_shape: Sequence[int | None] | int | None = None,
         input_dim: int | None = None,
+        dtype: Any = None,
+        batch_size: int | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
     ) -> None:
+        check_dtype(dtype)
+        if batch_input_shape is not None:
+            input_shape = tuple(batch_input_shape)[1:]
         input_shape = input_dim if input_shape is None else input_shape
         self.given_name = name
         self.name = name or snake(type(self).__name__)
@@ -233,19 +268,6 @@ class ShapedLayer(Module):
         return legible(f"<{type(self).__name__} {self.name!r}, {shapes}>")
 
 
-def sizes(tree: Any) -> Shape:
-    """The shape of nested lists or of an array.
-
-    >>> sizes([[1.0, 2.0, 3.0]])
-    (1, 3)
-    """
-    lengths = []
-    while hasattr(tree, "__len__") and not isinstance(tree, (str, bytes)):
-        lengths.append(len(tree))
-        tree = tree[0] if len(tree) else None
-    return tuple(lengths)
-
-
 def _fits(tree: Any, shape: Shape) -> bool:
     """Whether every list in a tree has the length that the shape requires."""
     if not hasattr(tree, "__len__") or isinstance(tree, (str, bytes)):
@@ -268,6 +290,11 @@ def snake(name: str) -> str:
     ('dense', 'my_layer')
     """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def parameter(x: float, name: str) -> Value:
+    """A number as a weight."""
+    return Value(x, name=name, role="parameter")
 
 
 class Dense(ShapedLayer):
@@ -312,18 +339,15 @@ class Dense(ShapedLayer):
         self.bias: list[Value] = []
 
     def make(self, shape: Shape, random: Random) -> None:
-        def weight(make: Any, fan_in: int, name: str) -> Value:
-            return Value(make(fan_in, self.units, random), name=name, role="parameter")
-
+        drawn = iter(self.kernel_initializer.draw((*shape, self.units), random))
         self.kernel = [
-            [
-                weight(self.kernel_initializer, shape[0], subscript("w", i, shape[0]))
-                for _ in range(self.units)
-            ]
+            [parameter(next(drawn), subscript("w", i, shape[0])) for _ in range(self.units)]
             for i in range(1, shape[0] + 1)
         ]
         if self.use_bias:
-            self.bias = [weight(self.bias_initializer, self.units, "b") for _ in range(self.units)]
+            self.bias = [
+                parameter(x, "b") for x in self.bias_initializer.draw((self.units,), random)
+            ]
 
     def shape_after(self, *shapes: Shape) -> Shape:
         if len(shapes[0]) != 1:
@@ -363,7 +387,7 @@ class Dense(ShapedLayer):
 
     def penalties(self) -> list[Value]:
         pairs = (
-            (self.kernel_regularizer, [w for row in self.kernel for w in row]),
+            (self.kernel_regularizer, self.kernel),
             (self.bias_regularizer, self.bias),
         )
         return [penalty(values) for penalty, values in pairs if penalty is not None and values]
@@ -441,8 +465,10 @@ class Dropout(ShapedLayer):
         self.rate = number(rate)
         if not 0.0 <= self.rate < 1.0:
             raise BadArgument(f"A dropout rate must be from 0 to below 1. Received: {rate!r}.")
-        self.random = seed if isinstance(seed, Random) else Random(seed)
         self._seeded = seed is not None
+        if not isinstance(seed, Random):
+            seed = Random(None if seed is None else index(seed))
+        self.random = seed
 
     def make(self, shape: Shape, random: Random) -> None:
         if not self._seeded:  # then the model sets its own stream

@@ -9,6 +9,7 @@ derivatives are not written by hand.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from math import inf, log, log1p
 from typing import Any, ClassVar
 
@@ -16,10 +17,11 @@ from ..core import ops
 from ..core.table import is_real, number
 from ..core.value import Value, plain
 from ..errors import BadArgument, check_name
-from ..trees import flatten
+from ..trees import flatten, sizes
 from .activations import log_softmax, softmax
-from .names import Named
+from .names import Named, made
 from .settings import Flag, Fraction, Positive
+from .tensors import Tensor
 
 EPSILON = 1e-7
 """Keras's fuzz factor: probabilities are kept this far from 0 and 1, divisors from 0."""
@@ -183,6 +185,18 @@ def squared_hinge(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
     return _mean([ops.square(margin) for margin in _margins(y_true, y_pred)])
 
 
+def categorical_hinge(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
+    """max(0, 1 + the largest wrong score − the right one), for one-hot targets.
+
+    >>> categorical_hinge([0.0, 1.0], [0.5, 0.75])
+    0.75
+    """
+    ts, ps = _fitting(y_true, y_pred)
+    right = ops.sum([t * p for t, p in zip(ts, ps)])
+    wrong = reduce(ops.maximum, [(1.0 - t) * p for t, p in zip(ts, ps)])
+    return ops.relu(wrong - right + 1.0)
+
+
 # ── Probabilities ──────────────────────────────────────────────────────────────────────────
 # Both ends are clipped twice: in the argument, so that no infinite slope is multiplied by 0,
 # and in the result, because no float equals 1 − 1e-7 and the logarithm near 1 would show it.
@@ -340,7 +354,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
     for function in (
         mean_squared_error, mean_absolute_error, mean_absolute_percentage_error,
         mean_squared_logarithmic_error, huber, log_cosh, poisson, cosine_similarity,
-        hinge, squared_hinge, binary_crossentropy, categorical_crossentropy,
+        hinge, squared_hinge, categorical_hinge, binary_crossentropy, categorical_crossentropy,
         sparse_categorical_crossentropy, kl_divergence,
     )
 }  # fmt: skip
@@ -388,8 +402,10 @@ class Compared(Named):
     """A function applied to the samples of a batch: the base class of `Loss` and the metrics.
 
     A user-defined function gets the whole batch, as in Keras: the list of targets and the list of
-    predictions, in which a sample of one number is that number and any other sample is a list. It
-    returns one number for the batch, or a list with one per sample.
+    predictions, in which a sample of one number is that number and any other sample is a list.
+    Both are a `tensors.Tensor`, whose arithmetic is that of arrays of shape (samples, numbers). The
+    function returns one number for the batch, or a list with one per sample. If it returns several
+    per sample, their mean counts, or their sum for the reduction "sum".
     """
 
     def per_sample(self, y_true: Any, y_pred: Any) -> Any:
@@ -409,13 +425,17 @@ class Compared(Named):
                 f"A {self.kind} needs as many predictions as targets, at least one sample. "
                 f"Received: {len(targets)} samples of targets and {n} of predictions."
             )
-        if self.built_in:
-            pairs = zip(targets, predictions)
-            return [self.function(t, p, **self.settings) for t, p in pairs]
-        results = self.function(_bare(targets), _bare(predictions), **self.settings)
+        if self.built_in and type(self).call is Compared.call:
+            return self.call(targets, predictions)
+        results = self.call(_bare(targets), _bare(predictions))
         if isinstance(results, Value) or (is_real(results) and not getattr(results, "shape", ())):
             return results
         values = flatten(results)[0]
+        each, odd = divmod(len(values), n)
+        reduction = getattr(self, "reduction", "mean")
+        if each > 1 and not odd and sizes(results)[:1] == (n,) and reduction != "none":
+            share = 1.0 if reduction == "sum" else float(each)
+            values = [ops.sum(values[i : i + each]) / share for i in range(0, len(values), each)]
         if len(values) != n:
             raise BadArgument(
                 f"The {self.kind} {self.name} must return one number for the batch, or one for "
@@ -423,10 +443,25 @@ class Compared(Named):
             )
         return values
 
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """What `per_sample` asks; a subclass may override it, as in Keras."""
+        if not self.built_in:
+            return self.function(y_true, y_pred, **self.settings)
+        return [
+            self.function(t, p, **self.settings)
+            for t, p in zip(map(_one, y_true), map(_one, y_pred))
+        ]
 
-def _bare(batch: list[list[Any]]) -> list[Any]:
+
+def _one(sample: Any) -> Any:
+    return sample if isinstance(sample, list) else [sample]
+
+
+def _bare(batch: list[list[Any]]) -> Tensor:
     """The numbers themselves, if every sample is just one."""
-    return [sample[0] for sample in batch] if all(len(s) == 1 for s in batch) else batch
+    single = all(len(sample) == 1 for sample in batch)
+    shape = (len(batch), len(batch[0]))
+    return Tensor([sample[0] for sample in batch] if single else batch, shape)
 
 
 def weights_of(sample_weight: Any, n: int) -> list[float]:
@@ -455,6 +490,7 @@ class Loss(Compared):
             "mean_with_sample_weight": Σ wᵢ·Lᵢ / Σ wᵢ, or 0 where Σ wᵢ is 0;
             "sum": Σ wᵢ·Lᵢ;
             "none" or None: the list of wᵢ·Lᵢ.
+        name: see `Named`.
         **settings: such as ``delta=2.0`` or ``from_logits=True``.
 
     Raises:
@@ -478,9 +514,10 @@ class Loss(Compared):
         function: str | Callable[..., Any],
         *,
         reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(function, **settings)
+        super().__init__(function, name=name, **settings)
         self.reduction = "none" if reduction is None else reduction
         check_name("reduction", self.reduction, REDUCTIONS)
 
@@ -549,14 +586,14 @@ class Loss(Compared):
         >>> Loss("mse").before(ops.sigmoid) is None
         True
         """
-        squashed = self.built_in and _SQUASHED_BY.get(self.name) is activation
+        squashed = self.built_in and _SQUASHED_BY.get(self.row or "") is activation
         if not squashed or self.settings["from_logits"]:
             return None
         return Loss(**{**self.config(), "from_logits": True})
 
 
 def loss(which: str | Callable[..., Any] | Loss) -> Loss:
-    """The loss for a name or a function; a Loss is returned as it is.
+    """The loss for a name, a function or a class; a Loss is returned as it is.
 
     Names are those of `LOSSES`, of Keras's classes, and Keras's abbreviations.
 
@@ -566,4 +603,4 @@ def loss(which: str | Callable[..., Any] | Loss) -> Loss:
     >>> loss("MSE").name, loss("MeanSquaredError").name, loss("huber").settings
     ('mean_squared_error', 'mean_squared_error', {'delta': 1.0})
     """
-    return which if isinstance(which, Loss) else Loss(which)
+    return made(Loss, which)

@@ -24,7 +24,8 @@ from .losses import (
     samples,
     weights_of,
 )
-from .names import Finite, look_up
+from .names import Finite, look_up, made
+from .settings import Whole
 
 
 def _same_length(y_true: Sequence[Any], y_pred: Sequence[Any]) -> None:
@@ -105,13 +106,62 @@ def root_mean_squared_error(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any
     return mean_squared_error(y_true, y_pred)
 
 
+def equality(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
+    """The fraction of outputs that equal their targets; Keras's class ``Accuracy``.
+
+    >>> equality([1.0, 2.0], [1.0, 3.0])
+    0.5
+    """
+    _same_length(y_true, y_pred)
+    return ops.sum(list(map(ops.equal, y_true, y_pred))) / len(y_true)
+
+
+def top_k_categorical_accuracy(y_true: Sequence[Any], y_pred: Sequence[Any], k: Whole = 5) -> Any:
+    """1 if fewer than k predictions are larger than that of the largest target, else 0.
+
+    >>> top_k_categorical_accuracy([0.0, 1.0, 0.0], [0.5, 0.3, 0.2], 2)
+    1.0
+    """
+    _same_length(y_true, y_pred)
+    place = _largest(y_true)
+    return _among(
+        k, ops.sum([p * ops.equal(place, float(i)) for i, p in enumerate(y_pred)]), y_pred
+    )
+
+
+def sparse_top_k_categorical_accuracy(
+    y_true: Sequence[Any], y_pred: Sequence[Any], k: Whole = 5
+) -> Any:
+    """`top_k_categorical_accuracy` with the class as a number.
+
+    >>> sparse_top_k_categorical_accuracy([1.0], [0.5, 0.3, 0.2], 1)
+    0.0
+    """
+    return _among(k, y_pred[class_index(y_true, len(y_pred))], y_pred)
+
+
+def _among(k: int, right: Any, y_pred: Sequence[Any]) -> Any:
+    return ops.less(ops.sum([ops.greater(p, right) for p in y_pred]), float(k))
+
+
+def cosine_similarity(y_true: Sequence[Any], y_pred: Sequence[Any]) -> Any:
+    """y·ŷ / (‖y‖ ‖ŷ‖): 1 for the same direction. The loss of this name has the opposite sign.
+
+    >>> cosine_similarity([1.0, 0.0], [2.0, 0.0])
+    1.0
+    """
+    return -LOSSES["cosine_similarity"](y_true, y_pred)
+
+
 METRICS: dict[str, Callable[..., Any]] = {
     **LOSSES,
+    "negative_cosine_similarity": LOSSES["cosine_similarity"],
     **{
         function.__name__: function
         for function in (
             accuracy, binary_accuracy, categorical_accuracy, sparse_categorical_accuracy,
-            root_mean_squared_error,
+            top_k_categorical_accuracy, sparse_top_k_categorical_accuracy, equality,
+            root_mean_squared_error, cosine_similarity,
         )
     },
 }  # fmt: skip
@@ -122,6 +172,7 @@ ALIASES = {
     "acc": "accuracy",
     "rmse": "root_mean_squared_error",
     "log_cosh_error": "log_cosh",
+    "Accuracy": "equality",
 }
 """Short names, and other spellings that Keras uses."""
 
@@ -136,6 +187,7 @@ class Metric(Compared):
             `Compared`. If it returns one number for a batch, that counts for every sample of the
             batch, so that the size of batches doesn't affect a mean. (Keras counts it once per
             batch.)
+        name: see `Named`.
         **settings: such as ``threshold=0.0``.
 
     Raises:
@@ -152,9 +204,16 @@ class Metric(Compared):
     table: ClassVar[Mapping[str, Callable[..., Any]]] = METRICS
     aliases: ClassVar[Mapping[str, str]] = ALIASES
 
-    def __init__(self, function: str | Callable[..., Any], **settings: Any) -> None:
-        super().__init__(function, **settings)
+    def __init__(
+        self, function: str | Callable[..., Any], *, name: str | None = None, **settings: Any
+    ) -> None:
+        super().__init__(function, name=name, **settings)
         self.reset()
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether it is the mean of a row of the table, so that a program can compute it."""
+        return type(self) is Metric and self.built_in
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -167,7 +226,7 @@ class Metric(Compared):
         Raises:
             BadArgument: if the numbers of samples, outputs or weights do not match.
         """
-        targets, predictions = _floats(y_true), _floats(y_pred)
+        targets, predictions = floats(y_true), floats(y_pred)
         n = len(predictions)
         weights = [1.0] * n if sample_weight is None else weights_of(sample_weight, n)
         results = self.per_sample(targets, predictions)
@@ -179,7 +238,7 @@ class Metric(Compared):
     def result(self) -> float:
         """The metric of all samples since the last reset."""
         mean = self.total / self.weight if self.weight else nan
-        return _FINISHED_BY.get(self.name, float)(mean) if self.built_in else mean
+        return _FINISHED_BY.get(self.row or "", float)(mean)
 
     def reset(self) -> None:
         """Forget all samples."""
@@ -201,12 +260,12 @@ class R2Score(Metric):
     table: ClassVar[Mapping[str, Callable[..., Any]]] = {"r2_score": mean_squared_error}
     aliases: ClassVar[Mapping[str, str]] = {"r2": "r2_score"}
 
-    def __init__(self, function: str = "r2_score") -> None:
-        super().__init__(function)
+    def __init__(self, function: str = "r2_score", name: str | None = None) -> None:
+        super().__init__(function, name=name)
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch; see `Metric.update`."""
-        targets, predictions = _floats(y_true), _floats(y_pred)
+        targets, predictions = floats(y_true), floats(y_pred)
         self.per_sample(targets, predictions)  # which raises if the shapes do not match
         n = len(targets)
         weights = [1.0] * n if sample_weight is None else weights_of(sample_weight, n)
@@ -232,12 +291,17 @@ class R2Score(Metric):
         self.outputs: dict[int, tuple[float, float, float]] = {}
 
 
-def _floats(ys: Any) -> list[list[float]]:
+def floats(ys: Any) -> list[list[float]]:
+    """A batch as `samples` reads it, as plain numbers.
+
+    >>> floats([1, [2]])
+    [[1.0], [2.0]]
+    """
     return [[plain(y) for y in sample] for sample in samples(ys)]
 
 
 def metric(which: str | Callable[..., Any] | Metric) -> Metric:
-    """The metric for a name or a function; a Metric is returned as it is.
+    """The metric for a name, a function, a class or a Loss; a Metric is returned as it is.
 
     Names are those of `METRICS`, "r2_score", abbreviations, and the names of Keras's classes.
 
@@ -247,12 +311,11 @@ def metric(which: str | Callable[..., Any] | Metric) -> Metric:
     >>> metric("acc").name, metric("RootMeanSquaredError").name, metric("r2").name
     ('accuracy', 'root_mean_squared_error', 'r2_score')
     """
-    if isinstance(which, Metric):
-        return which
-    if isinstance(which, Loss):
-        return Metric(which.function, **which.settings)
-    if callable(which):
-        return Metric(which)
-    names, aliases = {**METRICS, **R2Score.table}, {**ALIASES, **R2Score.aliases}
-    name = look_up("metric", which, names, aliases)
-    return R2Score() if name in R2Score.table else Metric(name)
+    if isinstance(which, Loss) and not isinstance(which, Metric):
+        return Metric(which.function, name=which.name, **which.settings)
+    if isinstance(which, str):
+        names, aliases = {**METRICS, **R2Score.table}, {**ALIASES, **R2Score.aliases}
+        chosen = which.lower() in ("accuracy", "acc")  # by the shapes; Keras's class compares
+        name = "accuracy" if chosen else look_up("metric", which, names, aliases)
+        return R2Score() if name in R2Score.table else Metric(name)
+    return made(Metric, which)

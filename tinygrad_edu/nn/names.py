@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Annotated, Any, ClassVar, TypeAlias, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, get_type_hints
 
 from ..errors import BadArgument, check_name, unknown_name
 from .settings import Limit
@@ -51,11 +51,14 @@ class Named:
     """A function from a table, or a user-defined one, with its settings.
 
     Args:
-        function: a name, an alias, or a function.
+        function: a name, an alias, or a function. A function that wraps one from the table, as
+            ``functools.wraps`` marks it, is the one from the table.
+        name: the name that it is shown by; that of the function if not given.
         **settings: arguments of the function by name; the others keep their defaults.
 
     Attributes:
-        name: the name of the function, as in the table if it is from there.
+        row: the name of the function in the table; None for a user-defined one.
+        name: the name that it is shown by.
         function: the function itself.
         settings: every setting by name.
 
@@ -69,19 +72,27 @@ class Named:
     table: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     aliases: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, function: str | Callable[..., Any], **settings: Any) -> None:
+    def __init__(
+        self, function: str | Callable[..., Any], *, name: str | None = None, **settings: Any
+    ) -> None:
+        self.row: str | None
         if callable(function):
-            self.name = getattr(function, "__name__", type(function).__name__)
-            self.function = function
+            either = (function, getattr(function, "__wrapped__", function))
+            self.row = next((row for row, f in self.table.items() if f in either), None)
+            self.function = self.table.get(self.row or "", function)
+            usual = getattr(function, "__name__", type(function).__name__)
         else:
-            self.name = look_up(self.kind, function, self.table, self.aliases)
-            self.function = self.table[self.name]
+            self.row = usual = look_up(self.kind, function, self.table, self.aliases)
+            self.function = self.table[self.row]
+        if not isinstance(name, str | None):
+            raise BadArgument(f"The name of a {self.kind} must be a string. Received: {name!r}.")
+        self.name = usual if name is None else name
         self.settings = self._checked(settings) if self.built_in else settings
 
     @property
     def built_in(self) -> bool:
         """Whether the function is from the table."""
-        return self.table.get(self.name) is self.function
+        return self.table.get(self.row or "") is self.function
 
     def config(self) -> dict[str, Any]:
         """Everything to save, as JSON can store it: ``type(x)(**x.config())`` equals x.
@@ -94,7 +105,8 @@ class Named:
                 f"A user-defined {self.kind} is code, which can't be saved as data. "
                 f"Received: {self.function!r}. Use one of: {', '.join(self.table)}."
             )
-        return {"function": self.name, **self.settings}
+        named = {} if self.name == self.row else {"name": self.name}
+        return {"function": self.row, **named, **self.settings}
 
     def __getstate__(self) -> dict[str, Any]:  # a row is pickled as its name: the table is code
         return {**vars(self), "function": self.name if self.built_in else self.function}
@@ -105,22 +117,46 @@ class Named:
             self.function = self.table[self.function]
 
     def __repr__(self) -> str:
-        usual = _defaults(self.function).items() if self.built_in else ()
+        usual = defaults(self.function).items() if self.built_in else ()
         changed = [f"{name}={x!r}" for name, x in self.settings.items() if (name, x) not in usual]
-        return f"{type(self).__name__}({', '.join([repr(self.name), *changed])})"
+        return f"{type(self).__name__}({', '.join([repr(self.row or self.name), *changed])})"
 
     def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """The settings of a function from the table: the given ones, and defaults for the rest."""
-        settings = _defaults(self.function)
+        settings = defaults(self.function)
         limits = get_type_hints(self.function, include_extras=True)
         for name, value in given.items():
-            check_name(f"setting of {self.name}", name, settings)
+            check_name(f"setting of {self.row}", name, settings)
             (limit,) = limits[name].__metadata__
-            limit.check(f"{name.replace('_', ' ')} of {self.name}", value)
+            limit.check(f"{name.replace('_', ' ')} of {self.row}", value)
             settings[name] = limits[name].__origin__(value)  # float or bool
         return settings
 
 
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The settings of a function, its arguments with a default, each with that.
+
+    >>> defaults(lambda y_true, y_pred, delta=1.0: 0.0)
+    {'delta': 1.0}
+    """
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+N = TypeVar("N", bound=Named)
+
+
+def made(base: type[N], which: Any) -> N:
+    """An instance of ``base``, of whatever a user may pass for one.
+
+    Args:
+        base: the class, such as `Loss`.
+        which: an instance; a subclass, which is called; a name; a function; a dict from
+            ``config()``.
+    """
+    if isinstance(which, type) and issubclass(which, base):
+        make: Any = which
+        which = make()
+    if isinstance(which, base) and hasattr(which, "settings"):
+        return which  # a subclass may leave out super().__init__(), as it may in Keras
+    return base(**which) if isinstance(which, Mapping) else base(which)

@@ -45,6 +45,26 @@ Memory: TypeAlias = dict[str, float]
 CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
 
 
+class LearningRate(float):
+    """The learning rate of an optimiser: a number that ``assign`` changes, as in Keras.
+
+    >>> descent = SGD(learning_rate=0.5)
+    >>> descent.learning_rate.assign(0.25)
+    >>> descent.learning_rate
+    0.25
+    """
+
+    owner: Optimizer
+
+    def assign(self, rate: Any) -> None:
+        """Set the learning rate of the optimiser."""
+        self.owner.learning_rate = float(rate)
+
+    def numpy(self) -> float:
+        """The number itself."""
+        return float(self)
+
+
 class Update(NamedTuple):
     """The numbers of one parameter's update, in the order in which they are computed."""
 
@@ -167,6 +187,10 @@ class Optimizer(Settings):
                     f"{other}={getattr(self, other)!r}. Leave one of them out."
                 )
         super().__setattr__(name, value)
+        if name == "learning_rate":
+            rate = LearningRate(value)
+            rate.owner = self
+            object.__setattr__(self, name, rate)
 
     def bind(self, parameters: Any) -> None:
         """Set the parameters to change, with a fresh memory.

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..core import ops
-from .names import Named
+from ..trees import flatten, sizes
+from .names import Named, made
 from .settings import NotNegative
+from .tensors import Tensor
 
 
 def l1(weights: Sequence[Any], l1: NotNegative = 0.01) -> Any:
@@ -48,7 +50,8 @@ class Regularizer(Named):
     """A penalty from `REGULARIZERS` with its settings, or a user-defined one.
 
     Args:
-        function: a name, or a function of a list of Values.
+        function: a name, or a function of a list of Values; see `tensors.Tensor`.
+        name: see `Named`.
         **settings: the factors λ, from 0: ``l1``, ``l2``.
 
     >>> Regularizer("l2", l2=0.1)([1.0, 2.0])
@@ -59,20 +62,24 @@ class Regularizer(Named):
     table = REGULARIZERS
     aliases: ClassVar[dict[str, str]] = {"l1l2": "l1_l2"}
 
-    def __call__(self, weights: Sequence[Any]) -> Any:
+    def __call__(self, weights: Any) -> Any:
         """The penalty, a number or Value.
 
         Args:
-            weights: numbers or Values.
+            weights: numbers or Values, in nested lists of their shape.
         """
-        return self.function(weights, **self.settings)
+        numbers, shape = flatten(weights)[0], sizes(weights)
+        if self.built_in:
+            return self.function(numbers, **self.settings)
+        (penalty,) = flatten(self.function(Tensor(numbers, shape), **self.settings))[0]
+        return penalty
 
 
 def regularizer(
     which: str | Callable[..., Any] | Mapping[str, Any] | Regularizer | None,
 ) -> Regularizer | None:
-    """The regulariser for a name, a function or a dict from ``config()``; a Regularizer is returned
-    as it is.
+    """The regulariser for a name, a function, a class or a dict from ``config()``; a Regularizer is
+    returned as it is.
 
     None stays None: no penalty.
 
@@ -82,6 +89,4 @@ def regularizer(
     >>> regularizer("L2")
     Regularizer('l2')
     """
-    if isinstance(which, Mapping):
-        return Regularizer(**which)
-    return which if which is None or isinstance(which, Regularizer) else Regularizer(which)
+    return None if which is None else made(Regularizer, which)

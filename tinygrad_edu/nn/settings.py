@@ -44,6 +44,20 @@ class Limit(NamedTuple):
             raise BadArgument(refusal)
 
 
+class Choice(NamedTuple):
+    """The limit of a setting that is one of a few names."""
+
+    names: tuple[str, ...]
+
+    def check(self, what: str, value: Any) -> None:
+        """Raise an error for another name.
+
+        Raises:
+            NameUnknown: with the nearest one.
+        """
+        check_name(what, value, self.names)
+
+
 Fraction: TypeAlias = Annotated[
     float, Limit("a number from 0 to below 1, such as 0.9", lambda x: 0.0 <= x < 1.0)
 ]
@@ -53,6 +67,9 @@ NotPositive: TypeAlias = Annotated[
     float, Limit("a finite number up to 0", lambda x: -inf < x <= 0.0)
 ]
 FromOne: TypeAlias = Annotated[float, Limit("a finite number from 1", lambda x: 1.0 <= x < inf)]
+Whole: TypeAlias = Annotated[
+    int, Limit("a whole number from 1", lambda x: x >= 1.0 and x % 1.0 == 0.0)
+]
 Flag: TypeAlias = Annotated[bool, Limit("True or False", lambda x: x in (0.0, 1.0))]
 Rate: TypeAlias = (
     Annotated[
@@ -61,6 +78,18 @@ Rate: TypeAlias = (
     | Callable[[int], float]
 )
 """A learning rate, or a function that returns one for a number of steps."""
+
+
+def check_dtype(dtype: Any) -> None:
+    """Raise an error for numbers of another kind than those here.
+
+    Raises:
+        BadArgument: for all but float64, in which everything is computed, and float32.
+    """
+    if getattr(dtype, "name", dtype) not in (None, "float64", "float32"):
+        raise BadArgument(
+            f"Everything is computed in float64. Received: dtype={dtype!r}. Leave it out."
+        )
 
 
 class Settings:

@@ -1,0 +1,452 @@
+"""What Keras users write, as functions of the module ``k`` that is Keras or ours.
+
+    python -m tests.keras_cases            both sides, where Keras is installed: make keras
+    python -m tests.keras_cases --record   write Keras's answers to data/keras_cases.json
+
+A test runs each case on our side and compares it with what was recorded: numbers to 7 digits,
+as some constants of Keras are float32; all else must be equal.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RECORDED = Path(__file__).parent / "data" / "keras_cases.json"
+CASES: dict[str, Callable[[Any], Any]] = {}
+
+
+def case(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    CASES[function.__name__] = function
+    return function
+
+
+def plain(x: Any) -> Any:
+    """Anything as JSON can store it."""
+    if isinstance(x, dict):
+        return {str(name): plain(item) for name, item in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [plain(item) for item in x]
+    if x is None or isinstance(x, (str, bool, int)):
+        return x
+    if hasattr(x, "numpy"):
+        x = x.numpy()
+    if hasattr(x, "data") and isinstance(x.data, float):
+        x = x.data
+    x = np.asarray(x)
+    if x.dtype == object:
+        return [plain(item) for item in x.tolist()] if x.ndim else plain(x.item())
+    return x.tolist()
+
+
+def unnumbered(name: str) -> str:
+    """Keras counts the instances of a session; ours are numbered within a model only."""
+    return re.sub(r"_\d+$", "", name)
+
+
+def same(x: Any, y: Any) -> bool:
+    if isinstance(x, dict) and isinstance(y, dict):
+        return x.keys() == y.keys() and all(same(x[name], y[name]) for name in x)
+    if isinstance(x, list) and isinstance(y, list):
+        return len(x) == len(y) and all(map(same, x, y))
+    if isinstance(x, (int, float)) and isinstance(y, (int, float)):
+        return math.isclose(x, y, rel_tol=1e-7, abs_tol=1e-12) or (x != x and y != y)
+    return bool(x == y)
+
+
+# ── Names, settings and numbers of whole rooms ─────────────────────────────────────────────
+
+ROOMS = (
+    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics",
+    "models", "optimizers", "optimizers.schedules", "regularizers", "saving", "utils",
+)  # fmt: skip
+
+
+def room(k: Any, name: str) -> Any:
+    for part in name.split("."):
+        k = getattr(k, part)
+    return k
+
+
+def settings(made_by: Any) -> list[Any]:
+    """The names of the settings in their order, each with its default."""
+    return [
+        [p.name, p.default if p.default is not p.empty else "needed"]
+        for p in inspect.signature(made_by).parameters.values()
+        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+
+
+Y = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+P = np.array([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3], [0.3, 0.4, 0.3], [0.25, 0.6, 0.15]])
+CLASS = np.array([[1.0], [0.0], [2.0], [1.0]])
+WEIGHTS = np.array([1.0, 2.0, 0.5, 0.0])
+
+
+def predictions(name: str) -> Any:
+    return P.astype("float32") if "Top" in name else P  # TensorFlow's in_top_k takes no others
+
+
+def targets(name: str) -> Any:
+    return CLASS if name.lower().startswith("sparse") else Y
+
+
+LOSSES = (
+    "BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "CosineSimilarity",
+    "Hinge", "Huber", "KLDivergence", "LogCosh", "MeanAbsoluteError",
+    "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
+    "SparseCategoricalCrossentropy", "SquaredHinge",
+)  # fmt: skip
+METRICS = (
+    "AUC", "Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "CategoricalAccuracy",
+    "CategoricalCrossentropy", "CategoricalHinge", "CosineSimilarity", "F1Score", "FBetaScore",
+    "FalseNegatives", "FalsePositives", "Hinge", "KLDivergence", "LogCoshError",
+    "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
+    "MeanSquaredLogarithmicError", "Poisson", "Precision", "R2Score", "Recall",
+    "RootMeanSquaredError", "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy", "SquaredHinge", "TopKCategoricalAccuracy", "TrueNegatives",
+    "TruePositives",
+)  # fmt: skip
+FUNCTIONS = (
+    "binary_crossentropy", "categorical_crossentropy", "categorical_hinge", "cosine_similarity",
+    "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error",
+    "mean_absolute_percentage_error", "mean_squared_error", "mean_squared_logarithmic_error",
+    "poisson", "sparse_categorical_crossentropy", "squared_hinge",
+)  # fmt: skip
+
+
+@case
+def losses_by_class(k):
+    def of(name: str) -> Any:
+        made_by, y = getattr(k.losses, name), targets(name)
+        return {
+            "settings": settings(made_by),
+            "name": made_by().name,
+            "value": made_by()(y, P),
+            "weighted": made_by()(y, P, sample_weight=WEIGHTS),
+            "sum": made_by(reduction="sum")(y, P),
+            "none": made_by(reduction="none")(y, P),
+            "weighted mean": made_by(reduction="mean_with_sample_weight")(
+                y, P, sample_weight=WEIGHTS
+            ),
+            "one sample": made_by()(y[0], P[0]),
+            "named": made_by(name="mine").name,
+            "config": made_by().get_config().get("name"),
+            "again": made_by.from_config(made_by().get_config())(y, P),
+            "is a Loss": isinstance(made_by(), k.losses.Loss),
+        }
+
+    return {name: of(name) for name in LOSSES}
+
+
+@case
+def losses_with_settings(k):
+    L = k.losses
+    return {
+        "huber": L.Huber(2.0)([[0.0], [0.0]], [[1.5], [3.0]]),
+        "huber by name": L.Huber(delta=0.5)([[0.0], [0.0]], [[1.5], [3.0]]),
+        "logits": L.BinaryCrossentropy(True)([[0.0], [1.0]], [[-2.0], [0.5]]),
+        "smoothed": L.BinaryCrossentropy(label_smoothing=0.2)([[0.0], [1.0]], [[0.2], [0.5]]),
+        "categorical": L.CategoricalCrossentropy(True, 0.1)(Y, P),
+        "sparse": L.SparseCategoricalCrossentropy(from_logits=True)(CLASS, P),
+        "sparse flat": L.SparseCategoricalCrossentropy()(np.array([1, 0, 2, 1]), P),
+    }
+
+
+@case
+def losses_by_function(k):
+    def of(name: str) -> Any:
+        function, y = getattr(k.losses, name), targets(name)
+        return [function(y, P), function(y[0], P[0])]
+
+    return {name: of(name) for name in FUNCTIONS}
+
+
+@case
+def losses_found_by_name(k):
+    names = ("mse", "MSE", "mae", "mape", "msle", "kld", "bce", *FUNCTIONS, *LOSSES)
+    found = {}
+    for name in names:
+        made = k.losses.get(name)
+        found[name] = [inspect.isfunction(made), made(targets(name), P)]
+    return found
+
+
+@case
+def metrics_by_class(k):
+    def of(name: str) -> Any:
+        made_by, y, P = getattr(k.metrics, name), targets(name), predictions(name)
+        metric, weighted = made_by(), made_by()
+        metric.update_state(y[:2], P[:2])
+        first = metric.result()
+        metric.update_state(y[2:], P[2:])
+        weighted.update_state(y, P, sample_weight=WEIGHTS)
+        both = metric.result()
+        metric.reset_state()
+        metric.update_state(y[2:], P[2:])
+        return {
+            "settings": settings(made_by),
+            "name": unnumbered(made_by().name),
+            "first": first,
+            "both": both,
+            "weighted": weighted.result(),
+            "after reset": metric.result(),
+            "called": made_by()(y, P),
+            "named": made_by(name="mine").name,
+            "is a Metric": isinstance(metric, k.metrics.Metric),
+        }
+
+    return {name: of(name) for name in METRICS}
+
+
+@case
+def metrics_with_settings(k):
+    M = k.metrics
+    t, p = [0.0, 1.0, 1.0, 0.0, 1.0], [0.1, 0.9, 0.4, 0.6, 0.8]
+    columns = [[x] for x in t], [[x] for x in p]
+    return {
+        **{
+            f"AUC {curve} {method}": M.AUC(5, curve=curve, summation_method=method)(t, p)
+            for curve in ("ROC", "PR")
+            for method in ("interpolation", "minoring", "majoring")
+        },
+        "AUC at": M.AUC(thresholds=[0.2, 0.5, 0.7])(t, p),
+        "AUC weighted": M.AUC()(t, p, sample_weight=[1.0, 2.0, 0.5, 1.0, 3.0]),
+        "precision": M.Precision(thresholds=[0.3, 0.7])(t, p),
+        "precision at": M.Precision(0.7)(t, p),
+        "precision of one": M.Precision(class_id=1)(Y, P),
+        "precision of k": M.Precision(top_k=2)(Y, P),
+        "recall": M.Recall(thresholds=[0.3, 0.7])(t, p, sample_weight=[1.0, 2.0, 0.5, 1.0, 3.0]),
+        "recall of k": M.Recall(top_k=1)(Y, P),
+        **{
+            f"{name} at": getattr(M, name)(thresholds=[0.7, 0.3])(t, p)
+            for name in ("FalseNegatives", "FalsePositives", "TrueNegatives", "TruePositives")
+        },
+        **{f"F1 {how}": M.F1Score(average=how)(Y, P) for how in ("micro", "macro", "weighted")},
+        "F1 at": M.F1Score(threshold=0.5)(*columns),
+        "F2": M.FBetaScore(beta=2.0, average="macro", threshold=0.3)(Y, P),
+        "accuracy at": M.BinaryAccuracy(threshold=0.7)(t, p),
+        "top 1": M.TopKCategoricalAccuracy(1)(Y, predictions("Top")),
+        "top 2": M.SparseTopKCategoricalAccuracy(k=2)(np.array([1, 0, 2, 1]), predictions("Top")),
+        "accuracy": M.Accuracy()([1, 2, 3, 4], [0, 2, 3, 4], sample_weight=[1, 1, 0, 0]),
+        "flat cosine": M.CosineSimilarity()([0.0, 1.0], [1.0, 3.0]),
+        "flat kl": M.KLDivergence()([0.5, 0.5], [0.2, 0.8]),
+        "mean": M.Mean()([1.0, 2.0, 6.0]),
+        "mean weighted": M.Mean()([1.0, 3.0], sample_weight=[1.0, 0.5]),
+        "sum": M.Sum()([[1.0, 2.0], [6.0, 0.5]]),
+        "cosine by name": M.get("cosine_similarity")(Y, P),
+    }
+
+
+@case
+def initializers(k):
+    names = (
+        "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity",
+        "LecunNormal", "LecunUniform", "Ones", "RandomNormal", "RandomUniform", "TruncatedNormal",
+        "VarianceScaling", "Zeros",
+    )  # fmt: skip
+    described = {
+        name: [
+            settings(getattr(k.initializers, name)),
+            np.asarray(getattr(k.initializers, name)()((2, 3))).shape,
+            getattr(k.initializers, name)().get_config() if name != "Identity" else {},
+            isinstance(getattr(k.initializers, name)(), k.initializers.Initializer),
+        ]
+        for name in names
+    }
+    seeded = k.initializers.GlorotUniform(seed=42)
+    return {
+        **described,
+        "fixed": [
+            k.initializers.Constant(2.0)((2,)),
+            k.initializers.Identity(3.0)((2, 3)),
+            k.initializers.get("zeros")((1, 2)),
+            k.initializers.get("Ones")((1, 2)),
+        ],
+        "a seed gives the same": bool(
+            (np.asarray(seeded((2, 2))) == np.asarray(seeded((2, 2)))).all()
+        ),
+    }
+
+
+@case
+def regularizers(k):
+    w = np.array([[1.0, -2.0], [0.5, 3.0]])
+    R = k.regularizers
+    return {
+        "settings": [settings(getattr(R, name)) for name in ("L1", "L2", "L1L2")],
+        "values": [R.L1(0.1)(w), R.L2(0.1)(w), R.L1L2(0.1, 0.2)(w), R.L1L2()(w), R.get("l2")(w)],
+        "lower case": [R.l1(0.1)(w), R.l2(l2=0.1)(w), R.l1_l2(l1=0.1)(w)],
+        "config": R.L1L2(0.1, 0.2).get_config(),
+    }
+
+
+@case
+def serialized(k):
+    found = [
+        k.losses.serialize(k.losses.MeanSquaredError(name="mine")),
+        k.initializers.serialize(k.initializers.HeNormal(seed=1)),
+        k.regularizers.serialize(k.regularizers.L2(0.5)),
+        k.activations.serialize(k.activations.relu),
+        k.losses.serialize(k.losses.mean_squared_error),
+    ]
+    again = [
+        k.losses.deserialize(found[0]).name,
+        k.initializers.deserialize(found[1]).seed,
+        k.regularizers.deserialize(found[2]).get_config(),
+        k.activations.deserialize(found[3])(-1.0),
+    ]
+    return [found, again]
+
+
+# ── Small scripts ──────────────────────────────────────────────────────────────────────────
+
+X = np.array([[0.0], [1.0], [0.0], [1.0]])
+LABELS = np.array([0, 1, 1, 1])
+TARGETS = np.array([0.5, 2.0, -1.0, 1.5])
+
+
+def dense(k: Any, units: int = 1, **settings: Any) -> Any:
+    return k.layers.Dense(units, kernel_initializer="ones", **settings)
+
+
+def one_neuron(k: Any, **compiled: Any) -> Any:
+    model = k.Sequential([k.Input((1,)), dense(k)])
+    model.compile(**{"optimizer": k.optimizers.SGD(0.1), "loss": "mse", **compiled})
+    return model
+
+
+def fitted(model: Any, y: Any = TARGETS, **settings: Any) -> dict[str, Any]:
+    return model.fit(X, y, epochs=2, verbose=0, shuffle=False, **settings).history
+
+
+@case
+def losses_in_compile(k):
+    L = k.losses
+    given = {
+        "name": "mse", "class name": "MeanSquaredError", "function": L.mean_squared_error,
+        "class": L.MeanAbsoluteError(), "list": ["mae"], "huber": L.Huber(0.3),
+        "function with settings": L.huber, "list of a function": [L.log_cosh],
+    }  # fmt: skip
+    return {name: fitted(one_neuron(k, loss=loss)) for name, loss in given.items()}
+
+
+@case
+def metrics_in_compile(k):
+    M = k.metrics
+    given = [
+        ["mae", M.MeanSquaredError(name="mine")],
+        ["cosine_similarity"],
+        [M.CosineSimilarity()],
+        ["accuracy", M.BinaryAccuracy(threshold=0.3), M.BinaryAccuracy(threshold=0.9)],
+        [k.losses.mean_absolute_error],
+        [k.losses.cosine_similarity],
+        ["Accuracy"],
+        [M.Precision(name="p"), M.Recall(name="r"), M.AUC(5, name="auc")],
+        [M.RootMeanSquaredError(), "mape", M.LogCoshError()],
+    ]
+    return [fitted(one_neuron(k, metrics=metrics), LABELS) for metrics in given]
+
+
+@case
+def shapes_and_types(k):
+    x = k.Input(shape=(np.int64(2),), batch_size=3, dtype="float32", name="x")
+    model = k.Model(inputs=[x], outputs=dense(k, 2, dtype="float32", name="out")(x))
+    rows = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    sized = k.Sequential([dense(k, 3), dense(k)])
+    sized.build((None, 2))
+    first = k.Sequential([k.Input(batch_shape=(None, 2)), dense(k)])
+    return {
+        "predicted": model.predict(np.array(rows), verbose=0),
+        "sized": sized.predict(np.array(rows), verbose=0, batch_size=np.int32(2)),
+        "first": first.count_params(),
+        "fit": len(one_neuron(k).fit(X, LABELS, epochs=np.int64(2), verbose=0).epoch),
+    }
+
+
+@case
+def a_learning_rate_is_assigned(k):
+    model = one_neuron(k)
+    fitted(model)
+    model.optimizer.learning_rate.assign(0.5)
+    first = float(model.optimizer.learning_rate)
+    return [first, fitted(model)]
+
+
+@case
+def initial_weights(k):
+    def model(**settings: Any) -> Any:
+        made = k.Sequential([k.Input((2,)), k.layers.Dense(2, **settings)])
+        return [plain(w) for w in made.get_weights()]
+
+    I = k.initializers  # noqa: E741
+    seeded = [model(kernel_initializer=I.GlorotUniform(seed=1)) for _ in range(2)]
+    return {
+        "seeded": seeded[0] == seeded[1],
+        "identity": model(kernel_initializer=I.Identity(2.0), bias_initializer=I.Constant(0.5)),
+        "function": model(kernel_initializer=lambda shape, dtype=None: np.full(shape, 0.25)),
+        "class": model(kernel_initializer=I.Ones),
+    }
+
+
+# ── Both sides ─────────────────────────────────────────────────────────────────────────────
+
+
+def answers(k: Any, chosen: Callable[[str], bool] = lambda name: True) -> Iterator[tuple[str, Any]]:
+    for name, function in CASES.items():
+        if chosen(name):
+            yield name, plain(function(k))
+
+
+def keras() -> Any:
+    """Keras itself, in float64."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras as k
+
+    k.config.set_floatx("float64")
+    return k
+
+
+def main(*arguments: str) -> int:
+    try:
+        k = keras()
+    except ImportError:
+        print("Keras is not installed: pip install keras tensorflow-cpu")
+        return 0
+    if "--record" in arguments:
+        names = {name: [n for n in dir(room(k, name)) if n[0] != "_"] for name in ROOMS}
+        names[""] = [n for n in dir(k) if n[0] != "_"]
+        provenance = {"keras": k.__version__, "backend": k.backend.backend(), "floatx": "float64",
+                      "script": "python -m tests.keras_cases --record"}  # fmt: skip
+        content = {"provenance": provenance, "names": names, "cases": dict(answers(k))}
+        RECORDED.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        return 0
+    from tinygrad_edu import keras as ours
+
+    failed = 0
+    for name, theirs in answers(k):
+        try:
+            mine = plain(CASES[name](ours))
+        except Exception as error:
+            mine = f"{type(error).__name__}: {error}"
+        differ = not same(mine, theirs)
+        failed += differ
+        print(f"{'DIFFERS' if differ else 'same   '} {name}")
+        if differ:
+            print(f"   Keras {json.dumps(theirs)[:2000]}\n   ours  {json.dumps(mine)[:2000]}")
+    print(f"{len(CASES)} cases, {failed} differ")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

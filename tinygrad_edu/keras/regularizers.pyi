@@ -1,0 +1,19 @@
+# Made from the tables by tests/generate.py.
+from typing import Any
+
+from .bases import Regularizer as Regularizer
+from .lookup import Made
+
+CLASSES: dict[str, type[Any]]
+class L1(Made, Regularizer):
+    def __init__(self, l1: float = ...) -> None: ...
+class L1L2(Made, Regularizer):
+    def __init__(self, l1: float = ..., l2: float = ...) -> None: ...
+class L2(Made, Regularizer):
+    def __init__(self, l2: float = ...) -> None: ...
+def deserialize(config: Any, custom_objects: Any = ...) -> Any: ...
+def get(identifier: Any) -> Any: ...
+def serialize(thing: Any) -> Any: ...
+l1 = L1
+l1_l2 = L1L2
+l2 = L2
