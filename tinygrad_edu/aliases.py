@@ -1,4 +1,4 @@
-"""What Values do, by the names that NumPy and micrograd have for it."""
+"""Further names of what Values do: those of NumPy and micrograd."""
 
 from __future__ import annotations
 

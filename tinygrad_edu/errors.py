@@ -81,7 +81,7 @@ class GradientMismatch(TinygradError, AssertionError):
     """`check_grads` found two derivatives that disagree."""
 
 
-def check_name(kind: str, name: object, known: Collection[str]) -> None:
+def check_name(kind: str, name: object, names: Collection[str]) -> None:
     """Raise an error for a name that is not in a table.
 
     Raises:
@@ -89,8 +89,8 @@ def check_name(kind: str, name: object, known: Collection[str]) -> None:
 
     >>> check_name("mode", "forward", ["forward", "reverse"])
     """
-    if name not in known:
-        raise unknown_name(kind, name, known)
+    if name not in names:
+        raise unknown_name(kind, name, names)
 
 
 def check_whole(what: str, n: Any, least: int = 1) -> int:
@@ -110,7 +110,7 @@ def check_whole(what: str, n: Any, least: int = 1) -> int:
     return int(n)
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> NameUnknown:
+def unknown_name(kind: str, name: object, names: Iterable[str]) -> NameUnknown:
     """The error for a name that is not in a table, with the nearest match.
 
     >>> print(unknown_name("activation", "rellu", ["relu", "tanh"]))
@@ -118,7 +118,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> NameUnknown:
     """
     import difflib  # only for an error: the import takes a few milliseconds
 
-    known = sorted(known)
-    near = difflib.get_close_matches(str(name)[:200], known, n=1)
+    names = sorted(names)
+    near = difflib.get_close_matches(str(name)[:200], names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return NameUnknown(f"Unknown {kind}. Received: {name!r}.{hint} Known: {', '.join(known)}.")
+    return NameUnknown(f"Unknown {kind}. Received: {name!r}.{hint} Known: {', '.join(names)}.")

@@ -1,7 +1,7 @@
 """Locks that a forked process finds open.
 
-A child process has one thread only: the one that forked. A lock that another thread held would
-stay closed there for ever.
+A child process has only one thread: the one that forked. A lock that another thread had taken would
+stay closed there forever.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _taken: Final[list[Any]] = []  # by the thread that forks
 def lock() -> Any:
     """A reentrant lock for which a fork waits, so that nothing it guards is half done there.
 
-    >>> held = lock()
-    >>> with held, held:
+    >>> mine = lock()
+    >>> with mine, mine:
     ...     pass
     """
     made = threading.RLock()
@@ -31,10 +31,10 @@ def lock() -> Any:
 
 
 class Locked:
-    """Something with a lock of its own, for which no fork waits: in the child it is a new one.
+    """An object with a lock for which no fork waits: the child process gets a new one.
 
-    For data that is consistent at any time, and may be locked for long or while user-defined code
-    runs.
+    It is for data that is consistent at any time, and may be locked for long or while user-defined
+    code runs.
 
     Attributes:
         lock: a reentrant lock.

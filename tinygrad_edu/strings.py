@@ -20,7 +20,7 @@ _UNFIT: Final = {
 SUBSCRIPTS: Final = "₀₁₂₃₄₅₆₇₈₉"
 _BELOW: Final = str.maketrans("0123456789", SUBSCRIPTS)
 _ABOVE: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-# What stands for a character that a terminal or file can't show. Accents are dropped, Greek letters
+# What replaces a character that a terminal or file can't show. Accents are dropped, Greek letters
 # are named, superscripts follow a "^"; the code of any other character is shown.
 _INSTEAD: Final = {
     **dict(zip("∂−·×÷′─│└├┼┤┌┬┐┴┘⌊⌋⌈⌉⋮↑µ“”‘’", "d-**/'-|+++++++++[][]:^u\"\"''")),

@@ -261,8 +261,8 @@ def train(options: Options, say: Say) -> Answer:
 
     say(f"\nAfter {options.epochs} epochs the loss is {loss:.10g}.")
     if validation is not None:
-        kept = plural(len(job.checked or ()), "row")
-        say(f"On the {kept} held out for validation it is {validation:.10g}.")
+        rows = plural(len(job.checked or ()), "row")
+        say(f"On the {rows} held out for validation it is {validation:.10g}.")
     if grew:
         say(f"It grew, from {history[0]:.6g}: try a smaller --lr, or --standardize.")
     answer: Answer = {
@@ -296,10 +296,10 @@ def fit(
     raw = partial(job.raw, options.loss)
 
     def show(epoch: int, logs: Mapping[str, float]) -> None:
-        said = str(epoch + 1)
-        if said.rstrip("0") in ("1", "2", "5") or epoch + 1 == options.epochs:
+        number = str(epoch + 1)
+        if number.rstrip("0") in ("1", "2", "5") or epoch + 1 == options.epochs:
             numbers = "  ".join(f"{name} {raw(x):<12.6g}" for name, x in logs.items())
-            say(f"epoch {said:>{len(str(options.epochs))}}  {numbers}".rstrip())
+            say(f"epoch {number:>{len(str(options.epochs))}}  {numbers}".rstrip())
 
     say("")
     with warnings.catch_warnings():
@@ -419,10 +419,8 @@ def diagnose(options: Options, say: Say) -> Answer:
     if options.model:
         for name in NEW:
             if getattr(options, name) != options.parser.get_default(name):
-                said = name.replace("_", "-")
-                options.parser.error(
-                    f"--{said} is for a new model; the one in --model has its own."
-                )
+                option = f"--{name.replace('_', '-')}"
+                options.parser.error(f"{option} is for a new model; the saved model has its own.")
         model, memory, _, numbers = read_saved(options, say)
         data = _pairs(numbers.rows)
     else:
@@ -546,8 +544,7 @@ def graph(options: Options, say: Say) -> Answer:
 
     if options.table is None:
         model, memory = load(options.model)
-        width = prod(model.input_shape or ())
-        names = memory.features or _inputs(width)
+        names = memory.features or _inputs(prod(model.input_shape or ()))
         inputs = [Value(memory.means.get(x, 1.0), name=x, role="input") for x in names]
         value: Any = model.forward([*inputs])[0]
         value.name = f"predicted {memory.target or ''}".rstrip()

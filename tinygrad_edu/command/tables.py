@@ -1,6 +1,6 @@
 """Tables of numbers in CSV files, as people and spreadsheets write them.
 
-A `Table` keeps every field as it stands in the file, so that writing reproduces what was read. Only
+A `Table` keeps every field as it is in the file, so that writing it reproduces the file. Only
 the columns that a command uses are read as numbers; an error names the line and the column of a
 field that is not a number.
 """
@@ -32,7 +32,7 @@ class Table(NamedTuple):
     Attributes:
         path: the file, for errors.
         names: of the columns; one without a name is called by its place, "column 1".
-        rows: the fields of each row, as they stand.
+        rows: the fields of each row, unchanged.
         lines: the line of the file on which each row begins, counted from 1.
         delimiter: between fields.
         decimal: the sign before the fraction of a number.
@@ -128,7 +128,7 @@ def numbers(
     table: Table,
     names: Sequence[str],
     missing: str = "error",
-    known: Mapping[str, float] | None = None,
+    fills: Mapping[str, float] | None = None,
     needed: Sequence[str] = (),
 ) -> Numbers:
     """The numbers of some columns, row by row.
@@ -138,7 +138,7 @@ def numbers(
         names: the columns, in this order.
         missing: how to treat a row in which a number is missing: "error" raises, "skip" leaves
             it out, "mean" fills in the mean of the column.
-        known: means of columns to fill in instead of those of this table.
+        fills: means of columns to fill in instead of those of this table.
         needed: columns that are never filled in: a row without a number there is left out.
 
     Raises:
@@ -153,7 +153,7 @@ def numbers(
     """
     columns = [table.column(name) for name in names]
     means = [
-        known[name] if known and name in known else _mean(column, name, table)
+        fills[name] if fills and name in fills else _mean(column, name, table)
         for name, column in zip(names, columns)
     ]
     fillable = [missing == "mean" and name not in needed for name in names]
@@ -235,7 +235,7 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
                 f"{path}, line {line}: {plural(len(names), 'field')} are needed, as in the header. "
                 f"Received: {len(row)}. (The delimiter is {delimiter!r}.)"
             )
-    lines, rows = [line for line, _ in body], [row for _, row in body]
+    rows, lines = [row for _, row in body], [line for line, _ in body]
     return Table(path, names, rows, lines, delimiter, decimal)
 
 

@@ -44,10 +44,9 @@ def svg(ax: Axes) -> str:
     with rc_context({"svg.hashsalt": "tinygrad_edu", "svg.fonttype": "path"}):
         figure: Any = ax.figure.figure  # the whole figure, if it is in a subfigure
         figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA))
-    text = out.getvalue()
     # Its style sheet would apply to the whole page; as attributes of the element, it is inherited.
-    start, end = text.index("<defs>\n  <style"), text.index("</style>\n </defs>\n")
-    text = text[:start] + text[end + len("</style>\n </defs>\n") :]
+    before, _, rest = out.getvalue().partition("<defs>\n  <style")
+    text = before + rest.partition("</style>\n </defs>\n")[2]
     label = escape(
         ", ".join(filter(None, [ax.get_title("left"), ax.get_ylabel(), ax.get_xlabel()]))
     )

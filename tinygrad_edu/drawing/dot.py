@@ -44,8 +44,8 @@ class Slot(NamedTuple):
     nodes: tuple[int, ...]
 
     def number(self, graph: Graph) -> float:
-        nodes = [graph.nodes[id] for id in self.nodes]
-        numbers = [node.data if self.what == "data" else node.adjoint for node in nodes]
+        nodes = (graph.nodes[id] for id in self.nodes)
+        numbers = (node.data if self.what == "data" else node.adjoint for node in nodes)
         return max(numbers, key=lambda x: (isnan(x), abs(x)))
 
     def text(self, graph: Graph, digits: Digits) -> str:

@@ -2,7 +2,7 @@
 
 A card is one node, or several that were folded into it: a chain of sums, a whole scope, leaves with
 the same use. A link is one edge, or all edges between two cards. So every picture is a quotient of
-the graph: nothing is lost, only summed, and the numbers still add up.
+the graph: nothing is lost, things are only summed, and the numbers still add up.
 
 This module does not depend on DOT.
 """
@@ -304,7 +304,7 @@ class _Folding:
         pairs = {(self.key[arg.id], self.key[node.id]) for arg, _, node in self.graph.edges()}
         return sum(tail != head for tail, head in pairs) <= LINKS_PER_CARD * limit
 
-    # --- the cards and links that came out
+    # --- the resulting cards and links
 
     def view(self) -> View:
         graph, key = self.graph, self.key
@@ -349,12 +349,12 @@ class _Folding:
             sign = symbol(node) if len(nodes) == 1 else "Σ"
             return Card(f"v{key}", kind(node, root), self.places[key], sign, "", nodes, [node])
         if key == MORE:
-            said = f"… {plural(len(nodes), 'more node')}"
-            return Card("more", "more", (), said, "not drawn", nodes, [])
+            title = f"… {plural(len(nodes), 'more node')}"
+            return Card("more", "more", (), title, "not drawn", nodes, [])
         id = f"fold{first.id}"
         if key[0] == "leaves":
-            said = plural(len(nodes), first.role or "leaf")
-            return Card(id, kind(first, root), self.places[first.id], said, "used alike", nodes, [])
+            title, place = plural(len(nodes), first.role or "leaf"), self.places[first.id]
+            return Card(id, kind(first, root), place, title, "used alike", nodes, [])
         return Card(id, "folded", key[1:-1], key[-1], contents(nodes), nodes, outputs)
 
     def notes(self, cards: Collection[Card]) -> list[str]:
@@ -431,8 +431,8 @@ def in_order(names: Iterable[str]) -> list[str]:
 class Row(NamedTuple):
     """Boxes of one kind that begin in the same column, from top to bottom.
 
-    ``heads`` is the leftmost card of each, ``tails`` the rightmost, by which nested boxes are kept
-    in order too. ``shared`` are the leaves outside all boxes that several of them use.
+    ``heads`` is the leftmost card of each, ``tails`` the rightmost; both keep nested boxes in
+    order, too. ``shared`` are the leaves outside all boxes that several of them use.
     """
 
     heads: list[Card]

@@ -110,8 +110,8 @@ def _run(program: str, source: str, form: str) -> bytes:
             f"Draw fewer cards: draw(x, limit=100)."
         ) from None
     except CalledProcessError as error:
-        said = (error.stderr or b"").decode(errors="replace").strip()
-        raise _Missing(f"{program} failed: {said[-300:] or error}") from error
+        message = (error.stderr or b"").decode(errors="replace").strip()
+        raise _Missing(f"{program} failed: {message[-300:] or error}") from error
     except (OSError, ExecutableNotFound) as error:
         raise _Missing(f"{program} can't be run: {error}") from error
 

@@ -139,7 +139,7 @@ def graph_of(x: Any) -> Graph:
     """The snapshot to draw.
 
     Raises:
-        GraphError: if there is no graph in it.
+        GraphError: if ``x`` is neither a Value nor a Graph.
     """
     if isinstance(x, Graph):
         return x
@@ -249,7 +249,7 @@ _FORMS: Final[dict[str, Callable[[Drawing], bytes]]] = {
 def as_picture(svg: Callable[[], str], text: str) -> dict[str, str]:
     """For notebooks: the picture and the plain text, or without an engine the text and a hint.
 
-    The picture stands on its own, too: what turns notebooks into PDF doesn't read HTML.
+    The picture is also there as an SVG, because programs that turn notebooks into PDF ignore HTML.
     """
     try:
         picture = svg()

@@ -442,8 +442,8 @@ def _walk(ax: Axes, look: Theme, places: list[Point], across: Point, up: Point) 
             labelled.append((x, y))
             then = places[min(epoch + 1, last)]
             rising = (then[0] - x) * (then[1] - y) > 0.0  # then there is room below the path
-            said = "start" if epoch == 0 else f"epoch {written(epoch)}"
-            say(ax, look, said, (x, y), (7, -11 if rising else 4), "left")
+            label = "start" if epoch == 0 else f"epoch {written(epoch)}"
+            say(ax, look, label, (x, y), (7, -11 if rising else 4), "left")
 
 
 # ── The regions of a classifier ───────────────────────────────────────────────────────────
@@ -493,8 +493,8 @@ def regions(
     resolution = check_whole("resolution", resolution, 2)
     (left, right), (bottom, top) = window(limits, points, 0.12)
     columns, rows = steps(left, right, resolution), steps(bottom, top, resolution)
-    asked = [[a, b] for b in rows for a in columns] + [list(point) for point in points]
-    answers = _answers(model, asked, 2)
+    grid = [[a, b] for b in rows for a in columns]
+    answers = _answers(model, [*grid, *map(list, points)], 2)
     outputs = len(answers[0])
     labels, names, threshold = _classes(y, len(points), outputs, threshold)
 

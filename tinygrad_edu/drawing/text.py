@@ -42,8 +42,8 @@ def tree(x: Any, limit: int = 60) -> str:
     nodes = len(graph.nodes) - len({id for _, id in shown})
     edges = 1 + sum(len(node.args) for node in graph.nodes) - len(lines)
     if edges:
-        said = plural(nodes, "more node") if nodes else plural(edges, "more edge")
-        lines.append(f"… {said} (limit={limit})")
+        rest = plural(nodes, "more node") if nodes else plural(edges, "more edge")
+        lines.append(f"… {rest} (limit={limit})")
     return legible("\n".join(lines))
 
 

@@ -163,9 +163,10 @@ PICTURE: Final = "tg-picture"  # the class of every svg element, with which all 
 
 
 def marks() -> tuple[Theme, dict[str, str]]:
-    """A theme in which every colour is a number of its own, and the names of these numbers.
+    """A theme in which every name has a colour of its own, and the names of these colours.
 
-    A layout engine hands colours through. So what it drew tells what it is by its colour.
+    A layout engine copies colours unchanged, so every part that it draws can be identified by its
+    colour.
     """
     named = {name: f"#0000{i:02x}" for i, name in enumerate([*THEMES["light"], "slot"], 1)}
     return named, {code: name for name, code in named.items()}

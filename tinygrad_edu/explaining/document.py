@@ -218,9 +218,8 @@ def _array(table: Table) -> str:
         ]
         return " & ".join(written) + r" \\"
 
-    lines = [row(table.head), r"\hline", *map(row, table.rows)]
-    if table.feet:
-        lines += [r"\hline", *map(row, table.feet)]
+    feet = [r"\hline", *map(row, table.feet)] if table.feet else []
+    lines = [row(table.head), r"\hline", *map(row, table.rows), *feet]
     return "\n".join([rf"\begin{{array}}{{{table.align}}}", *lines, r"\end{array}"])
 
 

@@ -19,7 +19,7 @@ from .symbols import Term, close
 
 LARGEST: Final = 80  # operations in a formula; a larger one takes too long to simplify
 
-# To sympy, every other row is its function of that name, or one of which it knows nothing.
+# Every other row becomes sympy's function of that name, or else a function without rules.
 _ARITHMETIC: Final[dict[str, Callable[..., Any]]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,

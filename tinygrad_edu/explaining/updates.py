@@ -120,12 +120,12 @@ def _traced(optimizer: Any, w: Value, numbers: Any, weight: Math) -> dict[str, T
             object.__setattr__(rule, key, _symbol(_GREEK.get(key, key), x))
     try:
         g = _symbol("g", numbers.clipped)
-        after, kept = rule.update(Term.named(decayed, numbers.decayed), g, rate, t, old)
+        after, new = rule.update(Term.named(decayed, numbers.decayed), g, rate, t, old)
     except Exception:  # a user-defined rule may only work with floats
         return None
     terms = {
         key: term if isinstance(term, Term) else Term.number(term)
-        for key, term in {**kept, "after": after}.items()
+        for key, term in {**new, "after": after}.items()
     }
     wanted = {**numbers.memory, "after": numbers.after}
     if not all(close(term.values[0], wanted[key]) for key, term in terms.items()):
@@ -140,7 +140,7 @@ def _lines(optimizer: Any, numbers: Any, weight: Math, terms: dict[str, Term]) -
         before, by = Term.named(weight, numbers.before), _symbol("λ", decay)
         rate = _symbol("α", numbers.learning_rate)
         lines.append(_line(_new(weight, "decayed"), before - before * by * rate, {}))
-    names: dict[int, Math] = {}  # of what stands in a line of its own
+    names: dict[int, Math] = {}  # of the terms that have a line of their own
     for key, term in terms.items():
         left = _new(weight, "new") if key == "after" else _at(key, "ₜ", "t")
         lines.append(_line(left, term, names))

@@ -123,9 +123,11 @@ def points(op: Op, *, kinks: bool = False) -> st.SearchStrategy[tuple[float, ...
     if not isinstance(op, Op):
         raise BadArgument(f"points needs a row of the table. Received: {op!r}.")
     ranges = [st.floats(low, high) for low, high in op.sample]
-    tuples: st.SearchStrategy[tuple[float, ...]] = st.tuples(*ranges)
-    if op.arity is None:
-        tuples = st.lists(ranges[0], min_size=1, max_size=5).map(lambda xs: (*xs,))
+    tuples: st.SearchStrategy[tuple[float, ...]] = (
+        st.lists(ranges[0], min_size=1, max_size=5).map(lambda xs: (*xs,))
+        if op.arity is None
+        else st.tuples(*ranges)
+    )
     return tuples.filter(lambda args: _inside(op, args) if kinks else _smooth(op, args, 0.0))
 
 
@@ -215,8 +217,8 @@ def _pruned(expression: Expression, point: tuple[float, ...]) -> Example:
         for i, (op, places) in enumerate(expression.steps)
         if leaves + i in needed
     )
-    kept = tuple(x for i, x in enumerate(point) if i in needed)
-    return Example(Expression(len(kept), steps), kept)
+    used = tuple(x for i, x in enumerate(point) if i in needed)
+    return Example(Expression(len(used), steps), used)
 
 
 def _inside(op: Op, args: Sequence[float]) -> bool:
