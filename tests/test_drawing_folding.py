@@ -150,7 +150,7 @@ def test_a_folded_picture_is_drawn_whole(root: Value, limit: int) -> None:
             assert told.text == (
                 "no gradient flows here"
                 if flow is None
-                else f"{len(link.edges)} edges that contribute {flow!r} to ∂"
+                else f"{len(link.edges)} edges that contribute {flow!r} to d"
             )
 
 
@@ -164,7 +164,7 @@ def test_a_chain_of_plus_is_one_sum() -> None:
     assert [(card.title, len(card.nodes)) for card in seen.cards if card.nodes[0].op] == [("Σ", 3)]
     assert [seen.local(link.edges[0]) for link in seen.links] == [1.0] * 4
     assert {link.head for link in seen.links} == {f"v{seen.graph.root.id}"}
-    assert "∂+/∂a = 1.0" in draw(total).source
+    assert "d+/da = 1.0" in draw(total).source
     assert sum(card.title == "+" for card in view(snapshot(total), 80, unfold=["Σ"]).cards) == 3
     assert view(snapshot(a + b), 80).cards[-1].title == "+"
     assert view(snapshot(tg.sum([a, b])), 80).cards[-1].title == "+"
@@ -220,8 +220,8 @@ def test_a_folded_card_shows_its_outputs_and_its_largest_gradient() -> None:
     (output,) = card.outputs
     largest = max((node.adjoint for node in card.parameters), key=abs)
     assert texts(group) == [
-        "neuron 2", "out", f"{output.data:.4g}", f"∂ {output.adjoint:+.4g}",
-        "largest ∂", f"∂ {largest:+.4g}", card.note,
+        "neuron 2", "out", f"{output.data:.4g}", f"d {output.adjoint:+.4g}",
+        "largest d", f"d {largest:+.4g}", card.note,
     ]  # fmt: skip
 
 
@@ -353,10 +353,10 @@ def test_what_is_shown() -> None:
     def said(**options: Any) -> str:
         return " ".join(texts(ElementTree.fromstring(draw(loss, **options).svg())))
 
-    assert "∂ = gradient" in said()
+    assert "d = gradient" in said()
     for show in (["data"], "data"):
-        assert "∂" not in said(show=show)
-    assert "∂ +1" in said(show=["grad"])
+        assert "d" not in said(show=show)
+    assert "d +1" in said(show=["grad"])
     assert f" {loss.data:.4g} " not in said(show=["grad", "local"])
     assert f" {loss.data:.4g} " in said(show=["data", "local"])
     assert "on an edge" not in said(show=["data", "grad"])
@@ -446,7 +446,7 @@ def test_gradients_are_graphs_that_can_be_drawn() -> None:
     for root in (first, second):
         seen = view(snapshot(root), 80)
         check_adds_up(snapshot(root), seen)
-        assert "w = 0.5\n∂" in draw(root).svg()
+        assert "w = 0.5\nd" in draw(root).svg()
     graph = snapshot(first)
     leaf = next(node for node in graph.nodes if node.name == "w")
     assert leaf.adjoint == pytest.approx(second.data)

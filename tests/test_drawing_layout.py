@@ -89,7 +89,7 @@ def test_the_loops_of_a_page_come_to_the_same(shown: Stage) -> None:
             if slot["what"] == "data":
                 made[slot["text"]] = {"text": rounded(node.data)}
             else:
-                made[slot["text"]] = {"text": f"∂ {signed(node.adjoint)}"}
+                made[slot["text"]] = {"text": f"d {signed(node.adjoint)}"}
                 made[slot["id"]] = {"class": f"chip {shade(node.adjoint, shown.scale['gradient'])}"}
         for link in shown.links:
             ((_, position, id),) = link["edges"]
@@ -120,7 +120,7 @@ def test_room_for_any_number() -> None:
     wide = stage(FRAMES[0], any_number=True)
     chip = next(by_id(wide.svg)["v0-chip"].iter(f"{SVG}path"))
     xs = [float(x) for x in re.findall(r"(-?[\d.]+),", chip.attrib["d"])]
-    assert max(xs) - min(xs) > max(breadth(f"∂ {signed(x)}", 11) for x in (-1.235e-308, -0.0001235))
+    assert max(xs) - min(xs) > max(breadth(f"d {signed(x)}", 11) for x in (-1.235e-308, -0.0001235))
 
 
 def test_graphs_of_other_shapes_are_refused() -> None:

@@ -83,7 +83,7 @@ def train(
     """
     (w,), b = neuron.w, neuron.b
     steps = []
-    show(f"{'epoch':>6} {'w':>13} {'b':>13} {'loss':>13} {'∂loss/∂w':>13} {'∂loss/∂b':>13}")
+    show(f"{'epoch':>6} {'w':>13} {'b':>13} {'loss':>13} {'dloss/dw':>13} {'dloss/db':>13}")
     for epoch in range(epochs + 1):
         neuron.zero_grad()
         loss = loss_graph(neuron, FLATS, PRICES)
@@ -163,7 +163,7 @@ def demo(
     show("  price  " + " ".join(f"{y:>6}" for y in PRICES) + "\n")
     show(
         f"Start: w = 0, b = 0. Loss: the mean squared error. Each epoch takes one step\n"
-        f"downhill on all seven houses, θ ← θ − {learning_rate:g} · ∂loss/∂θ.\n"
+        f"downhill on all seven houses, θ ← θ − {learning_rate:g} · dloss/dθ.\n"
     )
     loss, steps = train(neuron, optimizer, epochs, show)
     w, b = neuron.w[0].data, neuron.b.data

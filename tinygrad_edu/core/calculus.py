@@ -248,7 +248,7 @@ def like(f: Any, derivative: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def gradients(y: Value, xs: Sequence[Value]) -> list[Value]:
-    """∂y/∂x for each x as Values, recorded by the same partials that compute numbers.
+    """dy/dx for each x as Values, recorded by the same partials that compute numbers.
 
     They can be drawn, and differentiated again; ``.grad`` is not written.
 

@@ -25,8 +25,8 @@ _NUMBERS: Final = _TABLE.replace('SPACING="2"', 'SPACING="0"')
 _TIGHT: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
 _CHIPS: Final = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="2">'
 _RULE: Final = (
-    "on an edge: its local derivative.  ∂ of a card = Σ over its outgoing edges of "
-    "(local derivative) × (∂ where it ends)"
+    "on an edge: its local derivative.  d of a card = Σ over its outgoing edges of "
+    "(local derivative) × (d where it ends)"
 )
 SHOWN: Final = ("data", "grad", "local")
 TIES: Final = 5  # invisible edges between a box and its point: each crossing of one counts
@@ -50,7 +50,7 @@ class Slot(NamedTuple):
 
     def text(self, graph: Graph, digits: Digits) -> str:
         x = self.number(graph)
-        return rounded(x, digits) if self.what == "data" else f"∂ {signed(x, digits)}"
+        return rounded(x, digits) if self.what == "data" else f"d {signed(x, digits)}"
 
 
 class Style(NamedTuple):
@@ -94,7 +94,7 @@ def label(view: View, link: Link, graph: Graph, style: Style) -> str:
     number = view.flow(link, graph) if link.summed else view.local(link.edges[0], graph)
     if number is None or link.quiet or "local" not in style.show:
         return ""
-    return f"{'∂ ' if link.summed else ''}{signed(number, style.digits)}"
+    return f"{'d ' if link.summed else ''}{signed(number, style.digits)}"
 
 
 def tint(flow: float | None, style: Style) -> str:
@@ -261,7 +261,7 @@ class _Writer:
         names = {f"v{node.id}": short(named(node), 16) or "out" for node in card.outputs}
         width = 1 + max([len(cells) for cells in lines.values()], default=0)
         for id, cells in lines.items():
-            name = names.get(id, "largest ∂")
+            name = names.get(id, "largest d")
             gap = f' COLSPAN="{width - len(cells)}"'
             rows.append([f'<TD ALIGN="LEFT"{gap}>{_font(name, 9, muted)}</TD>', *cells])
         if len(card.outputs) > OUTPUTS:
@@ -297,7 +297,7 @@ class _Writer:
         name = called(node)
         lines = [f"{name} = {node.data!r}"]
         if card.kind != "constant":
-            lines.append(f"∂{called(self.root, 24)}/∂{short(name)} = {node.adjoint!r}")
+            lines.append(f"d{called(self.root, 24)}/d{short(name)} = {node.adjoint!r}")
         if node.scope:
             lines.append(short("/".join(path(node)), 200))
         return "\n".join(lines)
@@ -335,7 +335,7 @@ class _Writer:
         if flow is None:
             return "no gradient flows here"
         if len(link.edges) > 1:
-            return f"{plural(len(link.edges), 'edge')} that contribute {flow!r} to ∂"
+            return f"{plural(len(link.edges), 'edge')} that contribute {flow!r} to d"
         (edge,) = link.edges
         local, upstream = self.view.local(edge), self.view.graph.nodes[edge[2]].adjoint
         return f"local derivative {local!r} × upstream {upstream!r} = {flow!r}"
@@ -388,7 +388,7 @@ class _Writer:
         if "grad" in self.style.show:
             blank = "\xa0\xa0\xa0"
             scale = [
-                ("\xa0∂ = gradient:", "paper", "muted"),
+                ("\xa0d = gradient:", "paper", "muted"),
                 ("\xa0-\xa0", "negative-3", "negative-3-ink"),
                 *((blank, f"negative-{i}", "ink") for i in (2, 1, 0)),
                 ("\xa00\xa0", "zero", "zero-ink"),

@@ -65,7 +65,7 @@ class Link(NamedTuple):
     """A line between two cards: one edge, or all edges between them.
 
     A ``summed`` link shows the gradient that it contributes, because it has no single local
-    derivative and no single ∂ at its end. A ``quiet`` link, one of very many, has only a tooltip.
+    derivative and no single d at its end. A ``quiet`` link, one of very many, has only a tooltip.
     """
 
     id: str
@@ -364,7 +364,7 @@ class _Folding:
         notes = {
             f"folded: {plural(sum(folded), 'node')} of {len(self.graph.nodes):,} into "
             f"{plural(len(folded), 'card')}; limit= and unfold= open them. A line into a folded "
-            f"card shows the ∂ that it adds.": folded,
+            f"card shows the d that it adds.": folded,
             f"not drawn: {plural(hidden, 'node')} far from the result; limit= and depth= draw "
             f"more.": hidden,
         }

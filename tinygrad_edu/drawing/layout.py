@@ -13,7 +13,7 @@ here written ``p-``:
 ``p-v3``            the card of node 3, a group of class "node value <kind>"
 ``p-v3-data``       the text of its value, centred in its place
 ``p-v3-chip``       its chip: a group of class "chip <shade>", ground and text together
-``p-v3-grad``       the text within the chip, "∂ -1.4"
+``p-v3-grad``       the text within the chip, "d -1.4"
 ``p-v1-v3-0``       the edge from node 1 to node 3 as its argument 0: class "edge <shade>"
 ``p-v1-v3-0-path``  its line; ``-arrow`` its head; ``-local`` the text of its local derivative
 ``p-box-0``         a scope's box
@@ -165,10 +165,10 @@ class Stage:
         if any_number:
             for slot in self._numbers:
                 if any(self.graph.nodes[id].role != "constant" for id in slot.nodes):
-                    widen(slot.id, WIDEST if slot.what == "data" else f"∂ {WIDEST}", 11)
+                    widen(slot.id, WIDEST if slot.what == "data" else f"d {WIDEST}", 11)
             for link in self._view.links:
                 if self._view.flow(link) is not None:
-                    widen(link.id, f"∂ {WIDEST}" if link.summed else WIDEST, 9)
+                    widen(link.id, f"d {WIDEST}" if link.summed else WIDEST, 9)
         return rooms
 
     @cached_property
@@ -228,7 +228,7 @@ class Stage:
         [argument, position, consumer].
 
         "what" is "local" if its text is the local derivative of its edge; "flow" if it is
-        "∂ " and the gradient along its edges, Σ local × upstream; and None if it has no text,
+        "d " and the gradient along its edges, Σ local × upstream; and None if it has no text,
         because no gradient flows there or only its tooltip shows it.
         """
         return [

@@ -18,7 +18,7 @@ def tree(x: Any, limit: int = 60) -> str:
     """The graph of a Value as a tree: the result first, its arguments below it.
 
     Each line shows the local derivative along the edge, then the node, its value, and its gradient
-    ∂. A node that is used several times is expanded once, with its id in parentheses; elsewhere ↑
+    d. A node that is used several times is expanded once, with its id in parentheses; elsewhere ↑
     and this id refer to it.
 
     Args:
@@ -28,11 +28,11 @@ def tree(x: Any, limit: int = 60) -> str:
     >>> from tinygrad_edu import Value
     >>> w, x = Value(0.5, name="w"), Value(2.0, name="x")
     >>> print(tree((w * x - 3.0) ** 2))
-    x² = 4  ∂ +1
-    └─ -4 · − = -2  ∂ -4
-       ├─ +1 · × = 1  ∂ -4
-       │  ├─ +2 · w = 0.5  ∂ -8
-       │  └─ +0.5 · x = 2  ∂ -2
+    x² = 4  d +1
+    └─ -4 · − = -2  d -4
+       ├─ +1 · × = 1  d -4
+       │  ├─ +2 · w = 0.5  d -8
+       │  └─ +0.5 · x = 2  d -2
        └─ 3
     """
     limit = check_whole("limit", limit)
@@ -77,7 +77,7 @@ def _body(node: Node, local: float | None, mark: str) -> str:
     edge = "" if local is None else f"{signed(local)} · "
     name = " ".join(filter(None, [short(symbol(node), 12), short(named(node), 24)]))
     value = f"{name} = {rounded(node.data)}" if name else rounded(node.data)
-    gradient = "" if node.role == "constant" else f"  ∂ {signed(node.adjoint)}"
+    gradient = "" if node.role == "constant" else f"  d {signed(node.adjoint)}"
     return f"{edge}{value}{gradient}{mark}"
 
 

@@ -33,7 +33,7 @@ def explain(loss: Value, w: Value | None = None) -> Explanation:
     formulas and as numbers, their product, and the sum of the products, which is the adjoint of
         ``w``:
 
-        ∂L/∂w = Σ over paths  Π over edges  ∂node/∂argument
+        dL/dw = Σ over paths  Π over edges  ∂node/∂argument
 
     Paths through the same operations, such as those of the samples of a batch, share one formula
     and one table. If there are many paths, the largest are listed, with the exact number and sum of
@@ -55,10 +55,10 @@ def explain(loss: Value, w: Value | None = None) -> Explanation:
     >>> import tinygrad_edu as tg
     >>> w, x = Value(0.5, name="w"), Value(3.0, name="x")
     >>> print(explain((w * x - 3.0) ** 2, w))
-    ∂L/∂w = -9
+    dL/dw = -9
     ──────────
     ...
-      ∂L/∂w = 2·(w·x − 3) · x
+      dL/dw = 2·(w·x − 3) · x
     ...
             = (-3) · 3
             = -9

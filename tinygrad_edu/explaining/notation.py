@@ -32,12 +32,12 @@ def equal(left: Math, right: Math) -> Math:
 
 
 def derivative(y: Math, x: Math) -> Math:
-    """∂y/∂x.
+    """The gradient dy/dx, over all paths. The slope of one operation along one edge has a ∂.
 
     >>> derivative(Math("L", "L"), Math("w", "w")).text
-    '∂L/∂w'
+    'dL/dw'
     """
-    return Math(f"∂{y.text}/∂{x.text}", rf"\frac{{\partial {y.tex}}}{{\partial {x.tex}}}")
+    return Math(f"d{y.text}/d{x.text}", rf"\frac{{\mathrm{{d}} {y.tex}}}{{\mathrm{{d}} {x.tex}}}")
 
 
 def parenthesised(inner: Math) -> Math:

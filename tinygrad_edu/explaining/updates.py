@@ -45,7 +45,7 @@ def explain_update(optimizer: Any, w: Value) -> Explanation:
     Step 1 of SGD: w from 1 to 0.8
     ──────────────────────────────
     <BLANKLINE>
-      g = ∂L/∂w = 2
+      g = dL/dw = 2
       mₜ = −α·g
          = −0.1·2
          = -0.2

@@ -71,7 +71,7 @@ class Update(NamedTuple):
     before: float
     """The parameter."""
     gradient: float
-    """∂L/∂w, as computed by ``backward``."""
+    """dL/dw, as computed by ``backward``."""
     clipped: float
     """The gradient after clipping."""
     learning_rate: float
@@ -280,7 +280,7 @@ class Optimizer(Settings):
 
         Args:
             weights: the parameters before the step, in the order of `parameters`.
-            gradients: ∂L/∂w of each.
+            gradients: dL/dw of each.
             rate: the learning rate.
             t: the number of the step, from 1.
             memory: the rule's memory of each.
