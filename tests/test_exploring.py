@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Value, keras
 from tinygrad_edu.errors import BadArgument, GraphError
-from tinygrad_edu.exploring.page import document, embedded, names
+from tinygrad_edu.exploring.naming import names
+from tinygrad_edu.exploring.page import document, embedded
 
 FLATS, PRICES = (1, 2, 3, 4, 5, 6, 7), (10000, 20000, 30000, 40000, 50000, 60000, 70000)
 

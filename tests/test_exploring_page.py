@@ -197,7 +197,7 @@ def test_stepping_by_keys_buttons_and_slider(visit):
     page.click("#last")
     assert page.inner_text("#said").startswith("Done")
     assert page.evaluate("state.step") == total + 1
-    assert page.locator("#s0-v0-grad").text_content() == "∂ -8"
+    assert page.locator("#s0-v0-grad").text_content() == "d -8"
     page.keyboard.press("?")
     assert page.locator("#keys").is_visible()
     page.keyboard.press("Escape")
@@ -260,7 +260,7 @@ def test_the_numbers_on_the_cards_are_those_of_the_page(visit, post):
     slots = page.evaluate(
         "SCENES[state.scene].slots.map(({what, nodes, text}) => [text.textContent,"
         " what === 'data' ? rounded(state.numbers.values[nodes[0]])"
-        " : `∂ ${signed(state.numbers.adjoint[nodes[0]])}`])"
+        " : `d ${signed(state.numbers.adjoint[nodes[0]])}`])"
     )
     assert slots
     assert all(shown == right for shown, right in slots), slots
@@ -342,7 +342,7 @@ def test_all_views_move_with_the_epoch(visit, post):
     assert "b alone" in page.inner_text("#slope-name")
     chosen(page, 0)
     assert "w alone" in page.inner_text("#slope-name")
-    assert "∂loss/∂w" in page.inner_text("#slope")
+    assert "dloss/dw" in page.inner_text("#slope")
     page.click("#bowl .chart")
     assert page.evaluate("state.run.length") == 1
     assert "Your own" in page.inner_text("#where")
@@ -376,11 +376,11 @@ def answer(page, text: str) -> str:
 def test_a_gradient_is_asked_for_before_it_is_shown(visit, post):
     page = visit(post[0])
     ask(page, "b")
-    assert page.locator("#s0-v1-grad").text_content() == "∂ ?"
+    assert page.locator("#s0-v1-grad").text_content() == "d ?"
     for place in ("#reason", "#update", "#said", "#bowl", "#slope", "#s0-v1-chip"):
         assert "80000" not in page.inner_html(place), place
     assert "Right" in answer(page, "−80 000")
-    assert page.locator("#s0-v1-grad").text_content() == "∂ -80000"
+    assert page.locator("#s0-v1-grad").text_content() == "d -80000"
     ask(page, "w")
     page.click("#reveal")
     assert "−400000" in page.inner_text("#verdict")
@@ -394,9 +394,10 @@ def test_a_gradient_is_asked_for_before_it_is_shown(visit, post):
         ("-2857.14", "one of 7 terms"),
         ("-80000/7", "mean of the 7 terms"),
         ("-560000", "∂loss/∂(Σ (ŷ − y)²)"),
-        ("-40000", "factor 2 is missing"),
+        ("-40000", "A factor 2 is in ∂(ŷ − y)²/∂(ŷ − y) = 2 × (ŷ − y)."),
+        ("280000", "the post's rule, Σ (y − ŷ)"),
         ("-400000", "gradient of w"),
-        ("1", "only the last link"),
+        ("1", "One link is missing: ∂(ŷ − y)²/∂(ŷ − y)"),
         ("800", "the step"),
         ("-8000", "decimal point"),
         ("-8571.4", "7 terms"),
@@ -417,8 +418,25 @@ def asked_page(browser, post):
     page.close()
 
 
+def test_a_factor_that_is_not_there_is_not_missing(visit):
+    """Half of the gradient may be a mistake at any link; only one that has a 2 is named."""
+    a, b, c, f = (Value(x, name) for x, name in ((2.0, "a"), (-3.0, "b"), (10.0, "c"), (-2.0, "f")))
+    page = visit((a * b + c) * f)
+    ask(page, "a")
+    assert answer(page, "3") == "That is half of the gradient: a factor 2 is missing."
+
+
+def test_the_reader_of_the_post_is_recognised(visit, post):
+    page = visit(post[0])
+    ask(page, "w")
+    for guess, rule in (("-1400000", "Σ (ŷ − y) × x"), ("1400000", "Σ (y − ŷ) × x")):
+        said = answer(page, guess)
+        assert f"That is the post's rule, {rule}; Keras's is 2/n times that" in said
+        assert said.endswith("here 2/7.")
+
+
 def test_the_mistakes_are_computed_from_the_graph(visit):
-    """∂loss/∂w of (w·x − 3)² at w = ½, x = 5 is 2·(−½)·5 = −5."""
+    """dloss/dw of (w·x − 3)² at w = ½, x = 5 is 2·(−½)·5 = −5."""
     w, x = Value(0.5, "w", "parameter"), Value(5.0, "x", "input")
     page = visit((w * x - 3.0) ** 2)
     ask(page, "w")

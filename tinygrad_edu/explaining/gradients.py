@@ -18,7 +18,7 @@ from ..strings import MANY, columns, counted, plural, short
 from . import nonfinite
 from .document import WIDTH, Block, Explanation, Formula, Piece, Prose, Table, Title
 from .formulas import Formulas
-from .notation import Math, derivative, equal, numeral, parenthesised  # fmt: skip
+from .notation import Math, derivative, equal, nth, numeral, parenthesised  # fmt: skip
 from .paths import SHOWN, Path, Paths, Step, Sums
 from .simplifying import simplified
 from .symbols import LARGEST, Term, product
@@ -68,24 +68,20 @@ class Finding(NamedTuple):
     Attributes:
         paths: all of them.
         node: the node.
+        names: the symbols, each of one node; the two ends had the first choice of names.
         shapes: those that are shown in full, the largest contribution first.
         others: the sums over the paths of each further shape; None if there are too many shapes.
     """
 
     paths: Paths
     node: Node
+    names: Formulas
     shapes: list[Shape]
     others: list[Sums] | None
 
     def ends(self) -> tuple[Math, Math]:
         """The symbols of the result and of the node."""
-        names = symbols(self.paths)
-        return names.symbol((self.paths.graph.root.id,)), names.symbol((self.node.id,))
-
-
-def symbols(paths: Paths) -> Formulas:
-    """Fresh symbols, in which the two ends of the paths have the first choice of names."""
-    return Formulas(paths.graph, (paths.graph.root.id, paths.target))
+        return self.names.symbol((self.paths.graph.root.id,)), self.names.symbol((self.node.id,))
 
 
 def gradient(graph: Graph, target: int) -> Explanation:
@@ -98,21 +94,21 @@ def gradient(graph: Graph, target: int) -> Explanation:
 def find(graph: Graph, target: int) -> Finding:
     """The facts about the paths from a graph's root to the node with that id."""
     paths = Paths(graph, target)
+    names = Formulas(graph, (graph.root.id, target))
     trivial = not paths.sums.number or target == graph.root.id
     groups = [] if trivial else paths.groups(READ)
     shapes, others = [], None
     if groups is None:
         largest = paths.biggest(ROWS)
-        edges = _edges(paths, largest[0], symbols(paths))
+        edges = _edges(paths, largest[0], names)
         shapes = [Shape(paths.sums, largest, [""] * len(largest), edges)]
     else:
-        shapes = [_shape(paths, sums, largest) for sums, largest in groups[:SHOWN]]
+        shapes = [_shape(paths, sums, largest, names) for sums, largest in groups[:SHOWN]]
         others = [sums for sums, _ in groups[SHOWN:]]
-    return Finding(paths, graph.nodes[target], shapes, others)
+    return Finding(paths, graph.nodes[target], names, shapes, others)
 
 
-def _shape(paths: Paths, sums: Sums, some: list[Path]) -> Shape:
-    names = symbols(paths)
+def _shape(paths: Paths, sums: Sums, some: list[Path], names: Formulas) -> Shape:
     edges = _edges(paths, some[0], names)
     zero = None
     if not sums.live:
@@ -153,12 +149,20 @@ def _edges(paths: Paths, path: Path, names: Formulas) -> list[Edge]:
         of = definition(names, paths.graph.nodes[first.node], called=called)
         local = names.local((first.node,), first.position, (first.local,)).math()
         by = names.term((run[-1].arg,))
-        edges.append(Edge(of, by.math(), local, first.local))
+        argument = _argument(paths.graph, run[-1], by.math())
+        edges.append(Edge(of, argument, local, first.local))
         called = by.symbol is not None
     if hidden:
         product_of_hidden = prod(step.local for run in hidden for step in run)
         edges.insert(half, Edge(f"… {len(hidden):,} more", "", "", product_of_hidden))
     return edges
+
+
+def _argument(graph: Graph, step: Step, name: Math) -> Math:
+    """The argument at the end of a step; which one, if the operation takes it several times."""
+    args = graph.nodes[step.node].args
+    several = args.count(step.arg) > 1
+    return nth(args[: step.position + 1].count(step.arg), name) if several else name
 
 
 def _factors(
@@ -408,7 +412,7 @@ def _stops(finding: Finding, name: Math) -> Iterator[Block]:
         yield Prose((name, " is a constant: no gradient flows to it."))
         return
     pieces: list[Piece] = []
-    names = symbols(finding.paths).shorter(10)
+    names = finding.names.shorter(10)
     for step in cut[:3]:
         pieces.append(", " if pieces else "")
         if nodes[step.arg].role == "constant":

@@ -49,6 +49,16 @@ def parenthesised(inner: Math) -> Math:
     return Math(f"({inner.text})", rf"\left({inner.tex}\right)")
 
 
+def nth(n: int, of: Math) -> Math:
+    """Which of several equal arguments: the 1st x, the 2nd x.
+
+    >>> nth(2, Math("x", "x")).text, nth(13, Math("x", "x")).text
+    ('2nd x', '13th x')
+    """
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(0 if 10 < n % 100 < 20 else n % 10, "th")
+    return Math(f"{n}{ending} {of.text}", rf"\text{{{n}{ending} }}{of.tex}")
+
+
 # ── Numbers ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -11,32 +11,30 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 from ..core.graph import tape
-from ..core.spelling import SUM
-from ..core.table import TABLE, is_real, number
+from ..core.table import is_real, number
 from ..core.value import Value
 from ..drawing.folding import path as boxes
 from ..drawing.folding import reached
-from ..drawing.labels import named, symbol
+from ..drawing.labels import named
 from ..drawing.layout import rules_js
 from ..errors import BadArgument, GraphError
-from ..explaining.symbols import Term
 from ..files import write_whole
 from ..keras.callbacks import WeightHistory
 from ..snapshots import Graph, Node, ids, snapshot
-from ..strings import SUBSCRIPTS, as_subscript, clean, plural, short
-from . import formulas, javascript, stages
-from .formulas import written
+from ..strings import clean, plural
+from . import javascript, patterns, stages
+from .naming import alike, labels, names, samples, sign
 
 SCRIPT: Final = (
-    "arithmetic", "graph", "compute", "state", "words", "picture", "reason", "training", "charts",
-    "landscape", "table", "predict", "controls",
+    "arithmetic", "graph", "compute", "state", "words", "heading", "picture", "reason", "training",
+    "charts", "landscape", "table", "predict", "controls",
 )  # fmt: skip
-MOST_CHARACTERS: Final = 20  # in a name that is a formula
+MOST_ARGUMENTS: Final = 12  # in a formula
 MOST_NUMBERS: Final = 60_000  # weights of all epochs together, 11 bytes each
 MOST_NODES: Final = 20_000  # so that the page computes in less than a second
 
@@ -239,7 +237,7 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
     """The nodes of a graph, a list for each of their properties."""
     flowing = reached(graph)
     called = labels(graph)
-    patterns: dict[Any, int] = {}
+    rows: dict[Any, int] = {}
     scopes: dict[str, int] = {}
     columns: dict[str, Any] = {
         "op": [None if n.op is None else javascript.key(n.op, len(n.args)) for n in graph.nodes],
@@ -250,103 +248,28 @@ def columns(graph: Graph, live: bool) -> dict[str, Any]:
         ],
         "reached": [int(n.id in flowing) for n in graph.nodes],
         "data": [spelled(n.data) for n in graph.nodes],
-        "symbol": [symbol(n) for n in graph.nodes],
+        "sign": [sign(n) for n in graph.nodes],
         "label": [label for label, _ in called],
         "tightness": [tightness for _, tightness in called],
         "name": names(graph),
+        "alike": alike(graph),
         "role": [n.role or "" for n in graph.nodes],
         "scope": [
             scopes.setdefault("/".join(map(clean, boxes(n))), len(scopes)) for n in graph.nodes
         ],
         "formula": [
-            None if n.op is None else patterns.setdefault(_pattern(graph, n), len(patterns))
+            None if n.op is None else rows.setdefault(_pattern(graph, n), len(rows))
             for n in graph.nodes
         ],
     }
     columns["scopes"] = list(scopes)
-    columns["formulas"] = [_formulas(*pattern) for pattern in patterns]
+    columns["formulas"] = [_formulas(*row) for row in rows]
     if not live:  # the page can't compute: it shows the recorded numbers
         columns["partials"] = [
             [None if local is None else spelled(local) for local in n.partials] for n in graph.nodes
         ]
         columns["adjoint"] = [spelled(n.adjoint) for n in graph.nodes]
     return columns
-
-
-def names(graph: Graph) -> list[str]:
-    """The name of each node, without the number of its sample: the page shows that separately, and
-    ŷ₁ to ŷ₇ are one ŷ in a formula.
-
-    >>> from tinygrad_edu import scope
-    >>> w, errors = Value(1.0, name="w"), []
-    >>> for i in (1, 2):
-    ...     with scope(f"house {i}"):
-    ...         errors.append(w * 2.0 - Value(3.0, f"y{'₁₂'[i - 1]}", "target"))
-    >>> [name for name in names(snapshot(errors[0] * errors[1])) if name]
-    ['w', 'y', 'y']
-    """
-    number = {sample["scope"]: i for i, sample in enumerate(samples(graph), 1)}
-    split: list[tuple[str, str]] = []  # the part before the subscript, and the subscript
-    places: dict[str, set[int]] = {}  # the samples in which each part before a subscript occurs
-    kept: set[str] = set()  # those whose subscript is not the number of a sample
-    for node in graph.nodes:
-        base = named(node).rstrip(SUBSCRIPTS)
-        index = named(node)[len(base) :]
-        split.append((base, index))
-        if index:
-            sample = number.get(boxes(node)[0], 0) if boxes(node) else 0
-            places.setdefault(base, set()).add(sample)
-            if not base or index != as_subscript(sample):
-                kept.add(base)
-    return [
-        base if base not in kept and len(places.get(base, ())) > 1 else base + index
-        for base, index in split
-    ]
-
-
-def labels(graph: Graph) -> list[tuple[str, int]]:
-    """The name of each node in a sentence, with its precedence: its name, else its formula in
-    names, or the sign of its operation if that is too long; the root without a name is "result".
-
-    >>> w, y = Value(1.0, name="w"), Value(2.0, name="y")
-    >>> [label for label, _ in labels(snapshot((w * 3.0 - y) ** 2 + w))]
-    ['w', 'y', '3', 'w × 3', 'w × 3 − y', '(w × 3 − y)²', 'result']
-    """
-    terms: list[Term | None] = []  # None: only the sign is left
-
-    def called(id: int) -> Term:
-        return terms[id] or formulas.named(symbol(graph.nodes[id]))
-
-    given = names(graph)
-    for node in graph.nodes:
-        if given[node.id]:
-            term: Term | None = formulas.named(short(given[node.id]))
-        elif node.id == graph.root.id:
-            term = formulas.named("result")
-        elif node.op is None:
-            constant = node.role == "constant"
-            term = Term.number(node.data) if constant else formulas.named("number")
-        elif len(node.args) > 3 and node.op.name == "sum":
-            alike = len({written(called(arg)) for arg in node.args}) == 1
-            first = terms[node.args[0]]
-            term = _summed(first) if alike and first is not None else formulas.named("Σ")
-        elif None in [terms[arg] for arg in node.args]:
-            term = None
-        else:
-            term = Term(node.op, tuple(map(called, node.args)), (nan,))
-            term = term if len(written(term)[0]) <= MOST_CHARACTERS else None
-        if given[node.id] and node.op is TABLE["identity"] and not given[node.args[0]]:
-            terms[node.args[0]] = (
-                term  # a value that is passed on unchanged has the name of its copy
-            )
-        terms.append(term)
-    return [written(called(node.id)) for node in graph.nodes]
-
-
-def _summed(term: Term) -> Term:
-    """The sum of many terms with the same name."""
-    text, tightness = written(term)
-    return formulas.named(f"Σ {text if tightness > SUM else f'({text})'}")
 
 
 def _pattern(graph: Graph, node: Node) -> tuple[Any, tuple[float | None, ...]]:
@@ -356,39 +279,18 @@ def _pattern(graph: Graph, node: Node) -> tuple[Any, tuple[float | None, ...]]:
 
 
 def _formulas(op: Any, constants: tuple[float | None, ...]) -> list[Any]:
-    """The formulas of a row's value and partials; in a long sum all partials are the same."""
-    several = len(constants) > 3 and op.arity is None
+    """The formulas of a row's value and partials; in a sum all partials are the same."""
+    if op.name == "sum":
+        return [patterns.value(op, constants[:3]), [patterns.slope(op, 0, constants)]]
+    if len(constants) > MOST_ARGUMENTS:
+        return [None, []]
     return [
-        formulas.value(op, constants),
+        patterns.value(op, constants),
         [
-            formulas.slope(op, i, constants) if constant is None else None
-            for i, constant in enumerate(constants[:1] if several else constants)
+            patterns.slope(op, i, constants) if constant is None else None
+            for i, constant in enumerate(constants)
         ],
     ]
-
-
-def samples(graph: Graph) -> list[dict[str, Any]]:
-    """The samples of a loss: each outermost scope that has a target in it.
-
-    For each: the ids of its inputs, targets and outputs, with which the targets are compared.
-    """
-    samples: dict[str, dict[str, Any]] = {}
-    for node in graph.nodes:
-        if node.role == "target" and boxes(node):
-            scope = boxes(node)[0]
-            samples.setdefault(scope, {"scope": scope, "x": [], "y": [], "out": []})
-    for node in graph.nodes:
-        place = boxes(node)
-        sample = samples.get(place[0]) if place else None
-        if sample is None:
-            continue
-        if node.role in ("input", "target"):
-            sample["x" if node.role == "input" else "y"].append(node.id)
-        compared = [arg for arg in node.args if graph.nodes[arg].role == "target"]
-        if compared:
-            others = [arg for arg in node.args if arg not in compared]
-            sample["out"] += [arg for arg in others if arg not in sample["out"]]
-    return list(samples.values())
 
 
 def spelled(x: float) -> float | str:

@@ -58,7 +58,7 @@ function predict(parameters, input) {
   return answer;
 }
 
-/** One step of gradient descent on all samples at once: θ − α · ∂loss/∂θ. */
+/** One step of gradient descent on all samples at once: θ − α · dloss/dθ. */
 function descended(parameters, rate) {
   const { adjoint } = backward(forward(parameters));
   return parameters.map((x, slot) => x - rate * adjoint[PARAMETERS[slot]]);

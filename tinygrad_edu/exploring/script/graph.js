@@ -60,13 +60,8 @@ const SAMPLE = DATA.scope.map((scope) =>
   DATA.samples.findIndex((sample) => DATA.scopes[scope].split("/")[0] === sample.scope),
 );
 
-/** Which nodes are alike: the k-th node of one sample and the k-th of another, if of one row. */
-const ALIKE = (() => {
-  const met = DATA.samples.map(() => 0);
-  return DATA.op.map((op, id) =>
-    SAMPLE[id] < 0 ? `node ${id}` : `${met[SAMPLE[id]]++} ${op} ${DATA.role[id]}`,
-  );
-})();
+/** Of every node the number of its kind: corresponding nodes of the samples are of one kind. */
+const ALIKE = DATA.alike;
 
 const isOperation = (id) => DATA.op[id] !== null;
 const hasGradient = (id) => DATA.reached[id] === 1 && DATA.role[id] !== "constant";

@@ -47,7 +47,7 @@ function showPicture() {
       setText(
         text,
         nodes.every(valueShown)
-          ? fitted(room, "", (digits) => rounded(strongest(nodes, values), digits))
+          ? fitted(room, "", (digits) => rounded(strongest(nodes, values) + 0, digits))
           : "·",
       );
     } else {
@@ -56,10 +56,10 @@ function showPicture() {
       setText(
         text,
         there
-          ? fitted(room, "∂ ", (digits) => signed(x, digits))
+          ? fitted(room, "d ", (digits) => signed(x, digits))
           : nodes.some(hidden)
-            ? "∂ ?"
-            : "∂",
+            ? "d ?"
+            : "d",
       );
       setClass(
         group,
@@ -90,7 +90,7 @@ function showPicture() {
         !there
           ? ""
           : what === "flow"
-            ? `∂ ${signed(flows[n])}`
+            ? `d ${signed(flows[n])}`
             : signed(local({ to: edges[0][2], at: edges[0][1] })),
       );
   });
@@ -168,20 +168,6 @@ function cardWords(nodes) {
             : ""),
       )
       .join("\n") + (nodes.length > 6 ? "\n…" : "")
-  );
-}
-
-/** The contribution of an edge, with all digits. */
-function edgeWords(edges) {
-  const [[arg, at, to]] = edges;
-  const { adjoint } = state.numbers;
-  if (!DATA.flows[to][at]) return "No gradient flows here.";
-  if (!gradientShown(arg)) return "The backward pass has not reached this edge yet.";
-  if (edges.length > 1)
-    return `${edges.length} edges contribute ${minus(String(edges.reduce((sum, [, i, k]) => sum + (DATA.flows[k][i] ? adjoint[k] * local({ to: k, at: i }) : 0), 0)))}`;
-  const l = local({ to, at });
-  return minus(
-    `${gradientOf(to)} × ${d(to, arg)} = ${adjoint[to]} × ${l} = ${adjoint[to] * l}`,
   );
 }
 

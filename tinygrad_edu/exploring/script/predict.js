@@ -11,129 +11,228 @@ function readAnswer(text) {
   return more.length ? NaN : bottom === undefined ? part(top) : part(top) / part(bottom);
 }
 
-const near = (x, y) => x === y || Math.abs(x - y) <= 0.006 * Math.abs(y);
+const near = (x, y, tolerance = 0.006) => x === y || Math.abs(x - y) <= tolerance * Math.abs(y);
 
-/** The gradient if every local derivative of one kind were another number. */
-function gradientIf(id, change) {
+/** How exactly an answer was meant: by the digits that were typed. */
+function toleranceOf(text) {
+  if (text.includes("/")) return 1e-9;
+  const digits = text.replace(/e.*$/i, "").replace(/[^\d]/g, "").replace(/^0+/, "").length;
+  return Math.max(1e-9, Math.min(0.006, 5 * 10 ** -digits));
+}
+
+const keyOf = ({ to, at }) => `${to} ${at}`;
+
+/** The gradient of a node if some edges had other slopes. */
+function gradientIf(id, edges, change) {
+  const changed = new Set(edges.map(keyOf));
   const adjoint = new Float64Array(COUNT);
   adjoint[ROOT] = 1;
   for (let at = ROOT; at >= id; at--)
-    for (const use of USES[at]) adjoint[at] += adjoint[use.to] * change(use, local(use));
+    for (const use of USES[at])
+      adjoint[at] +=
+        adjoint[use.to] * (changed.has(keyOf(use)) ? change(local(use), use) : local(use));
   return adjoint[id];
 }
 
-/** The likely mistakes on this graph, each as (the number it leads to, its explanation), the most *
-likely first.
- * @returns {[number, string][]}
- */
-function mistakes(id) {
-  const { values, adjoint } = state.numbers;
-  const g = adjoint[id];
-  const uses = USES[id];
-  const terms = uses.map((use) => adjoint[use.to] * local(use));
-  const found = [
-    [-g, "The size is right, but the sign is wrong. Ask whether the loss rises or falls if this number grows a little."],
-    [
-      values[id],
-      `That is the value of ${called(id)}, not its gradient, which says how the loss responds to it.`,
-    ],
-    [
-      state.parameters[SLOT.get(id)] - state.rate * g,
-      `That is ${label(id)} after a step of gradient descent. The question is about the gradient itself.`,
-    ],
-    [state.rate * g, "That is the step, α × the gradient. Leave the learning rate out."],
-    [
-      -state.rate * g,
-      "That is the step, α × the gradient, with the opposite sign. Leave the learning rate out.",
-    ],
-  ];
-  if (terms.length > 1) {
-    uses.forEach((use, n) =>
-      found.push([
-        terms[n],
-        `That is only one of ${terms.length} terms, the one through ${called(use.to)}. ${label(id)} is used ${terms.length} times: add all of them.`,
-      ]),
-    );
-    found.push([
-      g / terms.length,
-      `That is the mean of the ${terms.length} terms. The chain rule adds them.`,
-    ]);
-    found.push([
-      g * terms.length,
-      `That is ${terms.length} times too much: one factor 1/${terms.length} is missing or counted twice.`,
-    ]);
-    const firsts = terms
-      .slice(0, -1)
-      .map((_, n) => terms.slice(0, n + 1).reduce((a, b) => a + b, 0));
-    firsts
-      .slice(1)
-      .forEach((sum, n) =>
-        found.push([
-          sum,
-          `That is the sum of the first ${n + 2} of ${terms.length} terms. Some are missing.`,
-        ]),
-      );
-    found.push([terms.reduce((a, b) => a * b, 1), "Add the terms; don't multiply them."]);
-  }
-  if (uses.length)
-    found.push(
-      [
-        local(uses[0]),
-        `That is only the last link, ${d(uses[0].to, id)}. Multiply it by the gradient that arrives there, ${gradientOf(uses[0].to)}.`,
-      ],
-      [
-        adjoint[uses[0].to],
-        `That is ${gradientOf(uses[0].to)}, the gradient that arrives at ${called(uses[0].to)}. It still has to be multiplied by the local derivative${uses.length > 1 ? ", and the terms added" : ""}.`,
-      ],
-    );
-  for (const use of onTheWay(id)) {
-    // one representative of each kind of edge between here and the root
-    const same = (other) =>
-      ALIKE[other.to] === ALIKE[use.to] && (SAMPLE[use.to] < 0 || other.at === use.at);
-    const link = d(use.to, DATA.args[use.to][use.at]);
-    const formula = localFormula(use);
-    found.push(
-      [
-        gradientIf(id, (other, l) => (same(other) ? 1 : l)),
-        `One link is missing: ${link}${formula ? ` = ${formula}` : ""}. Multiply by it as well.`,
-      ],
-      [
-        gradientIf(id, (other, l) => (same(other) ? values[other.to] : l)),
-        `At ${label(use.to)} you used the value instead of its derivative: ${link}${formula ? ` = ${formula}` : ""}.`,
-      ],
-      [
-        gradientIf(id, (other, l) => (same(other) ? l / 2 : l)),
-        `A factor 2 is missing: ${link}${formula ? ` = ${formula}` : ""}.`,
-      ],
-      [
-        gradientIf(id, (other, l) => (same(other) ? -l : l)),
-        `One sign is wrong, that of ${link}${formula ? ` = ${formula}` : ""}.`,
-      ],
-    );
-  }
-  for (const other of new Set([...PARAMETERS, ...DATA.args[id]]))
-    if (other !== id && hasGradient(other))
-      found.push([
-        adjoint[other],
-        `That is the gradient of ${called(other)}. The question is about ${called(id)}.`,
-      ]);
-  for (const power of [1, 2, 3, -1, -2, -3])
-    found.push([g * 10 ** power, "The digits are right, but the decimal point is wrong."]);
-  return found.filter(([x]) => Number.isFinite(x) && !near(x, g));
-}
+const MOST_PLACES = 300; // where a mistake is looked for
+const MOST_WORK = 4e6; // edges to visit for that
 
-/** One edge of each kind that lies between a node and the root; at most 12. */
-function onTheWay(id) {
-  const met = new Map();
+/** The links between a node and the root, as lists of edges of one kind. @returns {Use[][]} */
+function linksFrom(id) {
+  const kinds = new Map();
   const seen = new Set([id]);
   for (let at = id; at <= ROOT; at++)
     if (seen.has(at))
       for (const use of USES[at]) {
         seen.add(use.to);
-        const key = `${ALIKE[use.to]} ${SAMPLE[use.to] < 0 ? "" : use.at}`;
-        if (!met.has(key) && DATA.op[use.to] !== "identity") met.set(key, use);
+        kinds.set(kindOf(use), [...(kinds.get(kindOf(use)) ?? []), use]);
       }
-  return [...met.values()].slice(0, 12);
+  return [...kinds.values()];
+}
+
+/** Where a mistake can be made: at a link, or at one of its edges; nowhere if there are too many. */
+function placesFrom(id) {
+  const links = linksFrom(id);
+  const alone = links.filter((edges) => edges.length > 1).flatMap((edges) => edges.map((e) => [e]));
+  const all = [...links, ...alone];
+  return all.length <= MOST_PLACES && all.length * COUNT < MOST_WORK ? all : [];
+}
+
+/** A link in words, with its formula, and its number if it is one edge. */
+function linkWords(edges) {
+  const [use] = edges;
+  const formulas = new Set(edges.map(localFormula));
+  const formula = formulas.size === 1 ? [...formulas][0] : null;
+  const number = edges.length === 1 ? spelled(local(use)) : null;
+  const sides = [slopeOf(use), formula, number === formula ? null : number];
+  const end = SAMPLE[use.to] >= 0 ? use.to : DATA.args[use.to][use.at];
+  const where = edges.length === 1 && SAMPLE[end] >= 0 ? `, in ${place(end)}` : "";
+  return sides.filter(Boolean).join(" = ") + where;
+}
+
+/** What can go wrong at a link: another slope, and how to say so. */
+const SLIPS = [
+  [() => 1, (link) => `One link is missing: ${link}. Multiply by it as well.`],
+  [(l) => l / 2, (link) => `There a factor 2 is missing: ${link}.`],
+  [(l) => 2 * l, (link) => `There a factor 2 is too many: ${link}.`],
+  [(l) => -l, (link) => `One sign is wrong, that of ${link}.`],
+  [
+    (_, { to }) => state.numbers.values[to],
+    (link, { to }) => `At ${label(to)} you used the value instead of its derivative: ${link}.`,
+  ],
+  [
+    (_, { to, at }) => state.numbers.values[DATA.args[to][at]],
+    (link, use) => `You used the value of ${plainArgument(use)} instead of the slope: ${link}.`,
+  ],
+  [() => 0, (link) => `A path is missing, the one through ${link}.`],
+];
+
+/**
+ * The mistakes that can be made on this graph: the number that each leads to, where it is made (a
+ * list of edges, empty if not at a link), and its explanation.
+ * @returns {{number: number, edges: Use[], words: string}[]}
+ */
+function mistakes(id) {
+  const { values, adjoint } = state.numbers;
+  const g = adjoint[id];
+  const found = [];
+  const add = (number, words, edges = []) => found.push({ number, words, edges });
+  for (const edges of placesFrom(id))
+    for (const [change, words] of SLIPS)
+      add(gradientIf(id, edges, change), words(linkWords(edges), edges[0]), edges);
+  add(values[id], `That is the value of ${called(id)}, not its gradient, which says how the loss responds to it.`);
+  if (SLOT.has(id))
+    add(
+      state.parameters[SLOT.get(id)] - state.rate * g,
+      `That is ${label(id)} after a step of gradient descent. The question is about the gradient itself.`,
+    );
+  add(state.rate * g, "That is the step, α × the gradient. Leave the learning rate out.");
+  add(-state.rate * g, "That is the step, α × the gradient, with the opposite sign. Leave the learning rate out.");
+  addTerms(id, add);
+  addPostsRule(id, add);
+  for (const power of [1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6])
+    add(g * 10 ** power, "The digits are right, but the decimal point is wrong.");
+  const wrong = (x) => Number.isFinite(x) && !near(x, g, 1e-9);
+  return found.filter(({ number, edges }) => wrong(number) && (number !== 0 || !edges.length));
+}
+
+/** Mistakes in adding: one term, one sample, some of them, their mean. */
+function addTerms(id, add) {
+  const g = state.numbers.adjoint[id];
+  const uses = USES[id];
+  const terms = uses.map((use) => state.numbers.adjoint[use.to] * local(use));
+  const n = terms.length;
+  const all = `${label(id)} is used ${n} times: add all of them.`;
+  if (n > 1)
+    uses.forEach((use, i) => {
+      add(terms[i], `That is only one of ${n} terms, the one through ${through(use)}. ${all}`);
+      if (n > 2) add(g - terms[i], `One of ${n} terms is missing, the one through ${through(use)}.`);
+      const sum = terms.slice(0, i + 1).reduce((a, b) => a + b, 0);
+      if (i > 0 && i < n - 1) add(sum, `That is the sum of the first ${i + 1} of ${n} terms. Some are missing.`);
+    });
+  if (n > 1) add(terms.reduce((a, b) => a * b, 1), "Add the terms; don't multiply them.");
+  DATA.samples.forEach(({ scope }, sample) => {
+    const others = linksFrom(id).flat().filter(({ to }) => SAMPLE[to] >= 0 && SAMPLE[to] !== sample);
+    if (SAMPLE[id] < 0 && uses.length !== DATA.samples.length && others.length)
+      add(gradientIf(id, others, () => 0), `That is the part of ${scope} alone. Add the samples.`);
+  });
+  for (const [count, things] of new Map([[DATA.samples.length, "samples"], [n, "terms"]]))
+    if (count > 1) {
+      add(g / count, `That is the mean of the ${count} ${things}. The chain rule adds them.`);
+      const [link] = linksFrom(id).filter((edges) => edges.every((use) => near(local(use) * count, 1, 1e-9)));
+      if (!link) add(g * count, `That is ${count} times too much, as if a mean were a sum.`);
+    }
+}
+
+/** The post's rule: Σ (y − ŷ) × x, without the 2/n that the derivative of the mean of squares has. */
+function addPostsRule(id, add) {
+  const { values, adjoint } = state.numbers;
+  const n = DATA.samples.length;
+  if (!n || !DATA.samples.every(({ y, out }) => y.length === 1 && out.length === 1)) return;
+  const flow = new Float64Array(COUNT);
+  DATA.samples.forEach(({ y, out }) => (flow[out[0]] = values[out[0]] - values[y[0]]));
+  for (let at = ROOT; at >= id; at--)
+    for (const use of USES[at]) if (flow[use.to]) flow[at] += flow[use.to] * local(use);
+  if (!near((2 / n) * flow[id], adjoint[id], 1e-9)) return;
+  const [{ y, out, x }] = DATA.samples;
+  const [guess, target] = [label(out[0]), label(y[0])];
+  const last = USES[id].length === n && localFormula(USES[id][0]);
+  const times = last === "1" ? "" : ` × ${last || `∂${guess}/∂${label(id)}`}`;
+  const because = `The gradient of the mean of the squares, which Keras uses, is 2/n times that of ${guess} − ${target}: here 2/${n}.`;
+  for (const [number, difference] of [
+    [flow[id], `(${guess} − ${target})`],
+    [-flow[id], `(${target} − ${guess})`],
+  ])
+    add(number, `That is the post's rule, Σ ${difference}${times}; Keras's is 2/n times that${number * adjoint[id] < 0 ? ", with the other sign" : ""}. ${because}`);
+}
+
+const RATIOS = [
+  [-1, "The size is right, but the sign is wrong. Ask whether the loss rises or falls if this number grows a little."],
+  [1 / 2, "That is half of the gradient: a factor 2 is missing."],
+  [2, "That is twice the gradient: a factor 2 is too many."],
+];
+const MOST_ALTERNATIVES = 3;
+
+/**
+ * What is wrong with an answer: only what is sure. A link is blamed only if no other place explains
+ * the number as well; up to three explanations are alternatives.
+ * @returns {{words: string[], blamed: Use[][]}}
+ */
+function diagnosed(id, guess, tolerance) {
+  const g = state.numbers.adjoint[id];
+  const likely = mistakes(id).filter(({ number }) => near(guess, number, tolerance));
+  const ratio = RATIOS.find(([r]) => near(guess, r * g, tolerance));
+  const explanations = [...new Map(likely.map((mistake) => [mistake.words, mistake])).values()];
+  if (ratio) {
+    const elsewhere = explanations.filter(({ edges }) => !edges.length).map(({ words }) => words);
+    return { words: [ratio[1] + twos(id, ratio[0]), ...elsewhere.slice(0, 2)], blamed: [] };
+  }
+  if (explanations.length > 0 && explanations.length <= MOST_ALTERNATIVES)
+    return {
+      words: explanations.map(({ words }) => words),
+      blamed: explanations.map(({ edges }) => edges),
+    };
+  if (!explanations.length) {
+    const other = secondary(id).find(([number]) => near(guess, number, tolerance));
+    if (other) return { words: [other[1]], blamed: [] };
+  }
+  return {
+    words: [
+      `Not quite. ${sign(guess) !== sign(g) ? "The sign is wrong too. " : ""}Start at ${loss} with 1, multiply by the local derivative on each edge of a path back to ${label(id)}, and add over the paths.`,
+    ],
+    blamed: [],
+  };
+}
+
+/** If a factor 2 is missing, the links that have one: a fact, not a guess. */
+function twos(id, ratio) {
+  if (ratio !== 1 / 2) return "";
+  const have = linksFrom(id)
+    .filter((edges) => /(^|[^\d.])2 × /.test(localFormula(edges[0]) ?? "") || local(edges[0]) === 2)
+    .map(linkWords);
+  return have.length === 1 || have.length === 2 ? ` A factor 2 is in ${have.join("; and in ")}.` : "";
+}
+
+/** Numbers that stand near the gradient: a link, the gradient that arrives, that of another node. */
+function secondary(id) {
+  const { adjoint } = state.numbers;
+  const [use] = USES[id];
+  const others = [...new Set([...PARAMETERS, ...DATA.args[id]])].filter((other) => other !== id && hasGradient(other));
+  return [
+    ...(use
+      ? [
+          [local(use), `That is only the last link, ${slopeOf(use)}. Multiply it by the gradient that arrives there, ${gradientOf(use.to)}.`],
+          [
+            adjoint[use.to],
+            `That is ${gradientOf(use.to)}, the gradient that arrives at ${called(use.to)}. It still has to be multiplied by the local derivative${USES[id].length > 1 ? ", and the terms added" : ""}.`,
+          ],
+        ]
+      : []),
+    ...others.map((other) => [
+      adjoint[other],
+      `That is the gradient of ${called(other)}. The question is about ${called(id)}.`,
+    ]),
+  ];
 }
 
 function ask(id) {
@@ -154,15 +253,7 @@ function answer() {
   if (Number.isNaN(guess)) return verdict("", "Enter a number, such as −12.5 or 2/7.");
   if (near(guess, g) || (Number.isNaN(g) && /nan/i.test($("guess").value)))
     return reveal("right", "Right.");
-  const likely = [
-    ...new Set(
-      mistakes(id)
-        .filter(([x]) => near(guess, x))
-        .map(([, words]) => words),
-    ),
-  ].slice(0, 2);
-  const far = `Not quite. ${sign(guess) !== sign(g) ? "The sign is wrong too. " : ""}Start at ${loss} with 1, multiply by the local derivative on each edge of a path back to ${label(id)}, and add over the paths.`;
-  verdict("wrong", ...(likely.length ? likely : [far]));
+  verdict("wrong", ...diagnosed(id, guess, toleranceOf($("guess").value)).words);
 }
 
 /** Show the reply to an answer; several possible mistakes have a line each. */

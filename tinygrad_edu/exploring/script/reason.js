@@ -146,22 +146,21 @@ function backwardWords(id) {
   const uses = USES[id];
   const kinds = new Map(); // edges of one kind: the same consumer in every sample
   for (const use of uses) {
-    const key = `${ALIKE[use.to]} ${use.at}`;
-    kinds.set(key, [...(kinds.get(key) ?? []), use]);
+    kinds.set(kindOf(use), [...(kinds.get(kindOf(use)) ?? []), use]);
   }
   const whole = pathTable(id);
-  const terms = [...kinds.values()]
-    .slice(0, 4)
-    .map((group) =>
-      h(
-        "span",
-        { class: "term" },
-        group.length > 1 ? over(group.length, "samples") : null,
-        gradientFraction(group[0].to),
-        " × ",
-        fraction(group[0].to, id),
-      ),
+  const terms = [...kinds.values()].slice(0, 4).map((group) => {
+    const [use] = group;
+    const home = group.length > 1 ? SAMPLE[use.to] : SAMPLE[id];
+    return h(
+      "span",
+      { class: "term" },
+      group.length > 1 ? over(group.length, "samples") : null,
+      gradientFraction(use.to, home),
+      " × ",
+      slopeFraction(use, home),
     );
+  });
   parts.push(
     h(
       "h3",
@@ -190,7 +189,10 @@ function backwardWords(id) {
     ),
   );
   parts.push(termTable(id));
-  const why = localReasons([...kinds.values()].map((group) => group[0]));
+  const agreeing = [...kinds.values()].filter(
+    (group) => new Set(group.map(localFormula)).size === 1,
+  );
+  const why = localReasons(agreeing.map((group) => group[0]));
   if (why) parts.push(why);
   if (whole) parts.push(...whole);
   return parts;
@@ -212,6 +214,13 @@ function meaning(id, g) {
   return `It means: raise ${called(id)} by a little ε, and ${loss} ${g > 0 ? "rises" : "falls"} by ${spelled(Math.abs(g))} × ε.`;
 }
 
+/** An edge in a list: its end, and which of its arguments, if several are the same number. */
+const through = (use) => {
+  const which = plainArgument(use);
+  const same = which === label(DATA.args[use.to][use.at]) || argument(use)[0] !== "(";
+  return called(use.to) + (same ? "" : `, ${which}`);
+};
+
 /** One row per edge: the gradient at its end, times the local derivative. */
 function termTable(id) {
   const { adjoint } = state.numbers;
@@ -221,7 +230,7 @@ function termTable(id) {
       ? [...all].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, MOST_TERMS)
       : all;
   const rest = all.filter((term) => !shown.includes(term));
-  const alike = new Set(all.map(({ use }) => `${ALIKE[use.to]} ${use.at}`)).size === 1;
+  const alike = new Set(all.map(({ use }) => kindOf(use))).size === 1;
   const to = all[0].use.to;
   const rows = shown.map(({ use, product }) =>
     h(
@@ -230,7 +239,7 @@ function termTable(id) {
       h(
         "th",
         { scope: "row" },
-        link(use.to, alike ? place(use.to) || label(use.to) : called(use.to)),
+        link(use.to, alike ? place(use.to) || label(use.to) : through(use)),
       ),
       h("td", {}, hidden(use.to) ? "?" : slope(adjoint[use.to])),
       h("td", {}, "×"),
@@ -250,7 +259,7 @@ function termTable(id) {
       ),
     );
   const heads = alike
-    ? [gradientFraction(to), "×", fraction(to, id)]
+    ? [gradientFraction(to), "×", slopeFraction(all[0].use)]
     : ["from its end", "×", "along the edge"];
   return h(
     "div",
@@ -294,11 +303,12 @@ function localReasons(uses) {
       const formula = localFormula(use);
       const names = computed(use.to);
       if (!formula || !names) return null;
-      const by = fraction(use.to, DATA.args[use.to][use.at]);
+      const by = plainArgument(use);
+      const times = formula === "1" ? "" : `${heldAsFactor(formula)} × `;
       const what =
         (names[0] === label(use.to) ? "" : `, because ${label(use.to)} = ${names[0]}`) +
-        `: ε more of ${label(DATA.args[use.to][use.at])} is ${formula === "1" ? "" : `${heldAsFactor(formula)} × `}ε ${formula.startsWith("−") ? "of" : "more of"} ${label(use.to)}`;
-      return h("li", {}, h("span", { class: "math" }, by, ` = ${formula}`), what);
+        `: ε more of ${by} is ${times}ε ${formula.startsWith("−") ? "of" : "more of"} ${label(use.to)}`;
+      return h("li", {}, h("span", { class: "math" }, slopeFraction(use), ` = ${formula}`), what);
     })
     .filter(Boolean);
   return lines.length ? h("ul", { class: "because" }, lines) : null;
@@ -308,43 +318,43 @@ function localReasons(uses) {
 function pathTable(id) {
   if (HEIGHT[id] < 2 || HEIGHT[id] > 2 * MOST_LINKS || WAYS[id] > MOST_PATHS) return null;
   const paths = pathsFrom(id).map((path) => path.filter(({ to }) => DATA.op[to] !== "identity"));
-  const kindOf = (path) =>
-    path.map(({ to, at }) => `${ALIKE[to]} ${SAMPLE[to] < 0 ? "" : at}`).join();
-  if (new Set(paths.map(kindOf)).size !== 1 || paths[0].length > MOST_LINKS) return null;
+  if (new Set(paths.map((path) => path.map(kindOf).join())).size !== 1 || paths[0].length > MOST_LINKS) return null;
   const [first] = paths;
-  const from = (path, i) => (i ? path[i - 1].to : id);
+  // Several paths of one kind are those of the samples, unless they only differ in a place of a sum.
+  const sampled = (path) => path.map(({ to }) => place(to)).find((where, i) => SAMPLE[path[i].to] >= 0);
+  const where = paths.map(sampled);
+  const perSample = paths.length > 1 && new Set(where).size === paths.length;
+  const named = (path, n) =>
+    perSample ? where[n] : paths.length > 1 ? `path ${n + 1}` : `through ${label(path[0].to)}`;
   const product = (path) => path.reduceRight((sofar, use) => sofar * local(use), 1);
   const columns = first
-    .map((use, i) => ({
-      use,
-      name: () => fraction(use.to, from(first, i)),
-      formula: localFormula(use),
-    }))
+    .map((use) => ({ use, name: () => slopeFraction(use), formula: localFormula(use) }))
     .reverse();
-  const rows = paths.map((path) =>
+  const rows = paths.map((path, n) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, place(id) || place(path[0].to) || `through ${label(path[0].to)}`),
+      h("th", { scope: "row" }, named(path, n)),
       path
         .slice()
         .reverse()
-        .map((use, i) =>
-          h(
-            "td",
-            {},
-            (i ? "× " : "") + (local(use) < 0 ? `(${spelled(local(use))})` : spelled(local(use))),
-          ),
-        ),
+        .map((use, i) => h("td", {}, (i ? "× " : "") + factor(local(use)))),
       h("td", { class: sign(product(path)) }, `= ${slope(product(path))}`),
     ),
   );
-  const short = columns
-    .map(({ formula, use }) => heldAsFactor(formula ?? spelled(local(use))))
-    .filter((text) => text !== "1");
-  const sum = () => (paths.length > 1 ? over(paths.length, place(id) ? "paths" : "samples") : null);
+  // A formula for all paths, if they have one.
+  const one = (i, of) => new Set(paths.map((path) => of(path.at(-1 - i)))).size === 1;
+  const factors = columns.map(({ formula, use }, i) =>
+    formula && one(i, localFormula)
+      ? heldAsFactor(formula)
+      : one(i, local)
+        ? factor(local(use))
+        : null,
+  );
+  const formulas = factors.includes(null) ? null : factors.filter((text) => text !== "1");
+  const sum = () => (paths.length > 1 ? over(paths.length, perSample ? "samples" : "paths") : null);
   return [
-    h("h3", {}, `Every path from ${loss}`),
+    h("h3", {}, paths.length > 1 ? `Every path back from ${loss}` : `The path back from ${loss}`),
     h(
       "p",
       { class: "math" },
@@ -356,7 +366,7 @@ function pathTable(id) {
         " × ",
       ),
     ),
-    h("p", { class: "math" }, "= ", sum(), short.join(" × ") || "1"),
+    formulas && h("p", { class: "math" }, "= ", sum(), formulas.join(" × ") || "1"),
     h(
       "div",
       {
@@ -374,9 +384,14 @@ function pathTable(id) {
           h(
             "tr",
             {},
-            h("th", { scope: "col" }, place(id) || place(first[0].to) ? "in" : "path"),
-            columns.map(({ name, formula }) =>
-              h("th", { scope: "col" }, name(), formula ? h("small", {}, `= ${formula}`) : null),
+            h("th", { scope: "col" }, perSample ? "in" : "path"),
+            columns.map(({ name, formula }, i) =>
+              h(
+                "th",
+                { scope: "col" },
+                name(),
+                formula && one(i, localFormula) ? h("small", {}, `= ${formula}`) : null,
+              ),
             ),
             h("th", { scope: "col" }, "product"),
           ),
@@ -395,5 +410,5 @@ function pathTable(id) {
         ),
       ),
     ),
-  ];
+  ].filter(Boolean);
 }

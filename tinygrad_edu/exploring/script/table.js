@@ -48,7 +48,7 @@ function showTable() {
       h(
         "tr",
         {},
-        ["card", "where", "what", "made from", "value", `∂${loss}/∂card`].map((text) =>
+        ["card", "where", "what", "made from", "value", `d${held(ROOT, POWER)}/d(card)`].map((text) =>
           h("th", { scope: "col" }, text),
         ),
       ),

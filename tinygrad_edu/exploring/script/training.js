@@ -26,23 +26,26 @@ function showTraining() {
     parts.row.hidden = slot >= MOST_SLIDERS && PARAMETERS[slot] !== state.selected;
     if (!parts.row.hidden) showSlider(parts, slot < 0 ? state.rate : state.parameters[slot]);
   }
-  const updates = PARAMETERS.map((id, slot) => [id, slot])
-    .filter(([id, slot]) => slot < MOST_SLIDERS || id === state.selected)
-    .map(([id, slot]) => {
-      const g = state.numbers.adjoint[id];
-      const [x, next] = [state.parameters[slot], state.parameters[slot] - state.rate * g];
-      const step = `${called(id)} ← ${spelled(x)} − ${spelled(state.rate)} × `;
-      const known = gradientShown(id) ? `${factor(g)} = ${spelled(next)}` : "?";
-      return h("p", {}, step + known);
-    });
+  const updates = PARAMETERS.map((_, slot) => slot)
+    .filter((slot) => slot < MOST_SLIDERS || PARAMETERS[slot] === state.selected)
+    .map((slot) => h("p", {}, updateWords(slot)));
   $("update").replaceChildren(
     ...(LIVE && PARAMETERS.length
       ? [
-          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × ∂${held(ROOT, POWER)}/∂θ`),
+          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × d${held(ROOT, POWER)}/dθ`),
           ...updates,
         ]
       : []),
   );
+}
+
+/** The next step of one parameter: w ← 0 − 0.01 × (−400000) = 4000. */
+function updateWords(slot) {
+  const id = PARAMETERS[slot];
+  const g = state.numbers.adjoint[id];
+  const [x, next] = [state.parameters[slot], state.parameters[slot] - state.rate * g];
+  const known = gradientShown(id) ? `${factor(g)} = ${spelled(next)}` : "?";
+  return `${called(id)} ← ${spelled(x)} − ${factor(state.rate)} × ${known}`;
 }
 
 function showSlider({ range, field, log }, x) {

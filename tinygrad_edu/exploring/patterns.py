@@ -1,6 +1,6 @@
-"""The page's formulas: Terms, written on one line with spaces around the signs.
+"""The patterns of the page's formulas: Terms, written on one line with spaces around the signs.
 
-The page fills in the arguments, as names or numbers: in the formulas of `value` and `slope`, each
+The page fills in the arguments, as names or numbers: in the patterns of `value` and `slope`, each
 argument is one special character, which also encodes the precedence that the argument needs to be
 written there without parentheses.
 """
@@ -50,8 +50,8 @@ def _leaves(term: Term, needs: int) -> tuple[str, int] | None:
     if term.op is not None:
         return None
     if term.symbol is None:
-        numeral = f"{term.values[0]:.4g}".replace("-", "−")
-        return numeral, SUM if numeral.startswith("−") else NAME  # also −0
+        numeral = f"{term.values[0] + 0.0:.4g}".replace("-", "−")  # −0 is written as 0
+        return numeral, SUM if numeral.startswith("−") else NAME
     text = term.symbol.text
     is_slot = len(text) == 1 and _FIRST <= ord(text) <= _FIRST + RESULT
     return (slot(ord(text) - _FIRST, needs), NAME) if is_slot else (text, precedence(text))
@@ -79,8 +79,8 @@ def slope(op: Op, i: int, constants: Sequence[float | None]) -> str | None:
     if op is pow_row and constants[1] is not None:  # its slope is short if the exponent is known
         args[1] = constants[1]
     try:
-        found = op.partial(i, named(slot(RESULT)), *args)
-        return _short(found if isinstance(found, Term) else Term.number(number(found)))
+        traced = op.partial(i, named(slot(RESULT)), *args)
+        return _short(traced if isinstance(traced, Term) else Term.number(number(traced)))
     except (ArithmeticError, AttributeError, TypeError, ValueError):  # an opaque row's, say
         return None
 
