@@ -188,7 +188,7 @@ row = cache(javascript.row)  # of one operation and its number of arguments, in 
 
 
 def in_node(graphs: Sequence[Graph], body: str, tasks: Sequence[Any] = ()) -> list[Any]:
-    """What the page's own script says about each graph; run by node, on a stage without a page."""
+    """The results of the page's own script for each graph; node runs it, without a page."""
     folder = files("tinygrad_edu.exploring") / "script"
     scripts = ("arithmetic", "graph", "compute", "state", "words", "heading", "reason", "training",
                "predict")  # fmt: skip
@@ -291,10 +291,7 @@ def complaints(graph: Graph, said: dict[str, Any]) -> Iterator[tuple[str, int]]:
                 yield checked(text, sample_of[id])
     for id, text in said["steps"]:
         if match := re.match(r"Step \d+ of \d+, \w+: (.*)\.$", text):
-            parts = re.split(
-                r", in each of \d+ samples; in .* it is |in each of \d+ samples; in sample \d+ it is ",
-                match[1],
-            )
+            parts = re.split(r",? ?in each of \d+ samples; in sample \d+ it is ", match[1])
             yield checked(" = ".join(part.strip() for part in parts), sample_of[id])
     for id, text in said["edges"]:
         if "=" in text:

@@ -1,5 +1,4 @@
-"""What the page calls the nodes of a graph: each symbol means one number, and which samples there
-are."""
+"""Names of nodes and samples on the page: each symbol means one number."""
 
 from __future__ import annotations
 
