@@ -8,7 +8,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough generate keras bench build clean
+.PHONY: help setup demo test lint types check thorough generate keras bench mutants build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ keras: $(VENV)/developing ## run scripts of users on Keras, where installed, and
 
 bench: $(VENV)/developing ## measure speed and memory against the peers that are installed
 	@$(RUN) -m tests.bench
+
+mutants: $(VENV)/developing ## put small errors into the source: do the tests notice each?
+	@$(RUN) -m tests.mutants
 
 build: $(VENV)/developing ## make the sdist and the wheel in dist/
 	@$(RUN) -m build --outdir dist .
