@@ -8,7 +8,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough generate keras bench mutants build clean
+.PHONY: help setup demo test lint types check thorough generate keras bench mutants docs build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,9 +56,12 @@ bench: $(VENV)/developing ## measure speed and memory against the peers that are
 mutants: $(VENV)/developing ## put small errors into the source: do the tests notice each?
 	@$(RUN) -m tests.mutants
 
+docs: $(VENV)/developing ## build the site, the book and the reference, in site/
+	@$(RUN) -m sphinx -q -W --keep-going docs site && echo site/index.html
+
 build: $(VENV)/developing ## make the sdist and the wheel in dist/
 	@$(RUN) -m build --outdir dist .
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis one-neuron.*
+	rm -rf $(VENV) dist build site docs/_extra .pytest_cache .mypy_cache .ruff_cache .hypothesis one-neuron.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,82 @@
+"""The site: ``make docs`` builds it in ``site/`` by Sphinx, from the pages in this folder.
+
+It asks nothing of other servers. The small pages to step through are made by the engine itself,
+each time the site is built.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from tinygrad_edu import Value, __version__, explore, keras  # noqa: E402
+
+project = "tinygrad_edu"
+version = release = __version__
+author = "the authors of tinygrad_edu"
+copyright = author
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = "tinygrad_edu"
+html_static_path: list[str] = []
+html_extra_path = ["_extra"]
+html_copy_source = False
+html_show_sourcelink = False
+exclude_patterns = ["_extra"]
+myst_heading_anchors = 3
+# Links to files of the repository; docstrings, which are prose and not reStructuredText.
+suppress_warnings = ["myst.xref_missing", "docutils", "ref.class", "ref.python"]
+napoleon_use_ivar = True
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+default_role = "code"
+pygments_style = "friendly"
+
+
+def plainly(*arguments: Any) -> None:
+    """Keep the signs of mathematics in docstrings from being read as markup: |g|, x*."""
+    lines = arguments[-1]
+    lines[:] = [
+        line if line.lstrip().startswith((">>>", "...")) else re.sub(r"(?<!`)([|*])", r"\\\1", line)
+        for line in lines
+    ]
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    stages()
+    app.connect("autodoc-process-docstring", plainly, priority=400)
+
+
+def stages() -> None:
+    """Write the pages that chapter 1 shows in frames."""
+    folder = HERE / "_extra" / "stages"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    w, b = Value(8000.0, "w", "parameter"), Value(1000.0, "b", "parameter")
+    error = w * Value(3.0, "flats", "input") + b - Value(30000.0, "price", "target")
+    error.name = "error"
+    loss = error**2
+    loss.name = "loss"
+    explore(loss, str(folder / "house.html"), learning_rate=0.01, title="One house")
+
+    a = Value(2.0, "a", "parameter")
+    c = a * 3.0
+    c.name = "c"
+    d = c + a
+    d.name = "d"
+    result = c * d
+    result.name = "result"
+    explore(result, str(folder / "ways.html"), learning_rate=0.01, title="Two ways")
+
+    flats, prices = tuple(range(1, 8)), tuple(range(10000, 80000, 10000))
+    model = keras.Sequential([keras.layers.Dense(1, kernel_initializer="zeros", input_shape=[1])])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    path = keras.callbacks.WeightHistory()
+    model.fit(flats, prices, epochs=500, verbose=0, callbacks=[path])
+    explore(model, str(folder / "houses.html"), data=(flats, prices), training=path)
