@@ -23,7 +23,9 @@ copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "tinygrad_edu"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_extra_path = ["_extra"]
 html_copy_source = False
 html_show_sourcelink = False
@@ -35,7 +37,7 @@ napoleon_use_ivar = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 default_role = "code"
-pygments_style = "friendly"
+pygments_style = "default"
 
 
 def plainly(*arguments: Any) -> None:

@@ -41,8 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = set()  # the tests that take longer than a developer wants to wait
     if not config.getoption("--thorough"):
         left.update(item for item in items if "thorough" in item.keywords)
-        if not os.environ.get("REQUIRE_BROWSER"):  # CI runs all of the page's tests
-            left.update(item for item in items if "test_exploring_page" in item.nodeid)
+        if not os.environ.get("REQUIRE_BROWSER"):  # CI runs all tests of the page and the site
+            slow = ("test_exploring_page", "test_site")
+            left.update(item for item in items if any(name in item.nodeid for name in slow))
             left.difference_update(item for item in items if "smoke" in item.keywords)
     config.hook.pytest_deselected(items=list(left))
     items[:] = [item for item in items if item not in left]

@@ -18,8 +18,9 @@ from typing import Any
 
 from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
+from tinygrad_edu.explaining import symbols
 from tinygrad_edu.explaining.notation import Math
-from tinygrad_edu.explaining.symbols import Term, partial
+from tinygrad_edu.explaining.symbols import Term
 
 PACKAGE = Path(__file__).parents[1] / "tinygrad_edu"
 
@@ -193,7 +194,7 @@ def _slope(op: Op, i: int) -> str:
             args = [Term.named(Math(name, name), x) for name, x in zip(op.parameters, numbers)]
             out = Term.named(Math("out", "out"), op(*numbers))
             slope = float(op.partials[i](*out.values, *numbers))
-            texts.append(partial(op, i, out, args, [slope]).math().text)
+            texts.append(symbols.partial(op, i, out, args, [slope]).math().text)
     short = [_GUARD.sub(r"\1", text) for text in texts if "⋯" not in text]
     return " or ".join(dict.fromkeys(short))
 
