@@ -6,6 +6,7 @@ import inspect
 import math
 import operator
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -124,6 +125,90 @@ def test_factors_of_one_are_not_recorded_in_gradients(form, f):
                 or node.op.name != "mul"
                 or not {1.0, -1.0} & {arg for arg in node.args if type(arg) is float}
             )
+
+
+# ── Recording ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_node_has_no_gradient_name_or_role(form):
+    with tg.scope("here"):
+        x = Value(2.0)
+        nodes = [x, x * 3.0, 3.0 - x, tg.atan2(x, 1.0), tg.sum([x, 1.0]), x.tanh(), x**2]
+    with tg.no_grad():
+        nodes.append(x * 3.0)
+    for node in nodes[:-1]:
+        assert (node.grad, node.name, node.role, node.scope) == (0.0, None, None, "here")
+    assert (nodes[-1].op, nodes[-1].args, nodes[-1].grad) == (None, (), 0.0)
+
+
+def test_a_grad_is_set_to_a_number():
+    x = Value(1.0)
+    x.grad = 3
+    assert type(x.grad) is float
+    with pytest.raises(tg.errors.NotANumber):
+        x.grad = "3"
+    assert x.grad == 3.0
+
+
+@pytest.mark.parametrize("set_late", [True, False])
+def test_a_role_is_known_by_its_letters(form, set_late):
+    """Roles are compared by identity, but may be given as any string."""
+    role = "".join(["con", "stant"])
+    x = Value(2.0, role=None if set_late else role)
+    if set_late:
+        x.role = role
+    y = Value(3.0)
+    (x * y).backward()
+    assert (x.grad, y.grad) == (0.0, 2.0)
+
+
+def test_backward_takes_one_root_or_any_iterable(form):
+    for roots in (lambda y: y, lambda y: [y], lambda y: (y,), lambda y: iter([y])):
+        x = Value(3.0)
+        tg.backward(roots(x * x))
+        assert x.grad == 6.0
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_user_defined_row_gives_floats_or_an_error(form, count):
+    partials = [lambda out, *args: 1.0] * count
+    whole = tg.op(f"whole_{form}_{count}", [lambda x: 3, lambda x, y: 3][count - 1], partials,
+                  sample=[(1.0,) * count])  # fmt: skip
+    result = whole(*[Value(1.0)] * count)
+    assert (result.data, type(result.data)) == (3.0, float)
+
+
+def in_thread(work: Any) -> Any:
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+@pytest.mark.parametrize("row", [tg.mul, tg.atan2, lambda x, y: tg.sum([x, y])])
+def test_results_of_traced_values_are_traced_in_other_threads(form, row):
+    w = Value(3.0)
+    f = tg.jit(lambda x: in_thread(lambda: row(w, x)))
+    assert [f(x) for x in (2.0, 5.0)] == [row(3.0, x) for x in (2.0, 5.0)]
+
+
+@pytest.mark.parametrize("run", [lambda work: work(), in_thread])
+def test_a_value_is_detached_in_a_trace(run):
+    w = Value(3.0, name="w", role="parameter")
+    seen: list[Any] = []
+
+    def f(x: Any) -> Any:
+        there = [run(x.detach), w.detach()]
+        seen.extend(there)
+        return there[0] * there[1] * x
+
+    compiled = tg.jit(tg.grad(f))
+    assert compiled(2.0) == 6.0
+    w.data = 5.0
+    assert compiled(7.0) == 35.0
+    assert (seen[1].name, seen[1].role) == ("w", "parameter")
+    assert {node.op for node in seen} == {tg.stop_gradient}
 
 
 # ── Errors that name things ───────────────────────────────────────────────────────────────
