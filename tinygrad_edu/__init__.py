@@ -32,6 +32,7 @@ from .trees import ravel, register_container
 if TYPE_CHECKING:
     from . import keras, nn, testing
     from .compiler import Program, compile, jit, vmap
+    from .compiler.exporting import export
     from .drawing import Drawing, Film, draw, film, plots, tree
     from .explaining import Explanation, compare, explain, explain_update
     from .exploring import Page, explore
@@ -65,6 +66,7 @@ _LATE: dict[str, str] = {
     **dict.fromkeys(["Explanation", "compare", "explain", "explain_update"], ".explaining"),
     **dict.fromkeys(["Page", "explore"], ".exploring"),
     **dict.fromkeys(["Program", "compile", "jit", "vmap"], ".compiler"),
+    "export": ".compiler.exporting",
     "keras": ".keras", "nn": ".nn", "ops": ".core.ops", "plots": ".drawing.plots",
     "testing": ".testing",
 }  # fmt: skip
@@ -85,8 +87,8 @@ def __dir__() -> list[str]:
 __all__ = [
     "TABLE", "Drawing", "Explanation", "Film", "Graph", "Op", "Page", "Program", "Value",
     "backward", "compare", "compile", "detect_anomaly", "draw", "explain", "explain_update",
-    "explore", "film", "grad", "gradients", "hessian", "hvp", "jacobian", "jit", "jvp", "keras",
-    "nn", "no_grad", "op", "plots", "ravel", "register_container", "replay", "scope", "snapshot",
-    "testing", "tree", "value_and_grad", "vjp", "vmap", "zero_grad",
+    "explore", "export", "film", "grad", "gradients", "hessian", "hvp", "jacobian", "jit", "jvp",
+    "keras", "nn", "no_grad", "op", "plots", "ravel", "register_container", "replay", "scope",
+    "snapshot", "testing", "tree", "value_and_grad", "vjp", "vmap", "zero_grad",
 ]  # fmt: skip
 __all__ += exports.__all__

@@ -10,6 +10,7 @@
 - `program`: what a user holds, and runs for batches of samples.
 - `scheduler`: which executor runs a program: `python`, `machine` or `native`.
 - `transforms`: programs made of programs.
+- `exporting` (`tg.export`): programs in other languages.
 - `training_loop`: many training steps in one call.
 
 Nothing is differentiated here: the derivative of a program is the one reverse sweep,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
+from ..compiler.exporting import Exported, written
 from ..errors import BadArgument, TinygradError
 from ..nn.layers import Input, ShapedLayer, Signal, sample_shape
 from ..notebooks import wants_html
 from ..strings import legible
 from . import saving
+from .programs import Forward
 from .summary import as_html, summary
 from .training import Trainer
 from .turns import alone
@@ -101,6 +104,26 @@ class Model(Trainer):
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Load the weights from a file, all or none; see `saving.load_weights`."""
         saving.load_weights(self, path)
+
+    @alone
+    def export(self, to: str | os.PathLike[str], format: str | None = None) -> Any:
+        """The trained model for another library or language; see `tinygrad_edu.export`.
+
+        Samples are rows of numbers there, of several inputs side by side, and results are rows,
+        too. Layers are as when they predict: dropout does nothing.
+
+        >>> from tinygrad_edu import keras
+        >>> model = keras.Sequential([keras.layers.Dense(1, input_shape=[1])])
+        >>> model.set_weights([[[2.0]], [1.0]])
+        >>> "inputs[0] * 2.0" in model.export("javascript")
+        True
+        """
+        if not self.built:
+            raise BadArgument(f"{self.name!r} has no weights yet: call build, or fit it first.")
+        forward = Forward(self, training=False)
+        (flat,), name = forward.sketch, re.sub(r"\W", "_", self.name)
+        theta, inputs = [value.data for value in flat.captured], [""] * flat.code.inputs
+        return written(Exported(flat.code, theta, inputs, name, forward.graph), to, format)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """For notebooks: the summary."""

@@ -70,6 +70,7 @@ class Forward(Recording):
             self._recorded = recorded = forward(model, training)
         self.streams = recorded.streams
         self._inputs = [*recorded.x, *recorded.drawn]
+        self.graph = self._inputs, recorded.outputs
         self.sketch = (flattened(self.trace, self._inputs, self.weights, each=recorded.outputs),)
 
     def ready(self) -> None:
@@ -82,7 +83,7 @@ class Forward(Recording):
         back = flattened(self.trace, [*self._inputs, *adjoints], self.weights, total=pulled)
         self.captured, self.pull_captured = flat.captured, back.captured
         self._run, self._pull = (Engine(each.code, self.jit) for each in (flat, back))
-        del self._recorded
+        del self._recorded, self.graph
 
     def rows(self, xs: Sequence[Sequence[float]]) -> list[list[float]]:
         """The inputs of each sample, and the random numbers of its layers."""
