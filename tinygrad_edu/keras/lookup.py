@@ -153,6 +153,7 @@ def _over_arrays(row: Callable[..., Any]) -> Callable[..., Any]:
         results = apply(y_true, y_pred, bound(row.__name__, usual, defaults(row), given, settings))
         return as_array(results) if isinstance(results, list) else results
 
+    over_arrays.__module__ = row.__module__.replace(".nn.", ".keras.")  # where pickle finds it
     return over_arrays
 
 

@@ -109,7 +109,7 @@ class Named:
         return {"function": self.row, **named, **self.settings}
 
     def __getstate__(self) -> dict[str, Any]:  # a row is pickled as its name: the table is code
-        return {**vars(self), "function": self.name if self.built_in else self.function}
+        return {**vars(self), "function": self.row if self.built_in else self.function}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
