@@ -1,6 +1,7 @@
 # One command per intention; each sets up what it needs in .venv.
 PYTHON ?= python3
 VENV   := .venv
+EXAMPLES ?= 5000
 RUN    := $(VENV)/bin/python
 # All cores; who is done first takes over what still waits for another.
 PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
@@ -8,7 +9,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough generate keras bench mutants docs build clean
+.PHONY: help setup demo test lint types check thorough fuzz generate keras bench mutants docs build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ check: lint types test ## lint, types, tests; CI also runs all of the page's tes
 thorough: $(VENV)/developing ## the slow tests too, and the fast ones on every Python found
 	@$(PYTEST) --thorough
 	@tests/every_python.sh
+
+fuzz: $(VENV)/developing ## try random files, names and states for long; EXAMPLES=N
+	@$(PYTEST) tests/test_fuzz.py tests/test_state_machine.py --examples $(EXAMPLES)
 
 generate: $(VENV)/developing ## write the files that are made from the table
 	@$(RUN) -m tests.generate

@@ -25,6 +25,7 @@ from ..errors import BadArgument, TinygradError
 from ..files import write_whole
 from ..nn.neurons import subscript
 from ..nn.optimizers import OPTIMIZERS
+from ..schemas import ByName, Maybe, check
 from ..strings import legible, plural
 from . import tables
 
@@ -120,6 +121,9 @@ class Memory(NamedTuple):
     features: list[str]
     target: str | None
     means: dict[str, float]
+
+
+_MEMORY = {"features": [str], "target": Maybe(str), "means": ByName(float)}
 
 
 class Job(NamedTuple):
@@ -449,7 +453,10 @@ def load(path: Path) -> tuple[Model, Memory]:
 
     model = load_model(path)
     table = model.metadata.get("table", {})
-    return model, Memory(table.get("features", []), table.get("target"), table.get("means", {}))
+    if isinstance(table, dict):
+        table = {"features": [], "target": None, "means": {}, **table}
+    check(table, _MEMORY, f"the metadata of {path}, table")
+    return model, Memory(**table)
 
 
 def read_saved(

@@ -29,6 +29,7 @@ import io
 import signal
 import textwrap
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from math import isclose, isfinite
@@ -134,7 +135,8 @@ def load(which: str) -> Task:
     solution, _, teacher = read(path).partition(TEACHER)
     room: dict[str, Any] = {}
     try:
-        exec(compile(teacher, str(path), "exec"), room)
+        with _silent():
+            exec(compile(teacher, str(path), "exec"), room)
         probes = [(str(ask), str(nudged)) for ask, nudged in room["PROBES"]]
         planted = [(words, _replaced(solution, edits)) for words, *edits in room["MISTAKES"]]
     except BadArgument:
@@ -362,6 +364,14 @@ def _failure(error: BaseException) -> Failure:
 
 
 @contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """A block that prints nothing: neither does Python warn, with a line of the file as it is."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
 def _limited() -> Iterator[None]:
     """A block that prints nothing, and ends after some seconds where the system can do that."""
 
@@ -373,7 +383,7 @@ def _limited() -> Iterator[None]:
     if timed:
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with _silent():
             yield
     finally:
         if timed:
