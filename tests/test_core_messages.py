@@ -115,16 +115,19 @@ MESSAGES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.grad(lambda x: [x * 2.0])(1.0), BadArgument,
      "grad needs a function that returns one number. Received: one that returns "
      "[Value(data=2.0, grad=0.0)]. Use tg.jacobian for several."),
+    (lambda: tg.grad(lambda x: [])(1.0), BadArgument,
+     "grad needs a function that returns one number. Received: one that returns []. Use "
+     "tg.jacobian for several."),
     (lambda: tg.hvp(lambda x: [x, 2.0], (1.0,), (1.0,)), BadArgument,
      "a second derivative needs a function that returns one number. Received: one that returns "
      "[Value(data=1.0, grad=0.0), 2.0]. Use tg.jacobian for several."),
     (lambda: tg.vjp(lambda x: [x, x], 1.0)[1]([1.0]), BadArgument,
      "The cotangent must have the structure and shape of the result. A list of 2 is needed at "
      "cotangent. Received: [1.0]."),
-    (lambda: tg.jvp(lambda x: x, (1.0,), (1.0, 2.0)), BadArgument,
+    (lambda: tg.jvp(lambda x: x, [1.0], (1.0, 2.0)), BadArgument,
      "The tangents must have the structure and shape of the primals. A tuple of 1 is needed at "
      "tangents. Received: (1.0, 2.0)."),
-    (lambda: tg.hvp(lambda x: x, (1.0,), (1.0, 2.0)), BadArgument,
+    (lambda: tg.hvp(lambda x: x, [1.0], (1.0, 2.0)), BadArgument,
      "The vector must have the structure and shape of the primals. A tuple of 1 is needed at "
      "vector. Received: (1.0, 2.0)."),
 ]  # fmt: skip

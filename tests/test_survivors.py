@@ -125,6 +125,17 @@ def test_factors_of_one_are_not_recorded_in_gradients(form, f):
                 or node.op.name != "mul"
                 or not {1.0, -1.0} & {arg for arg in node.args if type(arg) is float}
             )
+            assert node.op is not tg.sum or len(node.args) > 1  # nor sums of one term
+
+
+def test_tangents_are_recorded_without_sums_of_one_term_or_factors_of_one():
+    x, direction = Value(2.0), Value(3.0)
+    _, along = tg.jvp(lambda x: tg.sum([x * x, x, -x]) + 1.0, (x,), (direction,))
+    made = [node for node in tape(along) if node.op is not None and node._serial > x._serial]
+    sums = [node for node in made if node.op is tg.sum]
+    assert along.data == 12.0
+    assert {len(node.args) for node in sums} == {2, 3}
+    assert not any(1.0 in n.args or -1.0 in n.args for n in made if n.op is tg.mul)
 
 
 # ── Recording ─────────────────────────────────────────────────────────────────────────────
@@ -169,6 +180,35 @@ def test_backward_takes_one_root_or_any_iterable(form):
         assert x.grad == 6.0
 
 
+def test_no_gradient_comes_to_a_constant_that_is_a_root(form):
+    constant = Value(2.0, role="constant")
+    constant.backward()
+    assert constant.grad == 0.0
+
+
+def test_zero_grad_goes_through_an_iterable_whatever_it_is_given():
+    class Bag(list):  # type: ignore[type-arg]
+        pass
+
+    x = Value(1.0)
+    (x * 2.0).backward()
+    bag = Bag([x])
+    bag.parameters = "an attribute, no method"
+    tg.zero_grad(bag)
+    assert x.grad == 0.0
+
+
+def test_a_shared_node_is_replayed_once(form):
+    x = Value(2.0, name="x")
+    shared = x * x
+    result = (shared + shared) * (shared + 1.0)
+    before = Value(0.0)
+    again = tg.replay(result)
+    assert again._serial - before._serial == 4
+    assert len(tape(again)) == len(tape(result))
+    assert tg.replay(x) is x
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_user_defined_row_gives_floats_or_an_error(form, count):
     partials = [lambda out, *args: 1.0] * count
@@ -209,6 +249,114 @@ def test_a_value_is_detached_in_a_trace(run):
     assert compiled(7.0) == 35.0
     assert (seen[1].name, seen[1].role) == ("w", "parameter")
     assert {node.op for node in seen} == {tg.stop_gradient}
+
+
+def test_a_node_that_became_constant_has_no_tangent_not_even_zero():
+    """Zero times an infinite slope would be nan."""
+
+    def f(x: Any) -> Any:
+        middle = x * 0.0
+        middle.role = "constant"
+        return tg.sqrt(middle + 0.0)
+
+    assert tg.jvp(f, (1.0,), (1.0,)) == (0.0, 0.0)
+    assert tg.grad(f)(1.0) == 0.0
+    assert tg.jvp(f, (Value(1.0),), (1.0,))[1].data == 0.0
+    assert tg.grad(f)(Value(1.0)).data == 0.0
+
+
+def test_derivatives_of_numbers_record_only_the_function():
+    def f(x: Any) -> Any:
+        return tg.sin(x) * x
+
+    for derive in (tg.grad(f), lambda x: tg.jvp(f, (x,), (1.0,)), lambda x: tg.vjp(f, x)[1](1.0)):
+        before = Value(0.0)
+        derive(2.0)
+        assert Value(0.0)._serial - before._serial == 4  # x, sin x, the product, and this one
+
+
+def test_an_inner_derivative_is_a_value_only_if_it_depends_on_an_outer_variable():
+    seen = []
+
+    def f(x: Any) -> Any:
+        alone = tg.grad(lambda y: y * y * 2.0)(3.0)
+        joined = tg.grad(lambda y: (y * y * x) * 2.0)(3.0)
+        seen.append((type(alone), type(joined)))
+        return alone * joined
+
+    assert tg.grad(f)(5.0) == 12.0 * 12.0
+    assert seen == [(float, Value)]
+
+
+def test_a_jitted_function_that_captures_a_variable_does_not_lose_it():
+    captured: list[Any] = []
+    jitted = tg.jit(lambda y: y * captured[-1])
+
+    def f(x: Any) -> Any:
+        captured.append(x)
+        return jitted(2.0)
+
+    assert tg.grad(f)(3.0) == 2.0
+    assert tg.jvp(f, (3.0,), (1.0,)) == (6.0, 2.0)
+    assert tg.vjp(f, 3.0)[1](1.0) == (2.0,)
+
+
+@pytest.mark.parametrize("derive", [tg.grad, tg.value_and_grad, tg.jacobian, tg.hessian])
+def test_a_derivative_has_the_signature_of_its_function(derive):
+    def f(weight: float, *, rate: float = 0.5) -> float:
+        return weight * rate
+
+    assert inspect.signature(derive(f)) == inspect.signature(f)
+    assert derive(f).__wrapped__ is f
+
+
+def test_where_a_direction_is_a_value_the_derivative_along_it_is_one():
+    direction = Value(2.0)
+    (_, along), (twice,) = (
+        tg.jvp(lambda x: x * x, (3.0,), (direction,)),
+        tg.hvp(lambda x: x * x * x, (3.0,), (direction,)),
+    )
+    (pulled,) = tg.vjp(lambda x: x * x, 3.0)[1](direction)
+    for derivative, factor in ((along, 6.0), (twice, 18.0), (pulled, 6.0)):
+        assert derivative.data == 2.0 * factor
+        assert [slope.data for slope in tg.gradients(derivative, [direction])] == [factor]
+
+
+def test_gradients_takes_one_value_or_any_iterable():
+    x = Value(3.0)
+    y = x * x
+    for xs in (x, [x], (x,), iter([x])):
+        assert [slope.data for slope in tg.gradients(y, xs)] == [6.0]
+
+
+def test_an_inner_derivative_of_a_ladder_of_diamonds_takes_no_time():
+    """Whether it depends on an outer variable is asked of each node once: 60, not 2⁶⁰."""
+
+    def ladder(y: Any) -> Any:
+        for _ in range(60):
+            y = y + y
+        return y
+
+    assert tg.grad(lambda x: x * tg.grad(ladder)(1.0))(3.0) == 2.0**60
+
+
+def test_where_values_go_in_values_come_out():
+    x = Value(2.0)
+    for f, slope in ((lambda x: 3.0, 0.0), (lambda x: x, 1.0), (lambda x: x + 1.0, 1.0)):
+        results = [*tg.value_and_grad(f)(x), *tg.jvp(f, (x,), (1.0,)), tg.vjp(f, x)[0]]
+        assert all(isinstance(result, Value) for result in results)
+        assert [result.data for result in results[1::2]] == [slope, slope]
+        numbers = [*tg.value_and_grad(f)(2.0), *tg.jvp(f, (2.0,), (1.0,)), tg.vjp(f, 2.0)[0]]
+        assert all(type(number) is float for number in numbers)
+
+
+def test_leaves_behind_a_stop_may_change(form):
+    w, x = Value(2.0), Value(3.0)
+    y = tg.stop_gradient(x) * w
+    x.data = 5.0
+    assert [slope.data for slope in tg.gradients(y, [w])] == [3.0]
+    y.backward()
+    assert (w.grad, x.grad) == (3.0, 0.0)
 
 
 # ── Errors that name things ───────────────────────────────────────────────────────────────
