@@ -455,6 +455,13 @@ def test_an_engine_that_fails_is_passed_over(
         draw(Value(1.0)).svg()
 
 
+def test_a_pdf_is_made_from_the_svg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("cairosvg")
+    hide(monkeypatch, pure=False)
+    picture = draw(neuron(2), title="two inputs").save(tmp_path / "x.pdf")
+    assert picture.read_bytes().startswith(b"%PDF-")
+
+
 def test_without_engines_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     hide(monkeypatch)
     drawing = draw(neuron(2))
@@ -462,7 +469,8 @@ def test_without_engines_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_pa
         drawing.png()
     monkeypatch.undo()
     hide(monkeypatch, pure=False)
-    with pytest.raises(errors.DrawingError, match=r"pip install pygraphviz.* draws no pdf"):
+    monkeypatch.setitem(sys.modules, "cairosvg", None)
+    with pytest.raises(errors.DrawingError, match=r"pip install 'tinygrad-edu\[pdf\]'.*no pdf"):
         drawing.save(tmp_path / "x.pdf")
     assert list(tmp_path.iterdir()) == []
     hide(monkeypatch)
@@ -598,11 +606,11 @@ def test_budget_is_said_in_the_picture() -> None:
     x = Value(1.0, name="x")
     for _ in range(2000):
         x = x + 1.0
-    drawing = draw(x)
+    drawing = draw(x, unfold="Σ")
     svg = parsed(drawing)
     assert len(groups(svg, "node")) == picture.CARDS + 1
-    assert words(groups(svg, "node")["more"]) == "… 1,922 more nodes"
-    assert "not drawn: 1,922 nodes" in html.unescape(drawing.svg())
+    assert words(groups(svg, "node")["more"]) == "… 3,921 more nodes"
+    assert "not drawn: 3,921 nodes" in html.unescape(drawing.svg())
     assert "v4000" in groups(svg, "node")
     assert "more" not in groups(parsed(draw(neuron(2), limit=17)), "node")
 
@@ -625,7 +633,11 @@ def test_a_sum_of_very_many_terms() -> None:
     svg = parsed(draw(tg.sum([x] * 50_000), limit=20))
     assert len(groups(svg, "node")) == 2
     assert words(groups(svg, "edge")["v0-v1"]) == "d +50000"
-    svg = parsed(draw(tg.sum([Value(1.0) for _ in range(5000)]), limit=20))
+    total = tg.sum([Value(1.0) for _ in range(5000)])
+    svg = parsed(draw(total, limit=20))
+    assert words(groups(svg, "node")["fold0"]) == "5,000 numbers"
+    assert words(groups(svg, "edge")["fold0-v5000"]) == "d +5000"
+    svg = parsed(draw(total, limit=20, unfold="Σ"))
     assert words(groups(svg, "node")["more"]) == "… 4,981 more nodes"
 
 

@@ -452,6 +452,75 @@ def test_gradients_are_graphs_that_can_be_drawn() -> None:
     assert leaf.adjoint == pytest.approx(second.data)
 
 
+# --- long chains, wide sums, and what stands out
+
+
+@pytest.mark.parametrize("length", [15, 16, 17, 40, 79])
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_a_long_chain_continues_below(length: int, direction: str) -> None:
+    y = Value(0.5, "x", "parameter")
+    for i in range(length):
+        y = tg.tanh(y) if i % 2 else y * 1.1
+    drawing = draw(y, limit=200, direction=direction)
+    rows = math.ceil((length + 1) / 12) if length + 1 > 16 else 1
+    assert drawing.source.count('constraint="false"') == rows - 1
+    size = re.search(r'width="(\d+)pt" height="(\d+)pt"', drawing.svg())
+    assert size is not None
+    assert max(map(int, size.groups())) < 16 * 200
+    check_adds_up(drawing.graph, view(drawing.graph, 200))
+    assert all(f'id="v{node.id}"' in drawing.svg() for node in drawing.graph.nodes)
+
+
+def test_what_is_not_a_chain_is_not_wrapped() -> None:
+    power = w = Value(0.9, "w", "parameter")
+    for _ in range(30):
+        power = power * w  # whose lines would cross every row
+    boxed = w
+    for i in range(30):
+        with tg.scope(f"step {i}"):
+            boxed = tg.tanh(boxed)
+    for y in (power, boxed):
+        assert 'constraint="false"' not in draw(y, limit=200).source
+
+
+def test_many_numbers_that_are_only_added_up_are_one_card() -> None:
+    def shown(count: int, *more: Value, role: str | None = "input", unfold: str = "") -> list[str]:
+        terms = [Value(float(i), f"x{i}", role) for i in range(count)]
+        graph = snapshot(tg.sum([*terms, *more]) * 2.0)
+        seen = view(graph, 80, unfold=[unfold] if unfold else [])
+        check_adds_up(graph, seen)
+        return sorted(card.title for card in seen.cards if card.folded)
+
+    assert shown(24) == []
+    assert shown(25) == ["25 inputs"]
+    assert shown(30, Value(1.0, "b", "parameter"), role=None) == ["30 numbers"]
+    assert shown(30, unfold="Σ") == []
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e9])
+def test_the_gradients_of_inputs_have_no_colour(factor: float) -> None:
+    w, b = Value(2.0, "w", "parameter"), Value(0.5, "b", "parameter")
+    x, y = Value(30.0 / factor, "x", "input"), Value(1.0, "y", "target")
+    error = (w * factor) * x + b - y
+    error.name = "error"
+    svg = draw(error * error).svg()
+    chips = dict(re.findall(r'id="(v\d+)-chip" class="chip (\S+)"', svg))
+    of = {node.name: chips[f"v{node.id}"] for node in snapshot(error * error).nodes if node.name}
+    assert of == {"w": "positive-3", "b": "positive-2", "x": "none", "y": "none",
+                  "error": "positive-2"}  # fmt: skip
+    strokes = dict(re.findall(r'id="(v\d+)-v\d+-\d" class="edge (\S+)"', svg))
+    assert [strokes[f"v{node.id}"] for node in snapshot(error * error).nodes
+            if node.role in ("input", "target")] == ["zero", "zero"]  # fmt: skip
+
+
+def test_a_picture_without_its_legend() -> None:
+    y = Value(1.0, "x", "input") * Value(2.0, "w", "parameter")
+    assert "each step paler" in draw(y).svg()
+    bare = draw(y, title="product", legend=False).svg()
+    assert "each step paler" not in bare
+    assert ">product<" in bare
+
+
 # --- scale
 
 LARGE = """

@@ -90,12 +90,14 @@ def test_the_loops_of_a_page_come_to_the_same(shown: Stage) -> None:
                 made[slot["text"]] = {"text": rounded(node.data)}
             else:
                 made[slot["text"]] = {"text": f"d {signed(node.adjoint)}"}
-                made[slot["id"]] = {"class": f"chip {shade(node.adjoint, shown.scale['gradient'])}"}
+                name = shade(node.adjoint, shown.scale["gradient"]) if slot["coloured"] else "none"
+                made[slot["id"]] = {"class": f"chip {name}"}
         for link in shown.links:
             ((_, position, id),) = link["edges"]
             local = graph.nodes[id].partials[position]
             flow = None if local is None else local * graph.nodes[id].adjoint
-            made[link["id"]] = {"class": f"edge {shade(flow, shown.scale['flow'])}"}
+            shown_flow = flow if flow is None or link["coloured"] else 0.0
+            made[link["id"]] = {"class": f"edge {shade(shown_flow, shown.scale['flow'])}"}
             if link["what"] == "local":
                 assert local is not None
                 made[link["text"]] = {"text": signed(local)}

@@ -16,7 +16,19 @@ from typing import Final, NamedTuple
 
 from ..snapshots import Graph
 from ..strings import clean, plural, short
-from .folding import Boxes, Card, Link, Path, Row, View, contents, path
+from .folding import (
+    Boxes,
+    Card,
+    Link,
+    Path,
+    Row,
+    View,
+    contents,
+    distances,
+    path,
+    untrained,
+    wrapped,
+)
 from .labels import Digits, breadth, called, in_table, named, quoted, rounded, signed
 from .themes import FAINT, ROLES, Theme, mixed, shade, stroke
 
@@ -97,9 +109,18 @@ def label(view: View, link: Link, graph: Graph, style: Style) -> str:
     return f"{'d ' if link.summed else ''}{signed(number, style.digits)}"
 
 
-def tint(flow: float | None, style: Style) -> str:
+def tint(view: View, link: Link, graph: Graph, style: Style) -> str:
     """The shade of a line, by the gradient along it; "none" if no gradients are shown."""
+    flow = view.flow(link, graph)
+    flow = 0.0 if flow is not None and untrained(graph, link.tails) else flow
     return shade(flow, style.scale[1]) if "grad" in style.show else "none"
+
+
+def chip(slot: Slot, graph: Graph, style: Style) -> str:
+    """The shade of a gradient's chip; "none" for inputs and targets, so that the gradients by which
+    training moves stand out."""
+    background = untrained(graph, slot.nodes)
+    return "none" if background else shade(slot.number(graph), style.scale[0])
 
 
 def source(view: View, style: Style) -> str:
@@ -142,7 +163,7 @@ class _Writer:
         self.number = {box: i for i, box in enumerate(self.boxes.within(()))}
         self.place = {card.id: card.place for card in view.cards}
         self.shared = {leaf.id for row in self.boxes.rows for leaf in row.shared}
-        self.largest_gradient = style.scale[0]
+        self.wrapped = wrapped(view)
 
     def lines(self) -> Iterator[str]:
         theme = self.theme
@@ -162,6 +183,10 @@ class _Writer:
         yield from self.inside(())
         for number, row in enumerate(self.boxes.rows):
             yield from self.spine(number, row)
+        if self.wrapped:  # the leftmost cards of all rows below each other
+            far = distances(self.view.cards, self.view.links)
+            heads = {self.wrapped[id]: id for id in sorted(far, key=far.__getitem__)}
+            yield _chained([heads[row] for row in sorted(heads, reverse=True)])
         for link in self.view.links:
             yield self.drawn(link.id).link(link)
         yield "}"
@@ -285,9 +310,10 @@ class _Writer:
         if slot.what == "data":
             ground = f' BGCOLOR="{self.theme["slot"]}"' if "slot" in self.theme else ""
             return f"<TD{ground}{room}>{_font(text, 11, ink, bold=bold)}</TD>"
-        name = shade(slot.number(self.view.graph), self.largest_gradient)
-        words = _font(text, 11, self.theme[f"{name}-ink"])
-        return f'<TD BGCOLOR="{self.theme[name]}" STYLE="ROUNDED"{room}>{words}</TD>'
+        name = chip(slot, self.view.graph, self.style)
+        words = _font(text, 11, self.theme.get(f"{name}-ink", ink))
+        ground = f' BGCOLOR="{self.theme[name]}" STYLE="ROUNDED"' if name in self.theme else ""
+        return f"<TD{ground}{room}>{words}</TD>"
 
     def tooltip(self, card: Card) -> str:
         """The tooltip of a card, with all digits and the whole name."""
@@ -307,7 +333,7 @@ class _Writer:
     def link(self, link: Link) -> str:
         view, theme = self.view, self.theme
         flow = view.flow(link)
-        name = tint(flow, self.style)
+        name = tint(view, link, view.graph, self.style)
         colour, width = stroke(name)
         values: dict[str, object] = {"id": link.id}
         tooltip = self.product(link, flow)
@@ -321,7 +347,8 @@ class _Writer:
         values["class"] = f"{name}{self.pale(link.id)}"
         if link.tail in self.shared or link.quiet:
             values["minlen"] = 2  # room for many lines to fan out
-        if link.head == "more":
+        crosses = self.wrapped and self.wrapped[link.tail] != self.wrapped[link.head]
+        if link.head == "more" or crosses:
             values["constraint"] = "false"  # distant arguments belong on the left
         if self.place[link.tail] == self.place[link.head]:
             values["weight"] = 3  # links inside a scope are drawn straight

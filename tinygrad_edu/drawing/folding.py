@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import reduce
+from math import ceil
 from operator import add
 from typing import Final, NamedTuple, TypeAlias
 
@@ -33,6 +34,8 @@ PARALLEL: Final = 6  # edges between the same two nodes; more are drawn as one l
 CROWD: Final = 3  # folded cards side by side in a box; the lines of more have no labels either
 ALIKE: Final = 2  # leaves with the same use; more become one card if a picture must be folded
 SIBLINGS: Final = 12  # folded scopes of one kind; more become one card if necessary
+TERMS: Final = 24  # leaves added up in one Σ; more of one role become one card
+COLUMNS: Final = 16  # cards in a row; a longer chain continues below, in rows of about 12
 MORE: Final = ("", "more")  # the key of all nodes beyond the budget
 
 
@@ -75,6 +78,11 @@ class Link(NamedTuple):
     summed: bool
     quiet: bool = False
 
+    @property
+    def tails(self) -> list[int]:
+        """The nodes at which its edges begin."""
+        return [arg for arg, _, _ in self.edges]
+
 
 class View(NamedTuple):
     """The drawn part of a graph: cards in topological order, links in the order of arguments.
@@ -116,6 +124,11 @@ class View(NamedTuple):
         edges = [(self.local(edge, graph), graph.nodes[edge[2]].adjoint) for edge in link.edges]
         flows = [local * upstream for local, upstream in edges if local is not None]
         return reduce(add, flows) if flows else None  # sum() rounds differently since 3.12
+
+
+def untrained(graph: Graph, ids: Iterable[int]) -> bool:
+    """Whether all of some nodes are inputs or targets, which no training step changes."""
+    return {graph.nodes[id].role for id in ids} <= {"input", "target"}
 
 
 def reached(graph: Graph) -> set[int]:
@@ -196,6 +209,7 @@ class _Folding:
         self.key: list[Key] = [node.id for node in graph.nodes]
         if not self.opened(("Σ",)):
             self.sums()
+            self.terms()
 
     # --- steps of folding
 
@@ -209,6 +223,18 @@ class _Folding:
             for arg in inner.intersection(node.args) if node.id in sums else ():
                 if nodes[arg].scope == node.scope:
                     self.key[arg] = self.key[node.id]
+
+    def terms(self) -> None:
+        """Very many leaves of one role that are only added up in one Σ become one card."""
+        uses = self.graph.uses()
+        alike: dict[tuple[Key, str | None, Path], list[int]] = defaultdict(list)
+        for arg, _, node in self.graph.edges():
+            if arg.op is None and uses[arg.id] == 1 and node.op and node.op.name in ("add", "sum"):
+                alike[self.key[node.id], arg.role, self.places[arg.id]].append(arg.id)
+        for ids in alike.values():
+            if len(ids) > TERMS:
+                for id in ids:
+                    self.key[id] = ("leaves", str(ids[0]))
 
     def fold(self, limit: int) -> None:
         """Fold scopes level by level, innermost first, until the cards fit."""
@@ -353,7 +379,7 @@ class _Folding:
             return Card("more", "more", (), title, "not drawn", nodes, [])
         id = f"fold{first.id}"
         if key[0] == "leaves":
-            title, place = plural(len(nodes), first.role or "leaf"), self.places[first.id]
+            title, place = plural(len(nodes), first.role or "number"), self.places[first.id]
             return Card(id, kind(first, root), place, title, "used alike", nodes, [])
         return Card(id, "folded", key[1:-1], key[-1], contents(nodes), nodes, outputs)
 
@@ -496,6 +522,24 @@ class Boxes:
             ends = [tails[box] for box in alike] if nested else []
             rows.append(Row([heads[box] for box in alike], ends, shared))
         return rows
+
+
+def wrapped(view: View) -> dict[str, int]:
+    """The row of each card if a long chain is written in several rows; empty if it is not.
+
+    Rows are counted from the result backwards. Only what is nearly a chain is wrapped: few links
+    lead from row to row, and there are no boxes.
+    """
+    distance = distances(view.cards, view.links)
+    columns = max(distance.values()) + 1
+    if columns <= COLUMNS or any(card.place for card in view.cards):
+        return {}
+    count = ceil(columns / 12)
+    width = ceil(columns / count)
+    begun = {link.head for link in view.links}  # a leaf is written in the row that uses it first
+    rows = {id: (far if id in begun else max(far - 1, 0)) // width for id, far in distance.items()}
+    crossing = sum(rows[link.tail] != rows[link.head] for link in view.links)
+    return rows if crossing <= 2 * (count - 1) else {}
 
 
 def distances(cards: Iterable[Card], links: Sequence[Link]) -> dict[str, int]:

@@ -45,12 +45,12 @@ from ..errors import BadArgument, GraphError
 from ..snapshots import Graph
 from ..strings import plural
 from . import dot
-from .dot import SHOWN, Slot, Style, label, slots, tint
-from .folding import View, view
+from .dot import SHOWN, Slot, Style, chip, label, slots, tint
+from .folding import View, untrained, view
 from .labels import Digits, breadth, called, rounded
 from .layout_engines import render
 from .svg import dress
-from .themes import RULES, THEMES, Theme, largest, marks, shade, stylesheet
+from .themes import RULES, THEMES, Theme, largest, marks, stylesheet
 
 WIDEST: Final = "-1.235e+308"  # of all numbers with 4 significant digits
 
@@ -107,7 +107,7 @@ class Stage:
         prefix: the prefix of every id.
         theme: "auto", "light" or "dark".
         scale: {"gradient": …, "flow": …}, the largest magnitudes over all graphs, from which
-            shades are counted.
+            shades are counted; those of inputs and targets don't count.
     """
 
     def __init__(
@@ -133,9 +133,11 @@ class Stage:
         self.theme = theme
         self._slots = {card.id: slots(card, show) for card in view.cards}
         self._numbers = [slot for of_card in self._slots.values() for slot in of_card]
-        flows = [view.flow(link, graph) for graph in frames for link in view.links]
+        links = [link for link in view.links if not untrained(self.graph, link.tails)]
+        nodes = [node for each in frames for node in each.nodes if not untrained(each, [node.id])]
+        flows = [view.flow(link, graph) for graph in frames for link in links]
         self.scale = {
-            "gradient": largest(node.adjoint for graph in frames for node in graph.nodes),
+            "gradient": largest(node.adjoint for node in nodes),
             "flow": largest(flow for flow in flows if flow is not None),
         }
         self._style = Style(
@@ -210,7 +212,8 @@ class Stage:
 
         "data" is a value, its id that of the text. "grad" is a chip, its id that of the chip;
         "text" is the id of the text in it. For several nodes it is the gradient of the largest
-        magnitude, with nan before all others.
+        magnitude, with nan before all others. The gradients of inputs and targets are not
+        "coloured": their shade is "none".
         """
         return [
             {
@@ -218,6 +221,7 @@ class Stage:
                 "text": self.prefix + _text(slot),
                 "what": slot.what,
                 "nodes": list(slot.nodes),
+                "coloured": not untrained(self.graph, slot.nodes),
             }
             for slot in self._numbers
         ]
@@ -229,7 +233,8 @@ class Stage:
 
         "what" is "local" if its text is the local derivative of its edge; "flow" if it is
         "d " and the gradient along its edges, Σ local × upstream; and None if it has no text,
-        because no gradient flows there or only its tooltip shows it.
+        because no gradient flows there or only its tooltip shows it. A line from an input or target
+        is not "coloured": its shade is that of a gradient of 0.
         """
         return [
             {
@@ -239,6 +244,7 @@ class Stage:
                 if label(self._view, link, self.graph, self._style)
                 else None,
                 "edges": [list(edge) for edge in link.edges],
+                "coloured": not untrained(self.graph, link.tails),
             }
             for link in self._view.links
         ]
@@ -254,10 +260,10 @@ class Stage:
         for slot in self._numbers:
             changes[self.prefix + _text(slot)] = {"text": slot.text(graph, self._style.digits)}
             if slot.what == "grad":
-                name = shade(slot.number(graph), self.scale["gradient"])
+                name = chip(slot, graph, self._style)
                 changes[self.prefix + slot.id] = {"class": f"chip {name}"}
         for link in self._view.links:
-            name = tint(self._view.flow(link, graph), self._style)
+            name = tint(self._view, link, graph, self._style)
             pale = " pale" if link.id in self._view.pale else ""
             changes[self.prefix + link.id] = {"class": f"edge {name}{pale}"}
             if text := label(self._view, link, graph, self._style):

@@ -6,6 +6,7 @@ on every machine. No engine is imported, located or run before something is rend
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -14,7 +15,7 @@ from ..errors import DrawingError
 SECONDS: Final = 300  # a layout that takes longer is stopped
 
 _GET: Final = {
-    "pdf": "pip install pygraphviz (or install Graphviz, https://graphviz.org/download)",
+    "pdf": "pip install 'tinygrad-edu[pdf]' (or Graphviz, https://graphviz.org/download)",
     "svg": "pip install graphviz graphviz-pure (or Graphviz, https://graphviz.org/download)",
 }
 
@@ -81,6 +82,20 @@ def _pygraphviz(source: str, form: str) -> bytes:
         raise _Missing(f"pygraphviz failed: {error}") from error
 
 
+def _cairosvg(source: str, form: str) -> bytes:
+    """CairoSVG, which converts the SVG of another engine."""
+    if form != "pdf":
+        raise _Missing("CairoSVG draws only pdf")
+    try:
+        from cairosvg import svg2pdf
+    except (ImportError, OSError) as error:  # OSError: its C library, cairo, is missing
+        raise _Missing(f"CairoSVG can't be used: {error}") from None
+    # Few fonts have small digits, and cairo doesn't look for another font that does.
+    small = re.compile(r'font-family="[^"]*"(?=[^>]*>[^<]*[₀-₉])')
+    drawn = small.sub('font-family="DejaVu Sans"', render(source, "svg").decode())
+    return bytes(svg2pdf(bytestring=drawn.encode()))
+
+
 def _run(program: str, source: str, form: str) -> bytes:
     """Let the graphviz package run a program of our choice.
 
@@ -116,4 +131,4 @@ def _run(program: str, source: str, form: str) -> bytes:
         raise _Missing(f"{program} can't be run: {error}") from error
 
 
-ENGINES: list[Callable[[str, str], bytes]] = [_graphviz_pure, _dot, _pygraphviz]
+ENGINES: list[Callable[[str, str], bytes]] = [_graphviz_pure, _dot, _pygraphviz, _cairosvg]

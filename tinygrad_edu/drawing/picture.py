@@ -46,12 +46,15 @@ def draw(
     show: str | Sequence[str] = SHOWN,
     digits: Digits = 4,
     direction: str = "LR",
+    legend: bool = True,
 ) -> Drawing:
     """A picture of a Value and of the graph from which it was computed.
 
     Each node is a card with its value and its gradient, and each edge shows its local derivative,
     so that you can follow the chain rule by hand. The numbers come from `snapshot`: you need no
-    ``backward()``, and no ``.grad`` changes. Chains of + are drawn as one Σ.
+    ``backward()``, and no ``.grad`` changes. Chains of + are drawn as one Σ, and long chains of
+    other operations in several rows. The darkest colours belong to the largest gradients of what
+    training changes: those of inputs and targets have no colour.
 
     Args:
         x: a Value, or the Graph that ``tg.snapshot`` made of one.
@@ -71,6 +74,7 @@ def draw(
         digits: the number of significant digits, or a format such as ".2f". The tooltips of an SVG
             show all digits.
         direction: the side of the result: "LR" is right, "TB" is bottom.
+        legend: whether a legend above the picture explains its colours.
 
     Raises:
         GraphError: if ``x`` is neither.
@@ -100,7 +104,7 @@ def draw(
     return Drawing(
         graph, {"limit": limit, "depth": depth, "unfold": opened}, _ids(x, graph, highlight),
         {"title": title, "theme": theme, "digits": fit(digits), "direction": direction,
-         "show": frozenset(shown)},
+         "show": frozenset(shown), "legend": bool(legend)},
     )  # fmt: skip
 
 

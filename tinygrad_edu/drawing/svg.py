@@ -120,12 +120,13 @@ def _card(group: Element, slots: list[Slot], colours: Theme) -> None:
                 group.append(text)
                 continue
             chip = SubElement(group, f"{_SVG}g", {
-                "id": slot.id, "class": f"chip {name}", "fill": colours[name], "stroke": "none",
+                "id": slot.id, "class": f"chip {name}", "fill": colours.get(name, "none"),
+                "stroke": "none",
             })  # fmt: skip
             chip.tail = "\n"
             element.attrib = {"d": element.attrib["d"]}
             text.set("id", slot.id.removesuffix("chip") + "grad")
-            text.set("fill", colours[f"{name}-ink"])
+            text.set("fill", colours.get(f"{name}-ink", text.get("fill", "")))
             chip[:] = [element, text]
         else:
             group.append(element)

@@ -168,7 +168,7 @@ def marks() -> tuple[Theme, dict[str, str]]:
     A layout engine copies colours unchanged, so every part that it draws can be identified by its
     colour.
     """
-    named = {name: f"#0000{i:02x}" for i, name in enumerate([*THEMES["light"], "slot"], 1)}
+    named = {name: f"#0000{i:02x}" for i, name in enumerate([*THEMES["light"], "slot", "none"], 1)}
     return named, {code: name for name, code in named.items()}
 
 
