@@ -330,20 +330,6 @@ def test_each_row_of_one_argument_is_a_method_of_value(row: Op):
         assert repr((by_method.data, x.grad)) == repr((by_function.data, y.grad))
 
 
-CELLS = json.loads((Path(__file__).parent / "data/cells.json").read_text(encoding="utf-8"))
-
-
-@every_row
-def test_cells_that_no_oracle_checks_are_as_they_were_reviewed(row: Op):
-    """How people read a row, where its tests look, what other languages call it: by hand."""
-    spelled = row.spelled and [row.spelled.python, row.spelled.c, row.spelled.js]
-    llvm = row.spelled.llvm if row.spelled and isinstance(row.spelled.llvm, str) else None
-    cells = {"symbol": row.symbol, "tex": row.tex, "text": row.text, "sample": row.sample,
-             "neutral": row.neutral, "spelled": spelled, "llvm": llvm}  # fmt: skip
-    assert json.loads(json.dumps(cells)) == CELLS[row.name]
-    assert repr(row.neutral) == repr(tuple(CELLS[row.name]["neutral"]))  # −0 is not 0
-
-
 # ── Kinks ─────────────────────────────────────────────────────────────────────────────────
 
 COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")

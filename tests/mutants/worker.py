@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, TextIO
@@ -158,7 +159,7 @@ def collected(worker: Worker) -> None:
 
     from tests.mutants.recorder import Chosen
 
-    functions: dict[str, list[FunctionType]] = {}
+    functions: dict[str, list[tuple[Any, FunctionType]]] = {}
 
     def child(job: dict[str, Any]) -> int:
         sources = (job["original"], job["source"])
@@ -170,10 +171,13 @@ def collected(worker: Worker) -> None:
 
     def serve() -> None:
         package = f"{Path.cwd() / 'tinygrad_edu'}/"
+        for path in Path("tinygrad_edu", "core").glob("*.py"):  # once, not in each fork
+            compiled(path.read_text(encoding="utf-8"), str(path.absolute()))
         gc.unfreeze()
         for f in gc.get_objects():
             if type(f) is FunctionType and f.__code__.co_filename.startswith(package):
-                functions.setdefault(f.__code__.co_filename[len(package) :], []).append(f)
+                placed = (place(f.__code__), f)
+                functions.setdefault(f.__code__.co_filename[len(package) :], []).append(placed)
         gc.freeze()
         worker.serve(child)
 
@@ -181,16 +185,16 @@ def collected(worker: Worker) -> None:
     pytest.main(worker.options(sys.argv[3:]), plugins=[chosen])
 
 
-def replaced(path: str, functions: list[FunctionType], *sources: str) -> bool:
+def replaced(path: str, functions: list[tuple[Any, FunctionType]], *sources: str) -> bool:
     """Replace the code of functions; false if that alone does not make the mutant."""
     file = str(Path.cwd() / "tinygrad_edu" / path)
-    old, new = (list(codes(compile(s, file, "exec", dont_inherit=True))) for s in sources)
+    old, new = (compiled(source, file) for source in sources)
     if [code.co_name for code in old] != [code.co_name for code in new]:
         return False  # a function was deleted
     changes = {place(a): b for a, b in zip(old, new) if a != b}
     hit = False
-    for f in functions:
-        change = changes.get(place(f.__code__))
+    for where, f in functions:
+        change = changes.get(where)
         if change is not None:
             try:
                 f.__code__ = change
@@ -198,6 +202,12 @@ def replaced(path: str, functions: list[FunctionType], *sources: str) -> bool:
                 return False
             hit = True
     return hit
+
+
+@lru_cache(maxsize=20)
+def compiled(source: str, file: str) -> list[CodeType]:
+    """All code objects of a source."""
+    return list(codes(compile(source, file, "exec", dont_inherit=True)))
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:

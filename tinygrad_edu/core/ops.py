@@ -150,7 +150,7 @@ pow: Op = _built_in("pow", math.pow, [
     _pow_slope,
     lambda out, x, y: out * log(x + stop_gradient(equal(x, 0.0) * greater_equal(y, 0.0)))],
     symbol="xʸ", tex="{#1}^{#2}", sample=((-20.0, 20.0), (-8.0, 8.0)),
-    domain=lambda x, y: x > 0.0 or (x == 0.0 and y > 1.0) or (x != 0.0 and y == math.floor(y)),
+    domain=lambda x, y: x > 0.0 or (x == 0.0 and y > 1.0) or (x < 0.0 and y % 1.0 == 0.0),
     at_edge=power,
     text=Notation("{}^{}", (ATOM, ATOM), POWER),
     spelled=spelled("pow({0}, {1})", c="@pow({0}, {1})", js="power({0}, {1})"))
