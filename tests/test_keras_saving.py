@@ -706,8 +706,8 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     assert changed != whole
     cases: dict[str, list[bytes]] = {
         "not JSON, or was cut off": [
-            b"", whole[:1], whole[: len(whole) // 2], whole[:-1], whole + b"}", b"PK\x03\x04\x00",
-            b"\x89HDF\r\n", b"\xff\xfe", b"w,b\n1,2\n", b'{"format": NaN}', b"[1e999",
+            b"", whole[:1], whole[: len(whole) // 2], whole[:-1], whole + b"}",
+            b"\xff\xfe", b"w,b\n1,2\n", b'{"format": NaN}', b"[1e999",
             b'{"a": 1e999}', b"9" * 5000, b'{"a": ' + b"9" * 30 + b"}",
             whole.replace(b":", b"=", 1),
         ],

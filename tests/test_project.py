@@ -51,6 +51,7 @@ KERAS = (
     "seeding", "diagnosis", "documents", "engines", "callbacks", "lookup", "variables", "bases",
     "activations", "initializers", "layers", "losses", "metrics", "optimizers", "regularizers",
     "data", "turns", "wiring", "recording", "updating", "programs", "keeping", "training", "saving",
+    "interchange",
     "summary", "models", "utils",
 )  # fmt: skip
 PURE = ("errors", "blocks", "ieee", "trees", "core", "fast", "matrices", "nn")

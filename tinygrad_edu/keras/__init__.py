@@ -28,11 +28,13 @@ from . import (
     saving,
     utils,
 )
+from .interchange import from_keras
 from .layers import Input
 from .models import Model, Sequential
 from .seeding import set_random_seed
 
 __all__ = [
-    "Input", "Model", "Sequential", "activations", "callbacks", "initializers", "layers", "losses",
-    "metrics", "models", "optimizers", "regularizers", "saving", "set_random_seed", "utils",
+    "Input", "Model", "Sequential", "activations", "callbacks", "from_keras", "initializers",
+    "layers", "losses", "metrics", "models", "optimizers", "regularizers", "saving",
+    "set_random_seed", "utils",
 ]  # fmt: skip

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ..compiler.exporting import Exported, written
 from ..errors import BadArgument, TinygradError
+from ..files import write_whole
 from ..nn.layers import Input, ShapedLayer, Signal, sample_shape
 from ..notebooks import wants_html
 from ..strings import legible
-from . import saving
+from . import interchange, saving
 from .programs import Forward
 from .summary import as_html, summary
 from .training import Trainer
@@ -107,7 +109,8 @@ class Model(Trainer):
 
     @alone
     def export(self, to: str | os.PathLike[str], format: str | None = None) -> Any:
-        """The trained model for another library or language; see `tinygrad_edu.export`.
+        """The trained model for another library or language; see `tinygrad_edu.export`. Besides
+        its formats there are ``.keras`` files, and "keras", a Python program for Keras.
 
         Samples are rows of numbers there, of several inputs side by side, and results are rows,
         too. Layers are as when they predict: dropout does nothing.
@@ -120,6 +123,15 @@ class Model(Trainer):
         """
         if not self.built:
             raise BadArgument(f"{self.name!r} has no weights yet: call build, or fit it first.")
+        path = Path(to)
+        if path.suffix == ".keras":
+            saving.save_model(self, path)
+            return path
+        if "keras" in (to, format):
+            text = interchange.source(self)
+            if format is not None:
+                write_whole(path, text.encode())
+            return text if format is None else path
         forward = Forward(self, training=False)
         (flat,), name = forward.sketch, re.sub(r"\W", "_", self.name)
         theta, inputs = [value.data for value in flat.captured], [""] * flat.code.inputs

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.value import Value
 from ..errors import BadArgument, FileError, SavedModelError, TinygradError, unknown_name
+from ..files import read_whole
 from ..nn.layers import Input, Shape, ShapedLayer, Signal
 from ..nn.losses import Loss
 from ..nn.metrics import Metric, R2Score
@@ -50,6 +51,10 @@ LAYERS: dict[str, type[ShapedLayer]] = {
 
 MODELS: dict[str, Any] = {}
 """Every class of models that can be saved whole, by its name; `models` adds them."""
+
+OTHERS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+"""How files with such an ending are written and read, in Keras's own formats; `interchange` adds
+them."""
 
 
 WEIGHTS: dict[str, Any] = {**HEAD, "weights": ByName(list)}
@@ -93,7 +98,8 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
 
     Args:
         model: a Sequential or a Model that has its weights.
-        path: of the file; any ending, such as "houses.json".
+        path: of the file, such as "houses.json". One that ends in .keras is written for Keras, in
+            its format, without the metadata and the random streams.
 
     Raises:
         SavedModelError: if something in the model is not data, such as a user-defined loss, or the
@@ -109,6 +115,9 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     True
     """
     with _reported("The model was not saved to", path, " model.save_weights saves weights alone."):
+        if _ending(path, ".keras"):
+            OTHERS[".keras"][0](model, path)
+            return
         parts = {
             "model": _model(model),
             "compiled": _compiled(model),
@@ -125,7 +134,7 @@ def load_model(
     compile: bool = True,
 ) -> Model:
     """The model that `save_model` wrote: the same predictions and, trained on, the same
-    training, to the bit.
+    training, to the bit. Files that Keras 3 wrote (.keras) are read, too.
 
     Nothing in the file is executed, and nothing is built before the whole file is checked.
 
@@ -147,6 +156,10 @@ def load_model(
         )
     custom = dict(custom_objects or {})
     with _reported("No model was loaded from", path):
+        content = read_whole(path)
+        if content[:2] == b"PK":
+            return OTHERS[".keras"][1](content, custom, compile)  # type: ignore[no-any-return]
+        _refuse_h5(content)
         parts = documents.read(path, WHOLE, WEIGHTS)
         if "model" not in parts:
             raise SavedModelError(
@@ -171,6 +184,9 @@ def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """
     with _reported("The weights were not saved to", path):
         _named(model)
+        if _ending(path, ".weights.h5"):
+            OTHERS[".weights.h5"][0](model, path)
+            return
         documents.write(path, {"weights": _weights(model.layers)}, WEIGHTS)
 
 
@@ -185,9 +201,38 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """
     with _reported("No weights were loaded from", path):
         _named(model)
+        content = read_whole(path)
+        if content[:4] == _HDF5:
+            OTHERS[".weights.h5"][1](model, content)
+            return
         _fill(
             {layer.name: layer for layer in model.layers},
             documents.read(path, WHOLE, WEIGHTS)["weights"],
+        )
+
+
+_HDF5 = b"\x89HDF"
+
+
+def _ending(path: Any, own: str) -> bool:
+    """Whether a file's name ends so; another ending of Keras's would lie about the content."""
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
+    for ending in (own, ".keras", ".h5", ".hdf5"):
+        if str(name).lower().endswith(ending):
+            if ending == own:
+                return True
+            raise SavedModelError(
+                f"A file that ends in {ending} must hold what Keras expects there. Received: "
+                f"{name!r}. Name a model .json or .keras, and weights .json or .weights.h5."
+            )
+    return False
+
+
+def _refuse_h5(content: bytes) -> None:
+    if content[:4] == _HDF5:
+        raise SavedModelError(
+            "It is HDF5, which holds weights, or a model in a format that Keras has given up. "
+            "Save it with Keras as .keras; or create the model, and call model.load_weights(path)."
         )
 
 
