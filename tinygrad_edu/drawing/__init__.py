@@ -5,6 +5,7 @@
                                -> clean SVG, coloured by classes (svg) -> a Drawing (picture)
                                -> one layout for many numbers (layout) -> a Film (films)
                             -> a tree for the terminal (text)
+    a model -> its neurons and weights as DOT text (network) -> a Drawing
 
 Everything is read from one `snapshot`, so the numbers on a picture always add up, and ``.grad`` is
 neither needed nor changed. Importing this room imports only the standard library: the layout engine

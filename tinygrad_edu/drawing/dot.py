@@ -186,7 +186,7 @@ class _Writer:
         if self.wrapped:  # the leftmost cards of all rows below each other
             far = distances(self.view.cards, self.view.links)
             heads = {self.wrapped[id]: id for id in sorted(far, key=far.__getitem__)}
-            yield _chained([heads[row] for row in sorted(heads, reverse=True)])
+            yield chained([heads[row] for row in sorted(heads, reverse=True)])
         for link in self.view.links:
             yield self.drawn(link.id).link(link)
         yield "}"
@@ -226,7 +226,7 @@ class _Writer:
         """Cards of one box in their order, which Graphviz reverses in horizontal boxes."""
         ids = [card.id for card in chain]
         turned = chain[0].place and self.style.direction == "LR"
-        return _chained(ids[::-1] if turned else ids)
+        return chained(ids[::-1] if turned else ids)
 
     def spine(self, number: int, row: Row) -> Iterator[str]:
         """Invisible points at both ends of the boxes of a row, which keep the boxes in order.
@@ -241,9 +241,9 @@ class _Writer:
         end = [f"end_{number}_{i}" for i in range(len(row.tails))]
         for point in (*begin, *end):
             yield f'{point} [shape="point" style="invis" width="0.01" height="0.01"]'
-        yield _chained([*begin, *(leaf.id for leaf in row.shared)])
+        yield chained([*begin, *(leaf.id for leaf in row.shared)])
         if end:
-            yield _chained(end)
+            yield chained(end)
         minlen = 2 if row.shared else 1
         for point, head in zip(begin, row.heads):
             yield from [f'{point} -> {head.id} [style="invis" minlen="{minlen}"]'] * TIES
@@ -288,19 +288,19 @@ class _Writer:
         for id, cells in lines.items():
             name = names.get(id, "largest d")
             gap = f' COLSPAN="{width - len(cells)}"'
-            rows.append([f'<TD ALIGN="LEFT"{gap}>{_font(name, 9, muted)}</TD>', *cells])
+            rows.append([f'<TD ALIGN="LEFT"{gap}>{font(name, 9, muted)}</TD>', *cells])
         if len(card.outputs) > OUTPUTS:
             notes.append(f"… {plural(len(card.outputs) - OUTPUTS, 'more output')}")
         if card.kind == "folded":
             notes.append(card.note)
-        rows += [[f'<TD COLSPAN="{width}">{_font(note, 9, muted)}</TD>'] for note in notes]
+        rows += [[f'<TD COLSPAN="{width}">{font(note, 9, muted)}</TD>'] for note in notes]
         return [[self.heading([(short(card.title, 40), 12, ink)], width)], *rows]
 
     def heading(self, words: list[tuple[str, int, str]], columns: int) -> str:
         """A cell across all columns: (text, size, colour) side by side, bold."""
         wide = sum(breadth(text, size, bold=True) for text, size, _ in words)
         room = "" if all(text.isascii() for text, _, _ in words) else f' WIDTH="{wide:.0f}"'
-        inside = "&#160;&#160;".join(_font(*part, bold=True) for part in words) or "&#160;"
+        inside = "&#160;&#160;".join(font(*part, bold=True) for part in words) or "&#160;"
         return f'<TD COLSPAN="{columns}"{room}>{inside}</TD>'
 
     def slot(self, slot: Slot, ink: str, *, bold: bool = False) -> str:
@@ -309,9 +309,9 @@ class _Writer:
         room = f' WIDTH="{self.style.rooms[slot.id]:.0f}"' if slot.id in self.style.rooms else ""
         if slot.what == "data":
             ground = f' BGCOLOR="{self.theme["slot"]}"' if "slot" in self.theme else ""
-            return f"<TD{ground}{room}>{_font(text, 11, ink, bold=bold)}</TD>"
+            return f"<TD{ground}{room}>{font(text, 11, ink, bold=bold)}</TD>"
         name = chip(slot, self.view.graph, self.style)
-        words = _font(text, 11, self.theme.get(f"{name}-ink", ink))
+        words = font(text, 11, self.theme.get(f"{name}-ink", ink))
         ground = f' BGCOLOR="{self.theme[name]}" STYLE="ROUNDED"' if name in self.theme else ""
         return f"<TD{ground}{room}>{words}</TD>"
 
@@ -371,7 +371,7 @@ class _Writer:
         """An edge's label, raised from the line by an empty row."""
         ground = f' BGCOLOR="{self.theme["slot"]}"' if "slot" in self.theme else ""
         wide = f' WIDTH="{room:.0f}"' if room else ""
-        words = f"<TR><TD{ground}{wide}>{_font(text, 9, self.theme['muted'])}</TD></TR>"
+        words = f"<TR><TD{ground}{wide}>{font(text, 9, self.theme['muted'])}</TD></TR>"
         return Markup(f'{_TIGHT}{words}<TR><TD HEIGHT="7"></TD></TR></TABLE>')
 
     # --- the legend
@@ -381,20 +381,20 @@ class _Writer:
         occur."""
         theme, rows = self.theme, []
         if clean(self.style.title or ""):
-            rows.append(_font(short(self.style.title or "", 200), 14, theme["ink"], bold=True))
+            rows.append(font(short(self.style.title or "", 200), 14, theme["ink"], bold=True))
         if self.style.caption:
             ground = f' BGCOLOR="{theme["slot"]}"' if "slot" in theme else ""
-            words = _font(short(self.style.caption, 200), 12, theme["ink"])
+            words = font(short(self.style.caption, 200), 12, theme["ink"])
             cell = f'<TD ALIGN="LEFT"{ground} WIDTH="{self.style.rooms["caption"]:.0f}">{words}'
             rows.append(f"{_TIGHT}<TR>{cell}</TD></TR></TABLE>")
-        rows += [_font(note, 10, theme["ink"], bold=True) for note in self.view.notes]
+        rows += [font(note, 10, theme["ink"], bold=True) for note in self.view.notes]
         if self.style.legend:
             rows.append(self.chips())
             if "local" in self.style.show and any(
                 self.view.local(edge) is not None for link in self.view.links for edge in link.edges
             ):
                 rule = _RULE if "grad" in self.style.show else _RULE.partition("  ")[0]
-                rows.append(_font(rule, 9, theme["muted"]))
+                rows.append(font(rule, 9, theme["muted"]))
         cells = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in rows)
         cells += '<TR><TD HEIGHT="8"></TD></TR>' if rows else ""
         return Markup(f"{_TIGHT}{cells}</TABLE>" if cells else "")
@@ -407,7 +407,7 @@ class _Writer:
         for name, shape in ROLES.items():
             if name in kinds and shape.legend:
                 text = named(self.root) if name == "root" else None
-                words = _font(f"\xa0{short(text or shape.legend, 24)}\xa0", 9, theme[f"{name}-ink"])
+                words = font(f"\xa0{short(text or shape.legend, 24)}\xa0", 9, theme[f"{name}-ink"])
                 cells.append(
                     f'<TD BGCOLOR="{theme[name]}" BORDER="1" COLOR="{theme[f"{name}-line"]}" '
                     f'STYLE="{shape.chip}">{words}</TD>'
@@ -424,16 +424,16 @@ class _Writer:
                 ("each step paler: 10 times smaller", "paper", "muted"),
             ]
             for text, fill, ink in scale:
-                words = _font(text, 9, theme[ink])
+                words = font(text, 9, theme[ink])
                 cells.append(f'<TD BGCOLOR="{theme[fill]}" STYLE="ROUNDED">{words}</TD>')
         return f"{_CHIPS}<TR>{''.join(cells)}</TR></TABLE>"
 
 
-def _chained(ids: list[str]) -> str:
+def chained(ids: list[str]) -> str:
     """Cards side by side, in this order."""
     return f'{{ graph [rank="same"] edge [style="invis"] {" -> ".join(ids)} }}'
 
 
-def _font(text: str, size: int, colour: str, *, bold: bool = False) -> str:
+def font(text: str, size: int, colour: str, *, bold: bool = False) -> str:
     words = f"<B>{in_table(text)}</B>" if bold else in_table(text)
     return f'<FONT POINT-SIZE="{size}" COLOR="{colour}">{words}</FONT>'

@@ -21,7 +21,8 @@ from ..files import write_whole
 from ..snapshots import Graph, ids, snapshot
 from ..strings import plural
 from .dot import SHOWN
-from .folding import check_unfold, view
+from .folding import check_unfold
+from .folding import view as view_of
 from .labels import Digits, fit
 from .layout import Stage
 from .layout_engines import render
@@ -37,6 +38,7 @@ _WIDEST: Final = "40,40"  # inches; an uncapped PNG of 5,000 nodes takes 10 GB
 def draw(
     x: Any,
     *,
+    view: str = "graph",
     title: str | None = None,
     theme: str = "light",
     limit: int = CARDS,
@@ -48,7 +50,7 @@ def draw(
     direction: str = "LR",
     legend: bool = True,
 ) -> Drawing:
-    """A picture of a Value and of the graph from which it was computed.
+    """A picture of a Value and of the graph from which it was computed; or of a model's neurons.
 
     Each node is a card with its value and its gradient, and each edge shows its local derivative,
     so that you can follow the chain rule by hand. The numbers come from `snapshot`: you need no
@@ -57,7 +59,11 @@ def draw(
     training changes: those of inputs and targets have no colour.
 
     Args:
-        x: a Value, or the Graph that ``tg.snapshot`` made of one.
+        x: a Value, or the Graph that ``tg.snapshot`` made of one. For a network: a model that is a
+            stack of dense layers (a Sequential, an MLP, a Layer, a Neuron).
+        view: "graph"; or "network", which draws the neurons of a model as circles and its weights
+            as lines, whose width and colour show their size and sign. It only uses the options
+            title, theme, digits, direction and legend.
         title: a line above the picture.
         theme: "light", "dark", or "auto", an SVG that follows the reader's system.
         limit: the largest number of cards. In a larger graph every scope becomes one card,
@@ -90,22 +96,32 @@ def draw(
     >>> picture.svg()[:4]
     '<svg'
     """
+    check_name("view", view, ("graph", "network"))
     check_name("theme", theme, THEMED)
     check_name("direction", direction, DIRECTIONS)
     limit = check_whole("limit", limit)
     depth = None if depth is None else check_whole("depth", depth, 0)
     if title is not None and not isinstance(title, str):
         raise BadArgument(f"A title must be a string. Received: {title!r}.")
+    style: dict[str, Any] = {
+        "title": title, "theme": theme, "digits": fit(digits), "direction": direction,
+        "legend": bool(legend),
+    }  # fmt: skip
+    if view == "network":
+        from .network import Network, dense  # which imports this module
+
+        return Network(dense(x), **style)
     shown = _strings("show", show)
     for part in shown:
         check_name("part of a card", part, SHOWN)
     graph, opened = graph_of(x), _strings("unfold", unfold)
     check_unfold(graph, opened)
     return Drawing(
-        graph, {"limit": limit, "depth": depth, "unfold": opened}, _ids(x, graph, highlight),
-        {"title": title, "theme": theme, "digits": fit(digits), "direction": direction,
-         "show": frozenset(shown), "legend": bool(legend)},
-    )  # fmt: skip
+        graph,
+        {"limit": limit, "depth": depth, "unfold": opened},
+        _ids(x, graph, highlight),
+        {**style, "show": frozenset(shown)},
+    )
 
 
 def _ids(x: Any, graph: Graph, wanted: Any) -> list[int]:
@@ -177,7 +193,7 @@ class Drawing:
 
     @cached_property
     def _stage(self) -> Stage:
-        seen = view(self.graph, **self._folding)
+        seen = view_of(self.graph, **self._folding)
         lit = seen.highlighted(self._highlight) if self._highlight else seen
         return Stage([self.graph], lit, **self._style)
 

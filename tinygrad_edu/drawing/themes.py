@@ -210,4 +210,6 @@ def stylesheet(theme: str) -> str:
         sheet.append(
             f"{at}.edge.{name}{{{line}}}{at}.edge.{name} .arrow{{fill:var(--tg-{colour})}}"
         )
+    for name in ("positive", "negative", "idle"):  # the weights of a network
+        sheet.append(f"{at}.edge.{name}{{stroke:var(--tg-{name})}}")
     return "\n".join(sheet)
