@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import importlib
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -287,20 +291,22 @@ def test_an_executor_that_only_few_samples_agree_on_is_taken_between_trainings()
     assert one.prepared(work, object())[0]
 
 
-def test_much_work_is_for_machine_code_from_the_first_sample():
+def test_much_work_is_for_machine_code_from_the_second_epoch_on():
     pytest.importorskip("llvmlite")
     model = keras.Sequential(mlp())
     model.compile("adam", "mse")
 
     def stop(epoch, logs):
-        model.stop_training = True
+        executors.append(settled(model))
+        model.stop_training = epoch == 1
 
+    executors: list[str] = []
     hook = keras.callbacks.LambdaCallback(on_epoch_end=stop)
     model.fit(XS, YS, epochs=10**4, callbacks=hook, verbose=0)
-    assert settled(model) == "machine"
-    assert model.history.epoch == [0]
+    assert executors == ["python", "machine"]
+    assert model.history.epoch == [0, 1]
     model.fit(XS, YS, epochs=1, verbose=0)  # a small task after the large one
-    assert model.optimizer.iterations == 2
+    assert model.optimizer.iterations == 3
 
 
 def test_what_is_exact():
@@ -1114,7 +1120,7 @@ def test_an_interrupt_leaves_the_last_whole_epoch(monkeypatch):
         return train(*args)
 
     monkeypatch.setattr(replay._engine, "train", interrupted)
-    monkeypatch.setattr(replay._engine, "at_once", lambda samples, steps: 5)
+    monkeypatch.setattr(replay._engine, "at_once", lambda task: 5)
     with pytest.raises(KeyboardInterrupt):
         model.fit(FLATS, PRICES, epochs=100, batch_size=2, verbose=0)
     assert calls == [20, 20, 20]
@@ -1383,3 +1389,36 @@ def test_an_interrupt_while_numpy_is_imported():
     command = [sys.executable, "-c", INTERRUPTED_IMPORT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.stdout == "interrupted 10 [1.]\n", done.stderr[-2000:]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_while_the_virtual_machine_is_loaded_keeps_the_first_epoch(monkeypatch):
+    pytest.importorskip("llvmlite")
+    machine = importlib.import_module(scheduler.EXECUTORS["machine"], scheduler.__package__)
+    load, interrupts = machine.load, iter([True])
+
+    def loading(code: Code, fastmath: bool) -> Any:
+        if next(interrupts, False):
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+        return load(code, fastmath)
+
+    def fitted(epochs: int) -> keras.Sequential:
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [keras.layers.Dense(8, "tanh", input_shape=[2]), keras.layers.Dense(1)]
+        )
+        model.compile("sgd", "mse")
+        with contextlib.suppress(KeyboardInterrupt):
+            model.fit(XS, YS, epochs=epochs, verbose=0)
+        return model
+
+    expected = fitted(1)
+    assert len(expected.history.history["loss"]) == 1
+    monkeypatch.setattr(machine, "load", loading)
+    model = fitted(50_000)
+    assert model.history.epoch == [0]
+    assert model.state_dict() == expected.state_dict()
+    model.fit(XS, YS, epochs=20_000, verbose=0)
+    assert len(model.history.epoch) == 20_000

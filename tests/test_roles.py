@@ -101,6 +101,13 @@ def test_a_program_refuses_gradients_that_its_parameters_roles_no_longer_fit(fir
     assert list(program.value_and_grad([[3.0]])[1]) == [slope, 3.0]
 
 
+def test_results_that_are_no_derivatives_depend_on_no_role():
+    x, w = Value(0.0, name="x"), Value(2.0, name="w")
+    program = tg.compile([w * x], inputs=[x], parameters=[w])
+    w.role = "constant"
+    assert [list(row) for row in program.values([[3.0]])] == [[6.0]]
+
+
 @pytest.mark.parametrize(("first", "then"), [*itertools.product(ROLES, ROLES)])
 def test_fit_sees_roles_compiled_as_eagerly(first, then):
     weights = []

@@ -16,7 +16,7 @@ Three optimisations, none of which changes a bit of a result, are made at the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -36,26 +36,12 @@ _by_serial = attrgetter("_serial")
 
 
 class Flat(NamedTuple):
-    """A program, and the Values that it captured: those at which the walk ended and that are
-    neither inputs nor shared, most of them leaves. Their numbers follow the shared ones at each
+    """A program, and the Values that it captured: the ends of the walk that are neither inputs nor
+    shared, most of them leaves. Their numbers follow the shared ones at each
     call."""
 
     code: Code
     captured: tuple[Value, ...]
-
-
-class Labels(NamedTuple):
-    """The names that people read in a program.
-
-    Attributes:
-        names: of Values.
-        scopes: in which Values were recorded.
-        backward: the slot where the derivative begins, None if there is none.
-    """
-
-    names: Mapping[int, str]
-    scopes: Mapping[int, str]
-    backward: int | None
 
 
 class Recording(NamedTuple):
@@ -66,7 +52,8 @@ class Recording(NamedTuple):
         code: the program.
         inputs: the names of its inputs.
         parameters, captured: the leaves whose numbers are shared, in this order.
-        labels: the names in it.
+        names, scopes: of slots, for readers.
+        backward: the slot where the derivative begins, None if there is none.
         single: the program of a single sample, if it is another one.
         reduce: "mean" or "sum" of the totals.
     """
@@ -75,212 +62,11 @@ class Recording(NamedTuple):
     inputs: tuple[str | None, ...]
     parameters: tuple[Value, ...]
     captured: tuple[Value, ...]
-    labels: Labels
+    names: Mapping[int, str]
+    scopes: Mapping[int, str]
+    backward: int | None
     single: Code | None = None
     reduce: str = "mean"
-
-
-def flatten(
-    inputs: Sequence[Value],
-    shared: Sequence[Value] = (),
-    *,
-    each: Sequence[Number] = (),
-    total: Sequence[Number] = (),
-    once: Sequence[Number] = (),
-    since: int = 0,
-) -> Flat:
-    """The expressions of ``each``, ``total`` and ``once`` as one program.
-
-    Args:
-        inputs: the Values whose numbers differ from lane to lane.
-        shared: the Values whose numbers all lanes have in common.
-        each, total, once: the results wanted, as `Code` names them.
-        since: the serial number at which tracing began. Results recorded before it are captured
-            with their numbers, and not computed again from their leaves.
-
-    Raises:
-        NotTraceable: if an operation was recorded that only Python can compute.
-
-    >>> x, w = Value(3.0), Value(2.0)
-    >>> flatten([x], [w], total=[(w * x + 1.0).relu()]).code
-    Code(inputs=1, shared=1, constants=(1.0,), ops=('mul', 'add', 'relu'),
-         args=((1, 0), (3, 2), (4,)), each=(), total=(5,), once=())
-    """
-    lowering = Lowering(inputs, shared, [*each, *total, *once], since)
-    slots = [[lowering.slot(x) for x in wanted] for wanted in (each, total, once)]
-    return Flat(lowering.code(*slots), lowering.captured)
-
-
-class Lowering:
-    """A program that is being written.
-
-    Args:
-        inputs: the Values whose numbers differ from lane to lane.
-        shared: the Values whose numbers all lanes have in common.
-        roots: the results to compute.
-        since: as in `flatten`.
-
-    Attributes:
-        captured: the leaves that the roots were made from and that are neither inputs nor
-            shared, and nodes older than ``since``; their numbers follow the shared ones.
-        slots: the slot of every node.
-        backward: the slot where the derivative begins, None if there is none.
-
-    >>> x, w = Value(3.0), Value(2.0)
-    >>> loss = w * x * x
-    >>> lowering = Lowering([x], [w], [loss])
-    >>> (slope,) = lowering.gradients(loss, [w])
-    >>> lowering.code(total=[lowering.slot(loss), slope]).ops
-    ('mul', 'mul', 'mul')
-    """
-
-    @uncollected()
-    def __init__(
-        self,
-        inputs: Sequence[Value],
-        shared: Sequence[Value],
-        roots: Sequence[Number],
-        since: int = 0,
-    ) -> None:
-        values = [root for root in roots if isinstance(root, Value)]
-        captured, nodes, floats = _reachable(values, [*inputs, *shared], since)
-        self.captured = tuple(captured)
-        self.backward: int | None = None
-        self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *captured])}
-        rows: dict[Any, None] = dict.fromkeys([node.op for node in nodes])
-        for op in rows:
-            if op.lower is None:
-                floats += row_template(op, op.arity or 2).constants()
-        self._writer = _Writer(len(inputs), len(shared) + len(captured), floats)
-        self._write(nodes)
-
-    def _write(self, nodes: Sequence[Value]) -> None:
-        """One instruction per interior node, or none if its result already has a slot.
-
-        This is a tight loop for primitives of Values, as most nodes are. The writer does the rest.
-        """
-        writer, slots = self._writer, self.slots
-        slot, write, read = writer.next, writer.ops.append, writer.args.append
-        plain: dict[Any, Any] = {PRIMITIVES[name]: writer.results[name] for name in _PLAIN}
-        # All constants but these: with 0, ±1 and nan some instructions are not needed.
-        constants = {x: at for x, at in writer.slot_of.items() if x not in (1.0, -1.0)}
-        op: Any
-        args: Any
-        for node in nodes:
-            op = node.op
-            results, operands = plain.get(op), node.args
-            if results is None:
-                args = None
-            elif len(operands) == 2:
-                x, y = operands
-                a = constants.get(x) if type(x) is float else slots[x]
-                b = constants.get(y) if type(y) is float else slots[y]
-                args = None if a is None or b is None else (a, b)
-            elif float in map(type, operands) or (op is _SUM and len(operands) == 1):
-                args = None
-            else:
-                args = tuple([slots[arg] for arg in operands])
-            if args is None:
-                slots[node] = self._apply(op, operands)
-                if writer.number(slots[node]) is not None:
-                    plain = {}  # a result of this node might be a constant too
-                slot = writer.next
-                continue
-            slots[node] = result = results.setdefault(args, slot)  # type: ignore[union-attr]
-            if result == slot:
-                write(op.lower)
-                read(args)
-                slot += 1
-
-    def _apply(self, op: Op, operands: Sequence[Any]) -> int:
-        """The slot of a row's result, for any row and operands."""
-        args = tuple([self.slot(x) for x in operands])
-        if op.lower is not None:
-            return self._writer.emit(op.lower, args)
-        (out,) = self._writer.paste(row_template(op, len(args)), args)
-        return self._writer.place(out)
-
-    def slot(self, x: Number) -> int:
-        """The slot of a node or a plain number."""
-        return self.slots[x] if isinstance(x, Value) else self._writer.constant(x)
-
-    @uncollected()
-    def gradients(self, root: Value, xs: Sequence[Value]) -> list[int]:
-        """The slots of ∂root/∂x for each x, after writing what they need.
-
-        This is `calculus.gradients` with slots instead of Values: the same sweep and partials.
-        """
-        writer = self._writer
-        writer.orphans = True  # the root, if only its slopes are wanted
-        if self.backward is None:
-            self.backward = writer.next
-        swept = reverse({root: 1.0}, xs, self._partials, writer.times, writer.sum)
-        return [writer.constant(x) if type(x) is float else x for x in swept]
-
-    def labels(self, names: Mapping[int, str]) -> Labels:
-        """Names of slots, those of the nodes, and the scopes in which the nodes were recorded."""
-        return Labels({**names, **self._recorded("_name")}, self._recorded("scope"), self.backward)
-
-    def _recorded(self, attribute: str) -> dict[int, str]:
-        pairs = [(slot, getattr(node, attribute)) for node, slot in self.slots.items() if slot >= 0]
-        return {slot: text for slot, text in reversed(pairs) if text is not None}  # the oldest's
-
-    def _partials(self, node: Value, live: set[Value]) -> list[Any]:
-        """The partials of a node for the live arguments, None for the others."""
-        op, operands, slots = node.op, node.args, self.slots
-        if op is None:
-            return []
-        asked = tuple([type(arg) is not float and arg in live and wanted(arg) for arg in operands])
-        if True not in asked:
-            return []
-        exponent = operands[1] if op is _POW and type(operands[1]) is float else None
-        template = partials_template(op, asked, _bits(exponent))
-        return self._writer.paste(template, [slots[node], *map(self.slot, operands)])
-
-    def code(
-        self, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
-    ) -> Code:
-        """The finished program, which gives what is in these slots.
-
-        Unused instructions are left out, and `slots` is adjusted.
-        """
-        code, moved = self._writer.finished(each, total, once)
-        if moved is not None:
-            self.slots = {node: moved(slot) for node, slot in self.slots.items()}
-            if self.backward is not None:
-                later = map(moved, range(self.backward, self._writer.next))
-                self.backward = next((slot for slot in later if slot >= 0), None)
-        return code
-
-
-def _reachable(
-    roots: Sequence[Value], given: Sequence[Value], since: int
-) -> tuple[list[Value], list[Value], list[float]]:
-    """The nodes of the roots' graph, down to the given Values: the ends, which are leaves and
-    nodes older than ``since``; the interior nodes; both oldest first; and the plain numbers.
-    (`graph.tape` also looks for stale leaves, which do no harm here.)"""
-    floats: list[float] = []
-    seen = set(given)
-    waiting = [root for root in dict.fromkeys(roots) if root not in seen]
-    seen.update(waiting)
-    ends: list[Value] = []
-    nodes: list[Value] = []
-    see, wait = seen.add, waiting.append
-    while waiting:
-        node = waiting.pop()
-        if node.op is None or node._serial < since:
-            ends.append(node)
-            continue
-        nodes.append(node)
-        for arg in node.args:
-            if type(arg) is float:
-                floats.append(arg)
-            elif arg not in seen:
-                see(arg)
-                wait(arg)
-    ends.sort(key=_by_serial)
-    nodes.sort(key=_by_serial)
-    return ends, nodes, floats
 
 
 # ── Instructions, without duplicates ──────────────────────────────────────────────────────
@@ -300,7 +86,7 @@ def _bits(x: float | None) -> Any:
 
 
 class _Writer:
-    """The instructions so far, and the tables that prevent duplicates.
+    """The instructions of a program so far, and the tables that prevent duplicates.
 
     The constants that are given at the beginning have their final slots. Later ones are numbered
     −1, −2, ... until the program is finished.
@@ -402,25 +188,236 @@ class _Writer:
             slots.append(self.emit(lower, tuple(operands)))
         return [slots[out] if type(out) is int else out for out in template.outs]
 
-    def finished(
-        self, each: Sequence[int], total: Sequence[int], once: Sequence[int]
-    ) -> tuple[Code, Callable[[int], int] | None]:
-        """The program, and the function from the slots that were written to the final ones; None
-        if nothing has moved."""
-        late, first = len(self.late), self.first
+
+# ── From Values ───────────────────────────────────────────────────────────────────────────
+
+
+def flatten(
+    inputs: Sequence[Value],
+    shared: Sequence[Value] = (),
+    *,
+    each: Sequence[Number] = (),
+    total: Sequence[Number] = (),
+    once: Sequence[Number] = (),
+    since: int = 0,
+) -> Flat:
+    """The expressions of ``each``, ``total`` and ``once`` as one program.
+
+    Args:
+        inputs: the Values whose numbers differ from lane to lane.
+        shared: the Values whose numbers all lanes have in common.
+        each, total, once: the results wanted, as `Code` names them.
+        since: the serial number at which tracing began. Results recorded before it are captured
+            with their numbers, and not computed again from their leaves.
+
+    Raises:
+        NotTraceable: if an operation was recorded that only Python can compute.
+
+    >>> x, w = Value(3.0), Value(2.0)
+    >>> flatten([x], [w], total=[(w * x + 1.0).relu()]).code
+    Code(inputs=1, shared=1, constants=(1.0,), ops=('mul', 'add', 'relu'),
+         args=((1, 0), (3, 2), (4,)), each=(), total=(5,), once=())
+    """
+    lowering = Lowering(inputs, shared, [*each, *total, *once], since)
+    slots = [[lowering.slot(x) for x in wanted] for wanted in (each, total, once)]
+    return Flat(lowering.code(*slots), lowering.captured)
+
+
+class Lowering(_Writer):
+    """A program that is being written.
+
+    Args:
+        inputs: the Values whose numbers differ from lane to lane.
+        shared: the Values whose numbers all lanes have in common.
+        roots: the results to compute.
+        since: as in `flatten`.
+
+    Attributes:
+        captured: the leaves that the roots were made from and that are neither inputs nor
+            shared, and nodes older than ``since``; their numbers follow the shared ones.
+        slots: the slot of every node.
+        backward: the slot where the derivative begins, None if there is none.
+
+    >>> x, w = Value(3.0), Value(2.0)
+    >>> loss = w * x * x
+    >>> lowering = Lowering([x], [w], [loss])
+    >>> (slope,) = lowering.gradients(loss, [w])
+    >>> lowering.code(total=[lowering.slot(loss), slope]).ops
+    ('mul', 'mul', 'mul')
+    """
+
+    @uncollected()
+    def __init__(
+        self,
+        inputs: Sequence[Value],
+        shared: Sequence[Value],
+        roots: Sequence[Number],
+        since: int = 0,
+    ) -> None:
+        values = [root for root in roots if isinstance(root, Value)]
+        captured, nodes, floats = _reachable(values, [*inputs, *shared], since)
+        self.captured = tuple(captured)
+        self.backward: int | None = None
+        self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *captured])}
+        rows: dict[Any, None] = dict.fromkeys([node.op for node in nodes])
+        for op in rows:
+            if op.lower is None:
+                floats += row_template(op, op.arity or 2).constants()
+        super().__init__(len(inputs), len(shared) + len(captured), floats)
+        self._write(nodes)
+
+    def _write(self, nodes: Sequence[Value]) -> None:
+        """One instruction per interior node, or none if its result already has a slot.
+
+        This is a tight loop for primitives of Values, as most nodes are; `_apply` does the rest.
+        """
+        slots, slot, write, read = self.slots, self.next, self.ops.append, self.args.append
+        plain: dict[Any, Any] = {PRIMITIVES[name]: self.results[name] for name in _PLAIN}
+        # All constants but these: with 0, ±1 and nan some instructions are not needed.
+        constants = {x: at for x, at in self.slot_of.items() if x not in (1.0, -1.0)}
+        op: Any
+        args: Any
+        for node in nodes:
+            op = node.op
+            results, operands = plain.get(op), node.args
+            if results is None:
+                args = None
+            elif len(operands) == 2:
+                x, y = operands
+                a = constants.get(x) if type(x) is float else slots[x]
+                b = constants.get(y) if type(y) is float else slots[y]
+                args = None if a is None or b is None else (a, b)
+            elif float in map(type, operands) or (op is _SUM and len(operands) == 1):
+                args = None
+            else:
+                args = tuple([slots[arg] for arg in operands])
+            if args is None:
+                slots[node] = self._apply(op, operands)
+                if self.number(slots[node]) is not None:
+                    plain = {}  # a result of this node might be a constant too
+                slot = self.next
+                continue
+            slots[node] = result = results.setdefault(args, slot)  # type: ignore[union-attr]
+            if result == slot:
+                write(op.lower)
+                read(args)
+                slot += 1
+
+    def _apply(self, op: Op, operands: Sequence[Any]) -> int:
+        """The slot of a row's result, for any row and operands."""
+        args = tuple([self.slot(x) for x in operands])
+        if op.lower is not None:
+            return self.emit(op.lower, args)
+        (out,) = self.paste(row_template(op, len(args)), args)
+        return self.place(out)
+
+    def slot(self, x: Number) -> int:
+        """The slot of a node or a plain number."""
+        return self.slots[x] if isinstance(x, Value) else self.constant(x)
+
+    @uncollected()
+    def gradients(self, root: Value, xs: Sequence[Value]) -> list[int]:
+        """The slots of ∂root/∂x for each x; the instructions for them are written.
+
+        This is `calculus.gradients` with slots instead of Values: the same sweep and partials.
+        """
+        self.orphans = True  # the root, if only its slopes are wanted
+        if self.backward is None:
+            self.backward = self.next
+        return list(map(self.place, reverse({root: 1.0}, xs, self._partials, self.times, self.sum)))
+
+    def recording(
+        self,
+        code: Code,
+        inputs: Sequence[Value],
+        parameters: Sequence[Value],
+        names: Mapping[int, str] | None = None,
+        single: Code | None = None,
+        reduce: str = "mean",
+    ) -> Recording:
+        """The finished program with its leaves and the names of its slots: those of the nodes, and
+        others."""
+        return Recording(
+            code,
+            tuple(value.name for value in inputs),
+            tuple(parameters),
+            self.captured,
+            {**(names or {}), **self._recorded("_name")},
+            self._recorded("scope"),
+            self.backward,
+            single,
+            reduce,
+        )
+
+    def _recorded(self, attribute: str) -> dict[int, str]:
+        pairs = [(slot, getattr(node, attribute)) for node, slot in self.slots.items() if slot >= 0]
+        return {slot: text for slot, text in reversed(pairs) if text is not None}  # the oldest's
+
+    def _partials(self, node: Value, live: set[Value]) -> list[Any]:
+        """The partials of a node for the live arguments, None for the others."""
+        op, operands, slots = node.op, node.args, self.slots
+        if op is None:
+            return []
+        asked = tuple([type(arg) is not float and arg in live and wanted(arg) for arg in operands])
+        if True not in asked:
+            return []
+        exponent = operands[1] if op is _POW and type(operands[1]) is float else None
+        template = partials_template(op, asked, _bits(exponent))
+        return self.paste(template, [slots[node], *map(self.slot, operands)])
+
+    def code(
+        self, each: Sequence[int] = (), total: Sequence[int] = (), once: Sequence[int] = ()
+    ) -> Code:
+        """The finished program, whose results are the numbers in these slots.
+
+        Unused instructions are left out, and `slots` is adjusted.
+        """
+        late, first, args = len(self.late), self.first, self.args
 
         def final(slot: int) -> int:
             return first - 1 - slot if slot < 0 else slot if slot < first else slot + late
 
-        args = self.args
         if late:
             args = [tuple(map(final, slots)) for slots in args]
-            each, total, once = ([final(slot) for slot in slots] for slots in (each, total, once))
+            each, total, once = (list(map(final, slots)) for slots in (each, total, once))
         code = Code(
             self.inputs, self.shared, (*self.constants, *self.late), tuple(self.ops), tuple(args),
             tuple(each), tuple(total), tuple(once),
         )  # fmt: skip
-        if not late and not self.orphans:
-            return code, None
-        code, moved = only(code, each, total, once)
-        return code, lambda slot: moved[final(slot)]
+        if late or self.orphans:
+            code, moved = only(code, each, total, once)
+            self.slots = {node: moved[final(slot)] for node, slot in self.slots.items()}
+            if self.backward is not None:
+                later = (moved[final(slot)] for slot in range(self.backward, self.next))
+                self.backward = next((slot for slot in later if slot >= 0), None)
+        return code
+
+
+def _reachable(
+    roots: Sequence[Value], given: Sequence[Value], since: int
+) -> tuple[list[Value], list[Value], list[float]]:
+    """The nodes of the roots' graph, down to the given Values: the ends, which are leaves and
+    nodes older than ``since``; the interior nodes; both oldest first; and the plain numbers.
+    (`graph.tape` also looks for stale leaves, which do no harm here.)"""
+    floats: list[float] = []
+    seen = set(given)
+    waiting = [root for root in dict.fromkeys(roots) if root not in seen]
+    seen.update(waiting)
+    ends: list[Value] = []
+    nodes: list[Value] = []
+    see, wait = seen.add, waiting.append
+    while waiting:
+        node = waiting.pop()
+        if node.op is None or node._serial < since:
+            ends.append(node)
+            continue
+        nodes.append(node)
+        for arg in node.args:
+            if type(arg) is float:
+                floats.append(arg)
+            elif arg not in seen:
+                see(arg)
+                wait(arg)
+    ends.sort(key=_by_serial)
+    nodes.sort(key=_by_serial)
+    return ends, nodes, floats

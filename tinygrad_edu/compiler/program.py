@@ -17,7 +17,6 @@ from ..core.value import ROLES_SET, Number, Value, replay
 from ..errors import BadArgument, NotANumber, StaleGraph, check_name
 from . import python, serialization
 from .arrays import SMALL, Results, arrays
-from .code import Code
 from .lowering import Lowering, Recording
 from .scheduler import Runner
 from .traced import Roles
@@ -28,7 +27,6 @@ __all__ = ["Program", "compile"]
 REDUCTIONS: Final = ("mean", "sum")
 _SUMS: Final = (add, sum_row, identity)
 _ALONE: Final = {"value": "value of one sample", "all": "all of one sample"}
-_ALL: Final = slice(None)  # x[:] would make a new one each time
 
 
 # ── From a graph ──────────────────────────────────────────────────────────────────────────
@@ -57,7 +55,7 @@ def compile(
         reduce: "mean" or "sum" of the loss over the samples. Terms of the loss that use no
             input, such as a regulariser, count once per batch and not once per sample: they are
             added at the end, except for a single sample, where they are added in their recorded
-                order.
+            order.
         executor: "auto" starts in Python and switches to machine code when that is worth it;
             "python", "machine" and "native" are the choices.
         fastmath: whether native code may fuse and reorder arithmetic, at the cost of bits.
@@ -101,15 +99,9 @@ def compile(
     else:
         lowering = Lowering(inputs, parameters, roots)
         code = lowering.code(each=[lowering.slot(root) for root in roots])
-    recording = Recording(
-        code,
-        inputs=tuple(value.name for value in inputs),
-        parameters=tuple(parameters),
-        captured=lowering.captured,
-        labels=lowering.labels(_slope_names(code, parameters)),
-        single=single,
-        reduce=reduce,
-    )
+    slopes = zip(code.total[1:] or code.once[1:], parameters)
+    names = {slot: f"d{w.name}" for slot, w in slopes if w.name and slot >= code.first}
+    recording = lowering.recording(code, inputs, parameters, names, single, reduce)
     return Program(recording, executor, fastmath)
 
 
@@ -131,22 +123,14 @@ def _leaves(values: Any, what: str) -> list[Value]:
     return leaves
 
 
-def _slope_names(code: Code, parameters: Sequence[Value]) -> dict[int, str]:
-    """The name of a slope: dw for w."""
-    return {
-        slot: f"d{parameter.name}"
-        for slot, parameter in zip(code.total[1:] or code.once[1:], parameters)
-        if parameter.name and slot >= code.first
-    }
-
-
 def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[Value]) -> list[int]:
     """The slots of a part of the loss and of its gradient; empty if the part is None."""
     if part is None:
         return []
+    slopes = [lowering.slot(0.0)] * len(parameters)
     if isinstance(part, Value):
-        return [lowering.slot(part), *lowering.gradients(part, parameters)]
-    return [lowering.slot(part), *[lowering.slot(0.0)] * len(parameters)]
+        slopes = lowering.gradients(part, parameters)
+    return [lowering.slot(part), *slopes]
 
 
 def _current(root: Value) -> Value:
@@ -159,10 +143,11 @@ def _current(root: Value) -> Value:
 
 
 def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number | None]:
-    """The root as a sum: what depends on the inputs, and what does not; None where nothing is.
+    """The root as a sum of two parts: the terms that depend on the inputs, and the others; None for
+    a part without terms.
 
-    Sums and + at the top are taken apart only as far as needed to get out what does not, so
-    that all other sums keep the order of their terms.
+    Sums and + at the top are taken apart only as far as needed to separate these, so that all
+    other sums keep the order of their terms.
     """
     nodes = tape(root)
     varying, mixed = set(inputs), set[Value]()  # a mixed sum has terms of both kinds in it
@@ -175,27 +160,19 @@ def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number 
                 mixed.add(node)
     uses = dict.fromkeys(nodes, 0.0)  # how often a term counts: sums may share it
     uses[root] = 1.0
-    for node in reversed(nodes):
-        for arg in node.args if node in mixed else ():
-            if type(arg) is not float:
-                uses[arg] += uses[node]
     lanes: list[Number] = []
     regular: list[Number] = []
-    seen: set[Value] = set()
-    waiting: list[tuple[Any, float]] = [(root, 1.0)]
-    while waiting:
-        term, times = waiting.pop()
-        if type(term) is float:
-            regular.append(term * times)
-        elif term not in seen:
-            seen.add(term)
-            times = uses[term]
-            if term in mixed:
-                waiting.extend((arg, times) for arg in reversed(term.args))
-            else:
-                kept = lanes if term in varying else regular
-                kept.append(term if times == 1.0 else term * times)
-    return _total(lanes), _total(regular)
+    for node in reversed(nodes):
+        times = uses[node]
+        if node in mixed:
+            for arg in reversed(node.args):
+                if type(arg) is float:
+                    regular.append(arg * times)
+                else:
+                    uses[arg] += times
+        elif times:
+            (lanes if node in varying else regular).append(node if times == 1.0 else node * times)
+    return _total(lanes[::-1]), _total(regular[::-1])
 
 
 def _total(terms: list[Number]) -> Number | None:
@@ -244,7 +221,7 @@ class Program:
     Programs are made by `compile` and by ``tg.jit(f).program(...)``.
 
     Args:
-        recording: what was recorded.
+        recording: the recorded expression, with its leaves.
         executor, fastmath: as in `compile`.
         roles: those on which the recording depends, if not only on those of its parameters.
 
@@ -268,7 +245,7 @@ class Program:
         self._recording, self._executor, self.fastmath = recording, executor, fastmath
         self.code, self.inputs, self.parameters, self.captured = recording[:4]
         self.single, self.reduce = recording.single, recording.reduce
-        self._roles = roles or Roles(self.parameters, wanted)
+        self._roles = roles or Roles(() if self.code.each else self.parameters, wanted)
         self._runners: dict[str, Runner] = {}
         # Most calls pass the same arrays as the last one, which are not checked again. The views
         # of them are kept, because an array may be reshaped in place.
@@ -291,10 +268,7 @@ class Program:
             BadArgument: if the shapes do not match, for the mean of an empty batch, or if the
                 program has several results.
         """
-        runner, results = self._reduced("value", batch, theta)
-        loss: float = results.front[0]
-        runner.free(results)
-        return loss
+        return self._reduced("value", batch, theta).front[0]  # type: ignore[no-any-return]
 
     def value_and_grad(self, batch: Any, theta: Any = None, out: Any = None) -> tuple[float, Any]:
         """The loss of a batch and its gradient by the parameters.
@@ -314,14 +288,12 @@ class Program:
             self._refuse_roles()
         if out is not self._out and out is not None:
             self._check_out(out)
-        runner, results = self._reduced("all", batch, theta)
-        loss, slopes = results.front[0], results.slopes
+        results = self._reduced("all", batch, theta)
         if out is None:
-            out = slopes.copy()
+            out = results.slopes.copy()
         else:
-            out[_ALL] = slopes
-        runner.free(results)
-        return loss, out
+            out[:] = results.slopes
+        return results.front[0], out
 
     def _refuse_roles(self) -> None:
         """Raise if a role has changed on which derivatives depend."""
@@ -349,8 +321,8 @@ class Program:
         count once per batch).
 
         Raises:
-            BadArgument: if the shapes do not match, if nothing depends on a sample, or if the role
-                of a Value has changed whose derivative is among the results.
+            BadArgument: if the shapes do not match, if nothing depends on a sample, or if a role
+                has changed on which derivatives among the results depend.
         """
         code = self.code
         if code.once and not code.total:
@@ -359,13 +331,13 @@ class Program:
             )
         if code.each and self._roles.seen != ROLES_SET[0]:
             self._refuse_roles()
-        numpy, runner, rows = arrays(), self._runner("each"), self._rows(batch)
-        table = numpy.empty_table(len(rows), len(runner.code.each))
+        numbers, runner, rows = arrays(), self._runner("each"), self._rows(batch)
+        table = numbers.empty_table(len(rows), len(runner.code.each))
         runner(len(rows), rows, self._shared(theta), table, [], [])
         if code.total:
-            return numpy.column(table)
+            return numbers.column(table)
         row, places = self._template
-        return table if len(places) == len(row) else numpy.spread(table, row, places)
+        return table if len(places) == len(row) else numbers.spread(table, row, places)
 
     @cached_property
     def _template(self) -> tuple[Any, Any]:
@@ -380,23 +352,19 @@ class Program:
                 places.append(place)
         return arrays().template(row, places)  # type: ignore[no-any-return]
 
-    def _reduced(self, wanted: str, batch: Any, theta: Any) -> tuple[Runner, Results]:
-        """The totals over the lanes, reduced, and what counts once; and the runner to which to
-        return them."""
+    def _reduced(self, wanted: str, batch: Any, theta: Any) -> Results:
+        """The totals over the lanes, reduced, with the terms that count once."""
         rows, shared = self._rows(batch), self._shared(theta)
         n = len(rows)
         if n == 0 and self.code.total and self.reduce == "mean":
             raise BadArgument("The mean of an empty batch is undefined. Received: an empty batch.")
         if n == 1 and self.single is not None:
             wanted = _ALONE[wanted]
-        try:
-            runner = self._runners[wanted]
-        except KeyError:
-            runner = self._runner(wanted)
-        results = runner.results(n, rows, shared)
+        runner = self._runners.get(wanted) or self._runner(wanted)
+        results: Results = runner.results(n, rows, shared)
         if n != 1 or self.code.once:
             results.reduce(n if self.reduce == "mean" else 1)
-        return runner, results
+        return results
 
     def _rows(self, batch: Any) -> Any:
         """The batch as a table of numbers."""
@@ -461,7 +429,8 @@ class Program:
     def source(self) -> str:
         """The program as runnable Python source, forward and then backward."""
         self._refuse_roles()
-        return python.source(self.code, *self._recording.labels)
+        recording = self._recording
+        return python.source(self.code, recording.names, recording.scopes, recording.backward)
 
     def c_source(self, name: str = "program") -> str:
         """The program as a C file with one function of that name, which needs only math.h.
@@ -496,7 +465,7 @@ class Program:
             dict(runner.seconds),
             runner.calls,
             runner.lanes,
-            runner.bytes,
+            getattr(runner.kernels[0], "bytes", 8 * runner.code.slots),
         )
 
     # ── Elsewhere ──
@@ -533,8 +502,8 @@ class Program:
             results = len(single.each), len(single.total), len(single.once)
             if sums != [count, count] or results != (0, count, 0):
                 raise BadArgument(
-                    f"A program of a single sample gives {count} totals, and stands beside one "
-                    f"in which terms count once. Received: {results} beside {sums}."
+                    f"The program of a single sample has {count} totals, and accompanies one in "
+                    f"which terms count once. Received: {results}, with {sums}."
                 )
         return cls(recording, executor, fastmath)
 

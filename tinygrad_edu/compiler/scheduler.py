@@ -1,4 +1,4 @@
-"""Which executor runs programs: Python at once, then something faster if it is worth it.
+"""The choice of executors: Python at once, then something faster if it is worthwhile.
 
     python ──1 million instructions──▶ machine ──100 million──▶ native
 
@@ -6,18 +6,18 @@ Python needs no preparation. The virtual machine needs llvmlite and is prepared 
 Native code is compiled per program, in a background thread while the machine still runs; a long
 program stays on the machine. `Scheduler` alone decides, for `jit`, `compile` and `fit`. It counts
 instructions instead of measuring time: Python adds samples in another order than the others, so
-timing would affect the last bits of a result. The machine and native code give the same bits.
+timing would affect the last bits of a result. For the same reason a training changes from Python to
+the machine only where its first epoch ends. The machine and native code give the same bits.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache
 from importlib import import_module
 from math import inf
@@ -33,19 +33,19 @@ from .python import PythonKernel
 __all__ = ["EXECUTORS", "Runner", "Scheduler"]
 
 WARM: Final = 1_000_000
-"""Instructions × lanes after which a program deserves more than Python: about 50 ms of it."""
+"""Instructions × lanes after which a program leaves Python, which takes about 50 ms for them."""
 
 HOT: Final = 100_000_000
-"""Instructions × lanes after which it deserves its own machine code: about 0.1 s of the
-virtual machine, while compiling takes a third of a second per thousand instructions."""
+"""Instructions × lanes after which it gets its own machine code: about 0.1 s of the virtual
+machine, while compiling takes a third of a second per thousand instructions."""
 
 LONG: Final = 20_000
-"""Instructions from which a program is not compiled but left to the virtual machine. Python
-waits at its end for a compilation that has begun: it can't be stopped, and must not be cut off."""
+"""Instructions from which a program is not compiled but left to the virtual machine. When Python
+ends, it waits for a compilation that has begun, which can't be stopped."""
 
 CHUNK: Final = 4096
-"""Lanes that are summed at once. A larger batch is summed chunk by chunk, in order, whatever the
-number of cores, so that the result does not depend on it."""
+"""Lanes that are summed at once. A larger batch is summed chunk by chunk, in order, so that the
+result does not depend on the number of cores."""
 
 
 EXECUTORS: Final = {"python": ".python", "machine": ".virtual_machine", "native": ".native"}
@@ -61,6 +61,9 @@ TRAINING_HOT: Final = 20 * HOT
 TRAINING_LONG: Final = LONG // 4
 """The same for `fit`, whose programs are long, and most trainings short."""
 
+EARLY: Final = WARM
+"""Instructions × lanes of a first epoch that Python trains while the virtual machine is loaded."""
+
 NAME: Final = "tinygrad_edu compiles"
 """The name of threads that compile."""
 
@@ -74,10 +77,10 @@ class Scheduler(Locked):
         codes: the programs.
         executor: "auto", or one of `EXECUTORS`.
         fastmath: whether the native executor may fuse and reorder arithmetic.
-        hot, long: in the place of `HOT` and `LONG`.
+        hot, long: instead of `HOT` and `LONG`.
 
     Attributes:
-        executor: its name, "" until one is needed; and ``why``.
+        executor: its name; and ``why``.
         kernels: the programs, loaded by the executor.
         work: the instructions × lanes that were run.
         size: the instructions of one lane.
@@ -101,7 +104,9 @@ class Scheduler(Locked):
         self.codes, self.fastmath = codes, fastmath
         self.executor, self.why = "", "it answers at once"
         self.kernels: tuple[Any, ...] = ()
-        self.seconds: dict[str, float] = {}  # what preparing each executor took
+        self._loaded: tuple[Any, ...] = ()  # by the thread, until they are used
+        self._loading: threading.Thread | None = None
+        self.seconds: dict[str, float] = {}  # the time to prepare each executor
         self.work: float = 0
         # A sum of very many terms is one instruction, and as much work as many.
         self.size = max(1, *(max(len(c.ops), sum(map(len, c.args)) // 4) for c in codes))
@@ -111,33 +116,39 @@ class Scheduler(Locked):
         self._task: Any = None
         if executor != "auto":
             self.why, self._due = "it was asked for", inf
-            self._load(executor)
+            self._switch(executor)
+        elif self._long:
+            self._promote("the program is too long for Python")
+        if not self.executor:
+            self._switch("python")
 
-    def prepared(self, planned: float, task: Any = None) -> tuple[bool, tuple[Any, ...]]:
+    def prepared(
+        self, planned: float, task: Any = None, early: bool = False
+    ) -> tuple[bool, tuple[Any, ...]]:
         """Whether the kernels take arrays, and the kernels.
 
         Whether Python continues is decided at the start of a task, because the length of its parts
-        depends on the clock.
+        depends on the clock; and at the end of its early parts, during which the virtual machine
+        is loaded.
 
         Args:
             planned: the work of the whole task.
             task: the same object for all parts of a task; None for a task of one part.
+            early: whether this part can be left to Python.
         """
-        if task is None or task is not self._task:
-            self._task = task
-            if self.executor in ("", "python") and self.work + planned > self._due:
+        begins = task is None or task is not self._task
+        self._task = task
+        if self.due(planned):
+            if early and self._loading is None:
+                self._load("machine")
+            elif not early and (begins or self._loading is not None):
                 self._promote("there is much to do")
-        if not self.executor:
-            self.start()
         kernels = self.kernels
         return not isinstance(kernels[0], PythonKernel), kernels
 
-    def start(self) -> None:
-        """Load Python, or for a long program something else."""
-        if self._long and self._due < inf:
-            self._promote("the program is too long for Python")
-        if not self.executor:
-            self._load("python")
+    def due(self, planned: float) -> bool:
+        """Whether Python would be too slow for a task of so much work."""
+        return self.work + planned > self._due and self.executor == "python"
 
     def add(self, work: float) -> None:
         """Count completed work; compile the programs if it exceeds the limit."""
@@ -145,12 +156,11 @@ class Scheduler(Locked):
         if self.work > self._due and self.executor == "machine":
             self._promote("")
 
-    def _load(self, executor: str) -> None:
+    def _kernels(self, executor: str) -> tuple[Any, ...]:
         start = perf_counter()
         try:
-            with _LOADING:  # one after the other: what all kernels share is made by the first
-                if executor != "python":
-                    _import_numpy()
+            # One after the other: the first also makes the parts that all kernels share.
+            with nullcontext() if executor == "python" else _LOADING:
                 load = import_module(EXECUTORS[executor], __package__).load
                 kernels = tuple([load(code, self.fastmath) for code in self.codes])
         except ImportError as error:
@@ -159,32 +169,55 @@ class Scheduler(Locked):
                 f"pip install 'tinygrad-edu[compiler]', or use executor='python'."
             ) from error
         self.seconds[executor] = perf_counter() - start
-        self.kernels, self.executor = kernels, executor
+        return kernels
+
+    def _load(self, executor: str) -> None:
+        """Load an executor in a thread, where Ctrl-C doesn't reach it: a module that is half
+        imported loses an interrupt, or takes it for an ImportError."""
+
+        def load() -> None:
+            with suppress(Exception):  # `_switch` tries again, and raises it
+                self._loaded = self._kernels(executor)
+
+        self._loading = threading.Thread(target=load, name=NAME)
+        with suppress(RuntimeError):  # no thread can be had
+            self._loading.start()
+
+    def _switch(self, executor: str) -> None:
+        """Use another executor, when it is loaded."""
+        if executor != "python" and self._loading is None:
+            self._load(executor)
+        if self._loading is not None and self._loading.is_alive():
+            self._loading.join()
+        self.kernels = self._loaded or self._kernels(executor)
+        self.executor, self._loaded, self._loading = executor, (), None
 
     def _promote(self, why: str) -> None:
         """Switch to the virtual machine, or start compiling."""
         with self.lock:
-            if self._due == inf:
+            due, self._due = self._due, inf
+            if due == inf:
                 return  # another thread was here first
-            self._due = inf
-            if self.executor != "machine":
-                try:
-                    self._load("machine")
-                except MissingExtra as error:
-                    self.why = "llvmlite or NumPy is not installed"
-                    _report(str(error))
-                    return
-                self.why = why
-                if not self._long:
-                    self._due = self._hot
-            elif threading.main_thread().is_alive():  # else Python ends, and would not wait
-                with suppress(RuntimeError):  # no thread can be had: the machine goes on
-                    threading.Thread(target=self._compile, name=NAME).start()
+            if self.executor == "machine":
+                if threading.main_thread().is_alive():  # else Python ends, and would not wait
+                    with suppress(RuntimeError):  # no thread can be had: the machine goes on
+                        threading.Thread(target=self._compile, name=NAME).start()
+                return
+            try:
+                self._switch("machine")
+                self.why, self._due = why, inf if self._long else self._hot
+            except MissingExtra as error:
+                self.why = "llvmlite or NumPy is not installed"
+                _report(str(error))
+            except BaseException:  # Ctrl-C: the next call waits again
+                self._due = due
+                raise
 
     def _compile(self) -> None:
         """In the background, where nobody could catch an error: the machine goes on."""
         try:
-            self._load("native")
+            self.kernels = self._kernels("native")
+            self.executor = "native"
         except Exception as error:
             self.why = f"machine code was not made: {error}"
 
@@ -196,9 +229,6 @@ class Runner(Scheduler):
         code: the program.
         executor, fastmath: as for `Scheduler`.
 
-    Attributes:
-        free: takes results that were read, so that other calls may use their memory.
-
     >>> runner = Runner(Code(1, 0, (), ("square",), ((0,),), total=(1,)))
     >>> total = [0.0]
     >>> runner(3, [[1.0], [2.0], [3.0]], [], [], total, [])
@@ -209,10 +239,7 @@ class Runner(Scheduler):
     def __init__(self, code: Code, executor: str = "auto", fastmath: bool = False) -> None:
         super().__init__([code], executor, fastmath)
         self.code, self.calls = code, 0
-        self._free: list[Any] = []
-        self.free = self._free.append
-        if not self.executor:
-            self.start()
+        self._thread = threading.local()
 
     @property
     def lanes(self) -> int:
@@ -227,20 +254,14 @@ class Runner(Scheduler):
             self._in_chunks(n, batch, shared, each, total, once)
 
     def results(self, n: int, batch: Any, shared: Any) -> Any:
-        """Run for the totals and what counts once alone, `arrays.Results`: the quickest way.
+        """Run only for the totals and the terms that count once: the quickest way.
 
-        Their memory is used again: `free` it when all is read.
+        The next call in the same thread overwrites them.
         """
-        self.calls += 1  # as `_count` does, whose call would take a twentieth of the whole time
-        self.work += (n or 1) * self.size
-        if self.work > self._due:
-            self._promote(f"{self.lanes:,} lanes were run")
-        try:
-            results = self._free.pop()
-        except IndexError:
-            results = self._fresh()
-        if results.kernel is not self.kernels[0]:  # there is a faster one by now
-            results = self._fresh()
+        self._count(n)
+        results = getattr(self._thread, "results", None)
+        if results is None or results.kernel is not self.kernels[0]:
+            results = self._thread.results = self._fresh()
         if n <= CHUNK:
             results.run(n, batch, shared)
         else:
@@ -258,11 +279,6 @@ class Runner(Scheduler):
         self.work += (n or 1) * self.size
         if self.work > self._due:
             self._promote(f"{self.lanes:,} lanes were run")
-
-    @property
-    def bytes(self) -> int:
-        """The working memory of a call."""
-        return int(getattr(self.kernels[0], "bytes", 8 * self.code.slots))
 
     def _in_chunks(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         code, kernel, make = self.code, self.kernels[0], arrays().results
@@ -290,24 +306,6 @@ class Runner(Scheduler):
             once[:] = parts[0].once
 
 
-def _import_numpy() -> None:
-    """In a thread, where Ctrl-C does not reach it: half imported NumPy loses an interrupt, or
-    takes it for an ImportError."""
-    thread = threading.Thread(target=_imported, args=["numpy"], name=NAME)
-    if "numpy" not in sys.modules:
-        thread.start()
-        try:
-            thread.join()
-        except KeyboardInterrupt:
-            thread.join()
-            raise
-
-
-def _imported(module: str) -> None:
-    with suppress(ImportError):  # the caller imports it again, and reports that it is missing
-        import_module(module)
-
-
 @cache  # once per process
 def _report(reason: str) -> None:
     with suppress(UserWarning):  # where warnings are errors, a missing extra still isn't one
@@ -316,14 +314,13 @@ def _report(reason: str) -> None:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(len(_cores()), thread_name_prefix="tinygrad_edu lanes")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="tinygrad_edu lanes")
 
 
 if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _cores() -> Any:
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return range(os.cpu_count() or 1)
+def _cores() -> int:
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -1,6 +1,6 @@
 """Programs as JSON: data that is checked in full before anything of it runs.
 
-A document holds what `Code` holds, the names, and the numbers that the leaves had. Numbers are
+A document holds a `Recording` with the current numbers of its leaves. Numbers are
 JSON numbers; inf, −inf and nan, which JSON does not have, are the strings "inf", "-inf" and "nan".
 """
 
@@ -13,7 +13,7 @@ from ..core.value import Value
 from ..errors import BadArgument
 from ..schemas import Maybe, Numeral, Row, check, numeral, parsed
 from .code import Code
-from .lowering import Labels, Recording
+from .lowering import Recording
 
 __all__ = ["FORMAT", "VERSION", "read", "write"]
 
@@ -34,7 +34,6 @@ _PROGRAM: Final[dict[str, Any]] = {
 
 def write(recording: Recording) -> str:
     """The document of a recording, with the current numbers of its leaves."""
-    names, scopes, backward = recording.labels
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -46,9 +45,9 @@ def write(recording: Recording) -> str:
         **_described(recording.code),
         "single": recording.single and _described(recording.single),
         "reduce": recording.reduce,
-        "names": list(names.items()),
-        "scopes": list(scopes.items()),
-        "backward": backward,
+        "names": list(recording.names.items()),
+        "scopes": list(recording.scopes.items()),
+        "backward": recording.backward,
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates as JSON's escapes
@@ -66,7 +65,7 @@ def read(content: str) -> Recording:
     """The recording of a document, with leaves of its own.
 
     Raises:
-        BadArgument: naming what is wrong, if the string is not a program in good order.
+        BadArgument: naming the mistake, if the string is not a valid program.
     """
     if not isinstance(content, str):
         raise BadArgument(f"A program is read from a string. Received: {type(content).__name__}.")
@@ -91,8 +90,11 @@ def read(content: str) -> Recording:
         described and _code(described, len(inputs), len(parameters) + len(captured))
         for described in (document, document["single"])
     )
-    labels = Labels(dict(document["names"]), dict(document["scopes"]), document["backward"])
-    return Recording(code, inputs, parameters, captured, labels, single, document["reduce"])
+    names, scopes = dict(document["names"]), dict(document["scopes"])
+    return Recording(
+        code, inputs, parameters, captured, names, scopes, document["backward"], single,
+        document["reduce"],
+    )  # fmt: skip
 
 
 def _code(described: dict[str, Any], inputs: int, shared: int) -> Code:

@@ -20,7 +20,7 @@ from ..core.table import Op, number
 from ..core.value import ROLES_SET, Value, node, tick
 from ..errors import TracingError
 
-__all__ = ["Mixed", "Roles", "Trace", "Traced"]
+__all__ = ["Mixed", "Roles", "Trace", "Traced", "leaked"]
 
 
 class Mixed(TracingError):
@@ -31,8 +31,8 @@ class Roles:
     """The roles on which a recording depends, to check whether they have changed.
 
     Args:
-        values: whose roles; by now, so a function that sets roles back has no effect.
-        read: what matters of a Value's role.
+        values: the Values whose roles matter. Their current roles are remembered.
+        read: a function from a Value to the property of its role that matters.
 
     Attributes:
         seen: the last change of a role that did not matter.
@@ -61,7 +61,7 @@ class Trace(entering):
     """The trace of one function; a block, which may be entered several times.
 
     Attributes:
-        consulted: the Values whose roles decided what was recorded.
+        consulted: the Values on whose roles the recording depends.
         since: the serial number at which it began. Older nodes were recorded before, and are
             constants of the program.
     """
@@ -72,9 +72,8 @@ class Trace(entering):
         self.consulted = set[Value]()
 
     def leaf(self, x: float, role: str | None = None) -> Traced:
-        """An argument of the function, whose number of this one call is x."""
-        new: Traced = node(Traced, None, (), x)
-        new.trace = self
+        """An argument of the function, which is x in this call."""
+        new = self._node(None, (), x)
         new.role = role
         return new
 
@@ -85,11 +84,13 @@ class Trace(entering):
         and no gradient flows through it.
         """
         if not self._open:
-            raise _leaked()
+            raise leaked()
+        new = self._node(op, args, data)
+        return new if MODE.get().recording else self._node(ops.stop_gradient, (new,), data)
+
+    def _node(self, op: Op | None, args: tuple[Any, ...], data: float) -> Traced:
         new: Traced = node(Traced, op, args, data)
         new.trace = self
-        if not MODE.get().recording:
-            return _stopped(self, new)
         return new
 
     def check(self, live: Iterable[Value]) -> None:
@@ -105,19 +106,9 @@ class Trace(entering):
                     f"it inside the function; tg.replay(y) records the expression of y again."
                 )
 
-    def check_captured(self, captured: Iterable[Value]) -> None:
-        """Raise if a program would read a Value that leaked from another trace."""
-        if any(x.trace is not None for x in captured):
-            raise _leaked()
 
-
-def _stopped(trace: Trace, hidden: Traced) -> Traced:
-    new: Traced = node(Traced, ops.stop_gradient, (hidden,), hidden._data)
-    new.trace = trace
-    return new
-
-
-def _leaked() -> TracingError:
+def leaked() -> TracingError:
+    """The error for a Value of a trace that has ended."""
     return TracingError(
         "A Value was kept from a function that was traced for compilation, and used after its "
         "trace had ended: it represents a number of each later call, and has no number itself. "
@@ -142,7 +133,7 @@ class Traced(Value):
         self.read("The data of a Value was set")
 
     def read(self, what: str) -> None:
-        raise traced_read(what) if self.trace._open else _leaked()
+        raise traced_read(what) if self.trace._open else leaked()
 
     @staticmethod
     def interpret(op: Op, args: Sequence[Any]) -> Value:
@@ -151,14 +142,14 @@ class Traced(Value):
         inner = MODE.get().trace
         if len(traces | ({inner} if inner else set())) > 1:
             raise (
-                _leaked()
+                leaked()
                 if not all(trace._open for trace in traces)
                 else Mixed("A jitted function captured a Value of a function that is being traced.")
             )
         return traces.pop().record(op, args, number(op.compute(*map(datum, args))))
 
 
-# A subclass's own operators go first, even where an ordinary Value stands on the left.
+# A subclass's own operators are called first, even if an ordinary Value is on the left.
 for _name, _op in {
     "add": ops.add, "sub": ops.sub, "mul": ops.mul, "truediv": ops.div,
     "floordiv": ops.floordiv, "mod": ops.mod,

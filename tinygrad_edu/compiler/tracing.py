@@ -44,9 +44,9 @@ from .calls import (
     returned,
     static_arguments,
 )
-from .lowering import Lowering, Recording
+from .lowering import Lowering
 from .program import Program
-from .traced import Mixed, Roles, Trace
+from .traced import Mixed, Roles, Trace, leaked
 
 __all__ = ["jit"]
 
@@ -72,12 +72,11 @@ def jit(
 
     Args:
         f: a function of numbers or nested lists, tuples, dicts and arrays of them, which returns
-            such.
+            one of these.
         static_argnums, static_argnames: the arguments that are settings (a count, a name, a flag)
             and not numbers to compute with, by their positions or their names: f gets them as they
-            are, and each of their values has its own program. They must be hashable. It does
-                not matter how a call passes them: static_argnums=1 of f(x, n)
-            is static_argnames="n".
+            are, and each of their values has its own program. They must be hashable. A call may
+            pass them either way: static_argnums=1 of f(x, n) is static_argnames="n".
         executor, fastmath: as in `compile`.
 
     Returns:
@@ -160,10 +159,10 @@ class Jitted:
                     dropped = weakref.ref(instance, lambda _: of_objects.pop(key, None))
                 except TypeError as error:
                     raise BadArgument(
-                        f"{name_of(self._f)} is jitted, and its programs are dropped with their "
-                        f"object; Python does not say when that is for one of type "
-                        f"{type(instance).__name__}. Add '__weakref__' to its __slots__, or jit "
-                        f"a function."
+                        f"{name_of(self._f)} is jitted, and its programs live as long as their "
+                        f"object, which takes a weak reference. An object of type "
+                        f"{type(instance).__name__} has none: add '__weakref__' to its __slots__, "
+                        f"or jit a function."
                     ) from error
                 of_objects[key] = dropped, _Kept()
             return of_objects[key][1]
@@ -192,8 +191,7 @@ class Jitted:
         traced = self._fitting(call) or self._keep(call)
         if traced.program is None:
             traced = _trace(call, self._options)  # which says why
-        program: Program = traced.program
-        return program
+        return traced.program  # type: ignore[no-any-return]
 
     def _call(self, args: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
         """A call taken apart, and settings out of ``named``; None if it is for no samples."""
@@ -202,8 +200,8 @@ class Jitted:
         if named:
             settings = {name: named.pop(name) for name in sorted(static.names & named.keys())}
         if static.positions or settings:
-            check_hashable([args[i] for i in static.positions if i < len(args)])
-            check_hashable(settings.values())
+            positional = [args[i] for i in static.positions if i < len(args)]
+            check_hashable([*positional, *settings.values()])
         if isinstance(self._f, Vmapped):
             return self._f.call(args, named, settings, static)
         kinds = [STATIC if i in static.positions else OWN for i in range(len(args))]
@@ -226,7 +224,7 @@ class Jitted:
             traced = _UNCOMPILED
             try:
                 traced = _trace(call, self._options)
-            except Mixed:  # someone differentiates or traces what f captured: it runs on Values
+            except Mixed:  # f captured Values that are being differentiated or traced: it is called
                 kept.traces -= 1
                 return traced
             except NotTraceable as error:
@@ -294,13 +292,12 @@ def _trace(call: Call, options: dict[str, Any]) -> _Traced:
         outputs, like_output = returned(call.f, *args, **named, **call.settings)
     roles = Roles(trace.consulted, attrgetter("_role"))
     lowering = Lowering(inputs, shared, outputs, trace.since)
-    trace.check_captured(lowering.captured)
+    if any(x.trace is not None for x in lowering.captured):
+        raise leaked()
     if is_symbolic(lowering.captured):
         raise Mixed("A jitted function captured a variable of an enclosing derivative.")
     code = lowering.code(each=[lowering.slot(x) for x in outputs])
-    names = tuple(value.name for value in inputs)
-    recording = Recording(code, names, tuple(shared), lowering.captured, lowering.labels({}))
-    program = Program(recording, **options, roles=roles)
+    program = Program(lowering.recording(code, inputs, shared), **options, roles=roles)
     numbers = [x._data if isinstance(x, Value) else number(x) for x in outputs]
     _, like_output = flatten(like_output(numbers))  # which keeps no traced Value alive
     return _Traced(program, like_output, roles)

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from ..compiler import Code
-from ..compiler.scheduler import TRAINING_HOT, TRAINING_LONG, Scheduler
+from ..compiler.scheduler import EARLY, TRAINING_HOT, TRAINING_LONG, Scheduler
 
 Rows = Sequence[Sequence[float]]
 Batches = Sequence[Sequence[int]]
@@ -86,16 +86,23 @@ class TrainingEngine:
     def __init__(self, step: Code, update: Code, jit: bool | str = "auto") -> None:
         self._scheduler = scheduled([step, update], jit)
         self._pace = 1e-7  # seconds per instruction of a lane, as measured last
+        self._steps = 0  # trained so far
 
     def _work(self, samples: int, steps: int) -> int:
         """Instructions × lanes for these numbers of samples and steps."""
         step, update = self._scheduler.codes
         return samples * (len(step.ops) + 10) + steps * (len(update.ops) + 50)
 
-    def at_once(self, samples: int, steps: int) -> int:
-        """The number of epochs, with these numbers of samples and steps, in about `PIECE`
-        seconds."""
-        return max(1, int(PIECE / (self._work(samples, steps) * self._pace)))
+    def at_once(self, task: Task) -> int:
+        """The number of epochs in about `PIECE` seconds; 1 while the virtual machine is loaded."""
+        work = self._work(task.samples, task.steps)
+        if self._early(task) and self._scheduler.due(work * task.epochs):
+            return 1
+        return max(1, int(PIECE / (work * self._pace)))
+
+    def _early(self, task: Task) -> bool:
+        """Whether this is the first epoch, and short enough to leave it to Python."""
+        return self._steps < task.steps and self._work(task.samples, task.steps) <= EARLY
 
     def train(
         self,
@@ -123,13 +130,14 @@ class TrainingEngine:
         work = self._work(samples, len(batches)) / len(batches)
         while len(records) < len(batches):
             i, size = len(records), max(1, int(PIECE / (work * self._pace)))
-            fast, (step, update) = self._scheduler.prepared(planned, task)
+            fast, (step, update) = self._scheduler.prepared(planned, task, self._early(task))
             start = perf_counter()
             run, table = (_quickly, rows.array) if fast else (_plainly, rows)
             until = i + size
             state, more = run(step, update, table, batches[i:until], state, rates[i:until])
             self._pace = (perf_counter() - start) / (work * len(more))
             self._scheduler.add(work * len(more))
+            self._steps += len(more)
             records += more
         return state, records
 

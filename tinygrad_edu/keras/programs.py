@@ -241,9 +241,9 @@ class Training(_OfBatches):
         self._store(state)
         return records
 
-    def at_once(self, samples: int, steps: int) -> int:
+    def at_once(self, task: Task) -> int:
         """The number of such epochs in one call that does not delay Ctrl-C."""
-        return self._engine.at_once(samples, steps)
+        return self._engine.at_once(task)
 
     def _drawn(self, rows: Table, batches: Sequence[Sequence[int]]) -> tuple[Table, list[range]]:
         """The rows in the order of their use, each with the random numbers of its layers."""

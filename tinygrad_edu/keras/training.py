@@ -300,7 +300,7 @@ class Trainer(Wired):
                 if isinstance(source, Batched) and not stepwise:
                     program = self._replay(source.data)
                 if program is not None and run.task is not None:
-                    count = min(most, run.epochs - epoch, program.at_once(*run.task[:2]))
+                    count = min(most, run.epochs - epoch, program.at_once(run.task))
                 logs = self._epochs(run, program, epoch, count)
             except BaseException as error:  # Ctrl-C too: what is whole stays, and nothing else
                 self._restore(before, source)
