@@ -7,8 +7,8 @@
 - `code`: a program as plain data, which knows no executor.
 - `lowering`: from Values to a program, with its derivative.
 - `tracing` (`jit`), `batching` (`vmap`), `calls`: functions in, functions out.
-- `program`: what a user holds, and runs for batches of samples.
-- `scheduler`: which executor runs a program: `python`, `machine` or `native`.
+- `program`: the object that users run for batches of samples.
+- `scheduler` chooses the executor of a program: `python`, `machine` or `native`.
 - `transforms`: programs made of programs.
 - `exporting` (`tg.export`): programs in other languages.
 - `training_loop`: many training steps in one call.

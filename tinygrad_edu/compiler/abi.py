@@ -1,12 +1,12 @@
-"""The frame that both fast executors fill: one compiled function that takes samples to results.
+"""The frame of both fast executors: one compiled function that takes samples to results.
 
-    shared ──once──▶ what no sample changes ─┐
+    shared ──once──▶ numbers for all samples ┐
     batch ──▶ eight samples, as columns ──lanes──▶ each, and columns of totals ──▶ total
 
-An executor gives the two parts in the middle; the frame, compiled once per process, cuts the
-batch into blocks of `LANES` samples, turns rows into columns, adds up and keeps memory. What
-is added in which order depends on neither the executor nor the processor: eight columns, each
-from top to bottom, then from left to right, then the samples that are left over, one by one.
+An executor supplies the two parts in the middle. The frame, compiled once per process, cuts the
+batch into blocks of `LANES` samples, turns rows into columns, adds up and manages memory. The order
+of additions depends on neither the executor nor the processor: eight columns, each from top to
+bottom, then from left to right, then the remaining samples, one by one.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ PART = {"memory": "ptr", "shared": "ptr", "data": "ptr", "n": "i64"}
 
 
 class Layout(NamedTuple):
-    """Where things are in the memory of a program, counted in numbers from its beginning.
+    """The places in the memory of a program, counted in numbers from its beginning.
 
     It begins with the columns of `LANES` numbers that the executor computes with, the inputs first.
     """
 
     each: int  # the columns of the results wanted in every lane
     total: int  # the columns of those wanted as a sum
-    numbers: int  # single numbers, for what no sample changes
+    numbers: int  # single numbers, which are the same for every sample
 
 
 def layout(code: Code, columns: int) -> Layout:
@@ -62,13 +62,13 @@ class FastKernel:
 
     Args:
         code: the program.
-        functions: the executor's, called ``once``, ``one`` and ``many``: for what no sample
-            changes, for a single sample and for a block of samples.
+        functions: the executor's, called ``once``, ``one`` and ``many``: for numbers that are the
+            same for every sample, for a single sample, and for a block of samples.
         data: the address of their own data.
         layout: the layout of their memory.
         numbers: the number of single numbers in it.
         results: which of these numbers are wanted as ``once``; faster if they are the first.
-        keep: what must live as long as the kernel does.
+        keep: objects that must live as long as the kernel.
 
     Attributes:
         address: of the C function ``int32 kernel(context, int64 n, batch, shared, each, total,
@@ -93,12 +93,12 @@ class FastKernel:
         self._fields = np.array(
             [0, self.bytes, code.inputs, len(code.each), len(code.total), len(code.once),
              *layout, 0 if in_order else wanted.ctypes.data, data,
-             *map(functions.address, ("once", "one", "many"))],
+             *map(functions.addresses.get, ("once", "one", "many"))],
             np.int64,
         )  # fmt: skip
         self.context: int = self._fields.ctypes.data
-        self.address = frame.address("kernel")
-        self._called = CALLED(frame.address("called"))
+        self.address = frame.addresses["kernel"]
+        self._called = CALLED(frame.addresses["called"])
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         """Run for n samples."""
@@ -132,7 +132,7 @@ class FastKernel:
         code, called = self.code, self._called
         totals, onces = address(total) if code.total else 0, address(once) if code.once else 0
         arguments: Any = _ARGUMENTS(self.context, 0, 0, 0, 0, totals, onces)
-        arguments.kept = total, once  # which must live as long
+        arguments.kept = total, once  # they must live as long
         place = ctypes.addressof(arguments)
         takes_batch, takes_shared = code.inputs > 0, code.shared > 0
         last_batch = last_shared = last_n = None
@@ -201,7 +201,7 @@ def _kernel() -> Function:
         "kernel", {"context": "ptr", "n": "i64", **dict.fromkeys(pointers, "ptr")}, lanes=1
     )
     n = f.whole("n")
-    # Memory is kept from call to call; a thread that finds it taken gets its own.
+    # Memory is kept from call to call; a thread allocates its own if another one uses it.
     taken = f.value("alloca i64")
     f.write(f"store i64 {_exchanged(f, 0)}, ptr {taken}")
     with f.when(f.field(taken, 0).compare("eq", 0)):
@@ -244,8 +244,8 @@ def _called() -> Function:
 
 def _block() -> Function:
     """At most `LANES` samples: rows to columns, the executor's function, and columns to rows."""
-    pointers = dict.fromkeys(("context", "rows", "each", "memory", "shared"), "ptr")
-    f = Function("block", {**pointers, "n": "i64", "lanes": "i64"}, lanes=1)
+    parameters = dict.fromkeys(("context", "rows", "each", "memory", "shared"), "ptr")
+    f = Function("block", {**parameters, "n": "i64", "lanes": "i64"}, lanes=1)
     width = f.field("%context", INPUTS)
     with f.repeat(f.whole("lanes")) as row, f.repeat(width) as column:
         x = f.load("%rows", row.index * width + column.index)
@@ -267,11 +267,7 @@ def _hand_over(f: Function, columns: str) -> None:
     wanted, count = f.pointer("%context", RESULTS), f.field("%context", ONCE)
     in_order = f.field("%context", RESULTS).compare("eq", 0)
     with f.when(in_order):
-        with f.repeat(count >> LANES.bit_length() - 1) as loop:
-            f.store(f.load(numbers, loop.index * LANES, LANES), "%once", loop.index * LANES)
-        with f.repeat(count & LANES - 1) as loop:
-            i = (count & -LANES) + loop.index
-            f.store(f.load(numbers, i), "%once", i)
+        f.copy(numbers, "%once", count)
     with f.when(~in_order), f.repeat(count) as loop:
         f.store(f.load(numbers, f.field(wanted, loop.index, "i32")), "%once", loop.index)
 
@@ -292,8 +288,8 @@ def _fold() -> Function:
 
 def _exchanged(f: Function, memory: Whole | int) -> str:
     """The former content of the pool, which now holds that memory."""
-    place = f.place("%context", POOL, "i64")
-    return f.value(f"atomicrmw xchg ptr {place}, i64 {memory} acq_rel")
+    pool = f.place("%context", POOL, "i64")
+    return f.value(f"atomicrmw xchg ptr {pool}, i64 {memory} acq_rel")
 
 
 def _run(f: Function, run: int | Whole, memory: str) -> None:

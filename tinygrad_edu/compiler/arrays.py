@@ -25,11 +25,11 @@ def listed(numbers: Any) -> Any:
 
 
 class Results:
-    """The totals of a program and what counts once, and their reduction.
+    """The totals of a program, the terms that count once, and their sum.
 
     Attributes:
         total, once: for a kernel to fill.
-        front: the totals, or if there are none, what counts once: the loss, then its slopes.
+        front: the totals, or ``once`` if there are none: the loss, then its slopes.
         kernel, run: the kernel that fills these results, and a function that runs it for them.
     """
 
@@ -42,7 +42,7 @@ class Results:
         self.front = self.total or self.once
 
     def reduce(self, n: int) -> None:
-        """Divide the totals by n, and add what counts once, if there is any."""
+        """Divide the totals by n, and add the terms that count once, if there are any."""
         total = self.total
         if n != 1:
             total[:] = [x / n for x in total]
@@ -85,7 +85,7 @@ class ArrayResults(Results):
 
 
 class Lists:
-    """Lists of floats, and lists of such for tables."""
+    """Lists of floats, and lists of lists for tables."""
 
     results = Results
 
@@ -98,7 +98,7 @@ class Lists:
         return rows
 
     def numbers_of(self, numbers: Any, count: int) -> Any:
-        """That many numbers, from whatever holds them."""
+        """That many numbers, from anything that holds them in order."""
         floats = [number(x) for x in _items(numbers)]
         if len(floats) != count:
             raise BadArgument(f"{len(floats)}")

@@ -43,8 +43,8 @@ def vmap(f: Callable[..., Any], in_axes: int | Sequence[int | None] | None = 0) 
 
     Returns:
         A function that calls f per sample and stacks the results: numbers become a list of
-        numbers, lists a list of lists, tuples and dicts a tuple or dict of such; arrays
-        instead of lists if what holds the samples is an array. ``tg.jit(tg.vmap(f))`` is one
+        numbers, lists a list of lists, tuples and dicts a tuple or dict of these; arrays
+        instead of lists if the samples are in an array. ``tg.jit(tg.vmap(f))`` is one
         program whose lanes are the samples: the fastest way to call a function many times.
 
     Raises:
@@ -67,11 +67,8 @@ class Vmapped:
         check_function(f)
         functools.update_wrapper(self, f, updated=())
         listed = several(axes)
-        for axis in listed:
-            if axis is not None and (type(axis) is not int or axis != 0):
-                raise BadArgument(
-                    f"in_axes must be 0 (samples) or None (common). Received: {axes!r}."
-                )
+        if any(axis is not None and (type(axis) is not int or axis != 0) for axis in listed):
+            raise BadArgument(f"in_axes must be 0 (samples) or None (common). Received: {axes!r}.")
         self._f = f
         self._axes = listed if is_several(axes) else listed[0]
 
@@ -94,12 +91,12 @@ class Vmapped:
     def loop(self, args: tuple[Any, ...], named: dict[str, Any], static: Static) -> Any:
         """The results of f, called for one sample after the other."""
         kinds = self._kinds(args, static)
+        n, array = _samples(args, kinds)
         results = [
-            call_on_values(self._f, _sample(args, kinds, i), named, static)
-            for i in range(_size(args, kinds))
+            call_on_values(self._f, _sample(args, kinds, i), named, static) for i in range(n)
         ]
         stacked = stack(results)
-        return as_arrays(stacked) if _has_array(args, kinds) else stacked
+        return as_arrays(stacked) if array else stacked
 
     def call(
         self,
@@ -110,11 +107,11 @@ class Vmapped:
     ) -> Call | None:
         """A call taken apart; None if there are no samples."""
         kinds = self._kinds(args, static)
-        n = _size(args, kinds)
+        n, array = _samples(args, kinds)
         if n == 0:
             return None
         call = call_of(self._f, _sample(args, kinds, 0), kinds, named, settings)
-        array, rows = _has_array(args, kinds), call.rows
+        rows = call.rows
         own = [arg for arg, kind in zip(args, kinds) if kind is OWN]
         if array and all(is_array(arg) and arg.dtype != object for arg in own):
             import numpy
@@ -124,8 +121,7 @@ class Vmapped:
             shapes = [shape for shape, kind in zip(call.key, kinds) if kind is OWN]
             for i in range(1, n):
                 row: list[Any] = []
-                sample = _sample(args, kinds, i)
-                if [shape_of(a, row) for a, kind in zip(sample, kinds) if kind is OWN] != shapes:
+                if [shape_of(_item(arg, i), row) for arg in own] != shapes:
                     raise BadArgument(
                         f"The shape of sample {i} differs from that of the first one."
                     )
@@ -133,9 +129,7 @@ class Vmapped:
         return call._replace(key=(*call.key, array), rows=rows, stacked=True, arrays=array)
 
     def _kinds(self, args: tuple[Any, ...], static: Static) -> list[str]:
-        axes = self._axes
-        if axes is None or isinstance(axes, int):
-            axes = [axes] * len(args)
+        axes = self._axes if isinstance(self._axes, list) else [self._axes] * len(args)
         if len(axes) != len(args):
             raise BadArgument(f"in_axes is for {len(axes)} arguments. Received: {len(args)}.")
         return [
@@ -145,42 +139,33 @@ class Vmapped:
 
 
 def _members(tree: Any) -> Mapping[Any, Any] | None:
-    """The parts of a tree that hold samples each, None if it holds them itself."""
+    """The members of a tree of which each holds samples, None if the tree itself holds them."""
     row = None if isinstance(tree, list) else container(tree)
     return None if row is None or row.rebuild is None else row.members(tree)
 
 
-def _holders(args: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
-    """Every list and array of samples."""
+def _samples(args: Sequence[Any], kinds: Sequence[str]) -> tuple[int, bool]:
+    """The number of samples, and whether an array holds some."""
     waiting = [arg for arg, kind in zip(args, kinds) if kind is OWN]
-    found = []
+    holders = []
     for tree in waiting:  # which grows while it is read
-        inside = _members(tree)
-        if inside is not None:
-            waiting.extend(inside.values())
+        members = _members(tree)
+        if members is not None:
+            waiting.extend(members.values())
         elif isinstance(tree, list) or (is_array(tree) and tree.shape):
-            found.append(tree)
+            holders.append(tree)
         else:
             raise BadArgument(
                 f"An argument with axis 0 must be a list or array of samples. Received: {tree!r}. "
                 f"Pass in_axes=None for an argument that all samples share."
             )
-    return found
-
-
-def _size(args: Sequence[Any], kinds: Sequence[str]) -> int:
-    """How many samples there are."""
-    sizes = {len(holder) for holder in _holders(args, kinds)}
+    sizes = set(map(len, holders))
     if len(sizes) != 1:
         raise BadArgument(
             f"All arguments with axis 0 must have the same number of samples. Received: "
             f"{', '.join(map(str, sorted(sizes))) or 'no such argument'}."
         )
-    return sizes.pop()
-
-
-def _has_array(args: Sequence[Any], kinds: Sequence[str]) -> bool:
-    return any(map(is_array, _holders(args, kinds)))
+    return sizes.pop(), any(map(is_array, holders))
 
 
 def _sample(args: Sequence[Any], kinds: Sequence[str], i: int) -> list[Any]:
@@ -198,7 +183,7 @@ def _each(tree: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def stack(results: Sequence[Any]) -> Any:
-    """Results per sample, put into lists: of n tuples one tuple of n, likewise of dicts."""
+    """The results of all samples in lists: n tuples become one tuple of lists, likewise dicts."""
     first = _members(results[0]) if results else None
     if first is None:
         return list(results)
@@ -214,7 +199,7 @@ def stack(results: Sequence[Any]) -> Any:
 
 
 def as_arrays(tree: Any) -> Any:
-    """The same with an array in the place of every list that one can hold."""
+    """The same with arrays in place of lists, wherever an array can hold them."""
     import numpy
 
     if _members(tree) is not None:
@@ -227,7 +212,7 @@ def as_arrays(tree: Any) -> Any:
 
 
 def transposed(tree: Any) -> Any:
-    """A result whose numbers are columns, as arrays whose first axis are the samples.
+    """A result whose numbers are columns, as arrays whose first axis is that of the samples.
 
     Raises:
         ValueError: if it isn't made of lists of equally long lists, in tuples and dicts.

@@ -97,23 +97,6 @@ class Statement(NamedTuple):
     args: tuple[int, ...]
 
 
-class Statements(NamedTuple):
-    """The lines for once per call, those for every lane, and the constants."""
-
-    fixed: list[Statement]
-    lane: list[Statement]
-    constants: dict[int, float]
-
-
-class Written(NamedTuple):
-    """The same as lines of C, the functions that they call, and the size of the scratch."""
-
-    functions: list[str]
-    fixed: list[str]
-    lane: list[str]
-    scratch: int
-
-
 def c_source(
     code: Code,
     name: str = "program",
@@ -161,8 +144,9 @@ def c_source(
             f"Received: {name!r}."
         )
     needed, _ = only(code.checked(), code.each, code.total, code.once)
-    work = _statements(with_short_sums(needed, LONGEST_SUM))
-    functions, body, lane, places = _written(code, work, name)
+    fixed, each_lane, constants = _statements(with_short_sums(needed, LONGEST_SUM))
+    forms = [statement.form for statement in (*fixed, *each_lane)]
+    functions, body, lane, places = _written(code, fixed, each_lane, constants, name)
     if code.total:
         body += [
             f"for (long i = 0; i < {len(code.total)}; i++)",
@@ -173,61 +157,60 @@ def c_source(
         lane += [f"each += {len(code.each)};"] if code.each else []
         body += ["for (long lane = 0; lane < n; lane++) {", *_indented(lane), "}"]
     main = _function(f"void {name}(long n, ", _unused(body, ("n", *ARGUMENTS)) + body)
-    named = dict(zip(ARGUMENTS, (inputs, shared, each, total, once)))
-    head = _head(code, name, named, places)
-    return "\n".join([head, "#include <math.h>\n", *_helpers(work, name), *functions, main])
+    head = _head(code, name, dict(zip(ARGUMENTS, (inputs, shared, each, total, once))), places)
+    return "\n".join([head, "#include <math.h>\n", *_helpers(forms, name), *functions, main])
 
 
-def _statements(code: Code) -> Statements:
-    """The program as statements of C.
+def _statements(code: Code) -> tuple[list[Statement], list[Statement], dict[int, float]]:
+    """The program as statements of C, those for once per call and those for every lane; and the
+    constants.
 
     Constants are computed here, by the table: a compiler would do it too, but not with
     the digits of the C library.
     """
     constants = dict(enumerate(code.constants, code.inputs + code.shared))
     varies = code.varying()
-    made: dict[int, Statement] = {}
-    for slot, (op, args) in enumerate(zip(code.ops, code.args), code.first):
-        if all(arg in constants for arg in args):
-            constants[slot] = PRIMITIVES[op].compute(*(constants[arg] for arg in args))
-        else:
-            terms = " + ".join(f"{{{i}}}" for i in range(len(args)))
-            made[slot] = Statement(slot, terms if op == "sum" else SPELLED[op].c, args)
-
-    stores: dict[int, list[Statement]] = {}
+    stores: dict[int, list[str]] = {}
     for form, slots in (
         ("each[{}] = {{0}};", code.each),
         ("total[{}] += {{0}};", code.total),
         ("once[{}] = {{0}};", code.once),
     ):
         for i, slot in enumerate(slots):
-            stores.setdefault(slot, []).append(Statement(None, form.format(i), (slot,)))
+            stores.setdefault(slot, []).append(form.format(i))
+    fixed: list[Statement] = []
+    lane: list[Statement] = []
+    for slot in range(code.slots):
+        if slot >= code.first:
+            op, args = code.ops[slot - code.first], code.args[slot - code.first]
+            if all(arg in constants for arg in args):
+                constants[slot] = PRIMITIVES[op].compute(*(constants[arg] for arg in args))
+            else:
+                terms = " + ".join(f"{{{i}}}" for i in range(len(args)))
+                form = terms if op == "sum" else SPELLED[op].c
+                (lane if varies[slot] else fixed).append(Statement(slot, form, args))
+        for form in stores.get(slot, ()):
+            (fixed if form.startswith("once") else lane).append(Statement(None, form, (slot,)))
+    return fixed, lane, constants
 
-    work = Statements([], [], constants)
 
-    def store(slot: int) -> None:
-        for statement in stores.pop(slot, ()):
-            (work.fixed if statement.form.startswith("once") else work.lane).append(statement)
-
-    for slot in sorted(slot for slot in stores if slot < code.first or slot in constants):
-        store(slot)
-    for slot, statement in made.items():
-        (work.lane if varies[slot] else work.fixed).append(statement)
-        store(slot)
-    return work
-
-
-def _written(code: Code, work: Statements, name: str) -> Written:
-    """The statements as lines of C.
+def _written(
+    code: Code,
+    fixed: list[Statement],
+    lane: list[Statement],
+    constants: dict[int, float],
+    name: str,
+) -> tuple[list[str], list[str], list[str], int]:
+    """Functions, the lines for once per call and those for every lane, and the size of the scratch.
 
     Those of a small program are the body of its function; those of a large one are divided into
     functions of bounded size, which pass numbers to each other in the scratch.
     """
     parts = [
         [phase[i : i + LARGEST_FUNCTION] for i in range(0, len(phase), LARGEST_FUNCTION)]
-        for phase in (work.fixed, work.lane)
+        for phase in (fixed, lane)
     ]
-    alone = len(work.fixed) + len(work.lane) <= LARGEST_FUNCTION
+    alone = len(fixed) + len(lane) <= LARGEST_FUNCTION
     numbered = list(enumerate([*parts[0], *parts[1]]))
     home = {s.result: i for i, part in numbered for s in part if s.result is not None}
     places: dict[int, int] = {}
@@ -238,8 +221,8 @@ def _written(code: Code, work: Statements, name: str) -> Written:
                     places.setdefault(arg, len(places))
 
     def text(slot: int, part: int) -> str:
-        if slot in work.constants:
-            return _literal(work.constants[slot])
+        if slot in constants:
+            return _literal(constants[slot])
         if slot < code.inputs:
             return f"inputs[{slot}]"
         if slot < code.inputs + code.shared:
@@ -258,8 +241,8 @@ def _written(code: Code, work: Statements, name: str) -> Written:
             functions.append(_function(f"static void {name}_part{i}(", _unused(lines) + lines))
             lines = [f"{name}_part{i}({', '.join(ARGUMENTS)});"]
         bodies.append(lines)
-    fixed, lane = bodies[: len(parts[0])], bodies[len(parts[0]) :]
-    return Written(functions, [*chain(*fixed)], [*chain(*lane)], len(places))
+    once = len(parts[0])
+    return functions, [*chain(*bodies[:once])], [*chain(*bodies[once:])], len(places)
 
 
 def _function(start: str, lines: Iterable[str]) -> str:
@@ -286,9 +269,9 @@ def _indented(lines: Iterable[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-def _helpers(work: Statements, name: str) -> list[str]:
-    """The helpers that occur, and those that they call."""
-    text = " ".join(statement.form for statement in (*work.fixed, *work.lane))
+def _helpers(forms: Iterable[str], name: str) -> list[str]:
+    """The helpers that occur in the statements, and those that these call."""
+    text = " ".join(forms)
     needed = []
     for helper in reversed(HELPERS):
         if f"@{helper}(" in text:

@@ -1,7 +1,7 @@
 """The calls of a function that is jitted or mapped, taken apart: numbers, shapes and settings.
 
 A static argument is a setting: the function gets it as it is. Everything else is numbers in lists
-and other containers, whose structure decides which program answers.
+and other containers, whose structure decides which program is run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Call(NamedTuple):
     arrays: bool = False  # whether they are to be arrays
 
     def holds_values(self) -> bool:
-        """Whether something is being recorded, so that a number would not do."""
+        """Whether a Value is among the numbers, so that the call must be recorded."""
         lists = [self.common, *self.rows] if isinstance(self.rows, list) else [self.common]
         return any(type(x) is not float for numbers in lists for x in numbers)
 
@@ -59,7 +59,7 @@ def static_arguments(f: Callable[..., Any], argnums: Any, argnames: Any) -> Stat
         raise BadArgument(f"static_argnames must be names of arguments. Received: {argnames!r}.")
     try:
         parameters = signature(f).parameters.values()
-    except (TypeError, ValueError):  # some functions written in C don't tell
+    except (TypeError, ValueError):  # some functions written in C have none
         return Static(frozenset(positions), frozenset(names))
     kinds = {parameter.kind for parameter in parameters}
     ordered = positional_names(parameters)
@@ -80,7 +80,7 @@ def static_arguments(f: Callable[..., Any], argnums: Any, argnames: Any) -> Stat
 
 
 def positional_names(parameters: Iterable[Parameter]) -> list[str]:
-    """The names of those that can be passed by position."""
+    """The names of the arguments that can be passed by position."""
     kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
 
@@ -180,21 +180,21 @@ def shape_of(tree: Any, numbers: list[Any]) -> Any:
         shapes = [shape_of(child, numbers) for child in inside.values()]
         return (kind, row.settings(tree), *inside, *shapes)
     try:
-        found, _ = flatten(tree)  # arrays, numbers of other libraries
+        items, _ = flatten(tree)  # arrays, numbers of other libraries
     except NotANumber as error:
         raise NotANumber(
             f"{error} An argument that is a setting, not a number, must be static: "
             f"tg.jit(f, static_argnums=...)."
         ) from None
-    numbers += [x if isinstance(x, Value) else number(x) for x in found]
+    numbers += [x if isinstance(x, Value) else number(x) for x in items]
     if not getattr(tree, "shape", ()):
         return None
     return (kind, tree.shape)
 
 
 def static_key(x: Any) -> Any:
-    """A key of a static argument. It keeps apart what == does not: 2 and 2.0, 0.0 and −0.0; and
-    nan is nan."""
+    """A key of a static argument. It differs for 2 and 2.0, and for 0.0 and −0.0, which are equal;
+    and it is the same for every nan."""
     if isinstance(x, tuple):
         return (type(x), *map(static_key, x))
     return (type(x), repr(x) if isinstance(x, (float, complex)) else x)
@@ -203,16 +203,15 @@ def static_key(x: Any) -> Any:
 def call_on_values(
     f: Callable[..., Any], args: Sequence[Any], named: dict[str, Any], static: Static
 ) -> Any:
-    """f of these arguments: numbers are Values for f, and what f returns are numbers again,
-    unless there were Values before or something is being differentiated."""
+    """f of these arguments: f gets its numbers as Values, and its result is converted back to
+    numbers, unless there were Values before or something is being differentiated."""
     given: dict[Any, Any] = {**dict(enumerate(args)), **named}
     settings = {key: x for key, x in given.items() if key in static.positions | static.names}
     numbers, like = flatten({key: () if key in settings else x for key, x in given.items()})
-    keep = any(isinstance(x, Value) for x in numbers)
     called = like([x if isinstance(x, Value) else lifted(number(x)) for x in numbers]) | settings
     positional = [called[i] for i in range(len(args))]
     named = {name: called[name] for name in named}
-    if keep:
+    if any(isinstance(x, Value) for x in numbers):
         return f(*positional, **named)
     outputs, like_output = returned(f, *positional, **named)
     if is_symbolic(outputs):

@@ -16,8 +16,8 @@ SPELLED = {name: row.spelled for name, row in PRIMITIVES.items() if row.spelled 
 """Their spelling in other languages."""
 
 FORMULAS = {name for name, spelling in SPELLED.items() if not isinstance(spelling.llvm, str)}
-"""Primitives that are a few instructions, each defined to the last bit by IEEE 754. The others are
-functions, which libraries compute differently."""
+"""Primitives of a few instructions that IEEE 754 defines to the last bit. The others are functions,
+which libraries compute differently."""
 
 
 MOST = 2**24
@@ -122,12 +122,11 @@ class Code(NamedTuple):
                         f"Instruction {i} ({name}) reads slot {slot!r} before it is written. "
                         f"Written by then: 0 to {self.first + i - 1}."
                     )
+        varies = self.varying()
         for what, slots in (("each", self.each), ("total", self.total), ("once", self.once)):
             for slot in slots:
                 if type(slot) is not int or not 0 <= slot < self.slots:
                     raise BadArgument(f"{what} names slot {slot!r}, but there are {self.slots}.")
-        varies = self.varying() if self.once else []
-        for slot in self.once:
-            if varies[slot]:
-                raise BadArgument(f"once names slot {slot}, which differs from lane to lane.")
+                if what == "once" and varies[slot]:
+                    raise BadArgument(f"once names slot {slot}, which differs from lane to lane.")
         return self

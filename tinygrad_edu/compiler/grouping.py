@@ -1,11 +1,11 @@
-"""In which order the virtual machine runs a program, and where the results lie meanwhile.
+"""The order in which the virtual machine runs a program, and the places of its results.
 
     instructions ──fused──▶ fewer ──sorted──▶ groups that are alike ──placed──▶ memory
 
-A long program is limited not by arithmetic but by memory: the numbers, and the lists of where
-they are. So a product or a sum that one other sum alone reads is computed there and never
-stored, and what is read soon and never again lies in a *scratch* that is used over and over.
-None of it changes a bit of a result.
+A long program is limited not by arithmetic but by memory: that of the numbers, and that of the
+lists of their places. So a product or a sum that only one other sum reads is computed there and
+never stored, and results that are read soon and never again lie in a *scratch* that is used over
+and over. None of this changes a bit of a result.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["LOOPS", "Groups", "Sorted", "grouped"]
 
 WINDOW: Final = 8192
 """Instructions that are sorted together. Levels of a million instructions would stride through
-all memory, again and again; the order in which a graph was recorded keeps together what
-belongs together."""
+all memory, again and again; in the order in which a graph was recorded, instructions are close to
+those that they read."""
 
 LOOPS: Final = (*PRIMITIVES, "sum_products")
 """The kinds of groups: a primitive, or the sum of x·y over pairs (x, y)."""
@@ -36,7 +36,7 @@ _NUMBER: Final = {name: i for i, name in enumerate(LOOPS)}
 class Groups(NamedTuple):
     """Instructions of one kind whose results lie side by side: one array per property."""
 
-    loop: NDArray[np.int64]  # what they are, by its number in LOOPS
+    loop: NDArray[np.int64]  # the kind, by its number in LOOPS
     out: NDArray[np.int64]  # the place of the first result; the others follow
     start: NDArray[np.int64]  # where the arguments of the first instruction begin
     size: NDArray[np.int64]  # how many instructions there are
@@ -47,14 +47,14 @@ class Groups(NamedTuple):
 class Sorted(NamedTuple):
     """A program in the order of its groups.
 
-    Its memory holds, in this order: what is given (inputs, shared numbers, constants), and 1;
-    the lasting results, first those that no sample changes; the scratch.
+    Its memory holds, in this order: the given numbers (inputs, shared numbers, constants), and 1;
+    the lasting results, first those that are the same for every sample; the scratch.
     """
 
     groups: Groups
     args: NDArray[np.int32]  # the places that instructions read, one after the other
     place: NDArray[np.int32]  # of every slot that is still computed
-    varying: int  # the first place of what varies with the sample
+    varying: int  # the first place of a result that varies with the sample
     size: int  # of the memory
 
 
@@ -65,14 +65,13 @@ class _Instructions(NamedTuple):
     loop: NDArray[np.int64]
     length: NDArray[np.int64]
     args: NDArray[np.int32]
-    level: NDArray[np.int64]  # one more than the highest of what it reads in its window
+    level: NDArray[np.int64]  # one more than the highest level that it reads in its window
     varies: NDArray[np.bool_]
 
     @property
     def start(self) -> NDArray[np.int64]:
-        """Where the arguments of each begin."""
-        result: NDArray[np.int64] = self.length.cumsum() - self.length
-        return result
+        """The place of each one's first argument."""
+        return self.length.cumsum() - self.length
 
     def spread(self, of_each: Any) -> Any:
         """A property of each instruction, for each of its arguments."""
@@ -100,7 +99,7 @@ def grouped(code: Code) -> Sorted:
     windows = -(-len(code.ops) // WINDOW)
     stage = (todo.slot - code.first) // WINDOW + todo.varies * windows
 
-    # What is read in another stage, or wanted in the end, lasts; all else is soon forgotten.
+    # Results that another stage reads, or that are wanted in the end, last.
     stage_of = np.full(code.slots + 1, -1)
     stage_of[todo.slot] = stage
     outlives = np.zeros(code.slots + 1, bool)
@@ -146,7 +145,7 @@ def grouped(code: Code) -> Sorted:
 
 
 def _unnested(todo: _Instructions, first: int, alone: NDArray[np.bool_]) -> _Instructions:
-    """(x + y) + z as the sum of three that it is, where nothing else reads x + y.
+    """Write (x + y) + z as one sum of three terms, where nothing else reads x + y.
 
     Args:
         todo: all instructions.
@@ -176,7 +175,7 @@ def _unnested(todo: _Instructions, first: int, alone: NDArray[np.bool_]) -> _Ins
 
 
 def _fused(todo: _Instructions, one: int, alone: NDArray[np.bool_]) -> _Instructions:
-    """Products that a single sum reads are computed there.
+    """Compute products that a single sum reads in that sum.
 
     In a sum of which half or more are such products, any other term x is taken as x·1, which
     is x to the last bit.
@@ -213,7 +212,7 @@ def _fused(todo: _Instructions, one: int, alone: NDArray[np.bool_]) -> _Instruct
 
 
 def _read(code: Code) -> _Instructions:
-    """The program as it was written."""
+    """The program as arrays."""
     count = len(code.ops)
     loop = np.fromiter(map(_NUMBER.__getitem__, code.ops), np.int64, count)
     length = np.fromiter(map(len, code.args), np.int64, count)
@@ -223,14 +222,14 @@ def _read(code: Code) -> _Instructions:
     varies[: code.inputs] = 1.0
     run = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 5)
     arrays = [x.ctypes.data for x in (start, length, args, level, varies)]
-    run(_analysis().address("analysis"))(WINDOW, code.first, count, *arrays)
+    run(_analysis().addresses["analysis"])(WINDOW, code.first, count, *arrays)
     level, varies = level[code.first :], varies[code.first :]
     return _Instructions(slot, loop, length, args, level.astype(np.int64), varies > 0.0)
 
 
 @once
 def _analysis() -> MachineCode:
-    """Of every result, whether it varies with the sample, and its level in its window."""
+    """Whether each result varies with the sample, and its level in its window."""
     arrays = dict.fromkeys(("start", "length", "args", "level", "varies"), "ptr")
     counts = dict.fromkeys(("window", "first", "count"), "i64")
     f = Function("analysis", {**counts, **arrays}, lanes=1)

@@ -2,7 +2,7 @@
 
 A `Function` collects the lines of one function; a `Real` is one of its values, a number or a
 row of `LANES` numbers, and its operators write instructions. So a primitive or a whole
-numerical method is written once, in Python's own signs, for one sample and for eight.
+numerical method is written once, with Python's operators, for one sample and for eight.
 `compiled` turns the text of some functions into machine code in memory.
 """
 
@@ -26,7 +26,7 @@ T = TypeVar("T", bound="Lanes")
 
 LANES = 8
 """Samples that are computed at once, on every machine: LLVM splits a row of eight numbers
-into as many registers as it takes, so results do not depend on their width."""
+into as many registers as needed, so results do not depend on their width."""
 
 FAST = " reassoc contract arcp nsz afn"
 """The liberties of ``fastmath``: fused and reordered arithmetic, but nan and inf stay."""
@@ -38,7 +38,7 @@ class Function:
     Args:
         name: its name.
         parameters: the LLVM types of its parameters, by name.
-        result: what it returns, a type and a value.
+        result: the type and the value that it returns.
         lanes: how many numbers a `Real` made here holds, unless said otherwise.
         fastmath: whether arithmetic may take the liberties of `FAST`.
 
@@ -66,7 +66,7 @@ class Function:
         lanes: int = LANES,
         fastmath: bool = False,
     ) -> None:
-        pointers = {"ptr": "ptr noalias"}  # nothing a kernel is given overlaps
+        pointers = {"ptr": "ptr noalias"}  # the arguments of a kernel never overlap
         self.parameters = ", ".join(f"{pointers.get(t, t)} %{p}" for p, t in parameters.items())
         self.name = name
         self.result = result
@@ -128,14 +128,14 @@ class Function:
         return args[0].result(f"call {args[0].type} {pointer}({_listed(args)})")
 
     def intrinsic(self, name: str, *args: Real) -> Real:
-        """One of LLVM's own functions; of those that every processor has an instruction for."""
+        """One of LLVM's own functions, for which every processor has an instruction."""
         of = args[0].type
         name = f"@llvm.{name}.{f'v{args[0].lanes}f64' if args[0].lanes > 1 else 'f64'}"
         self.declared.add(f"declare {of} {name}({', '.join([of] * len(args))})")
         return args[0].result(f"call{self.flags} {of} {name}({_listed(args)})")
 
     def kept(self, x: Real) -> str:
-        """A place of the function's own, which holds x."""
+        """A place in the function's own memory, which holds x."""
         place = f"%kept{len(self.entry)}"
         self.entry.append(f"  {place} = alloca {x.type}")
         self.store(x, place, 0)
@@ -175,9 +175,9 @@ class Function:
         self.block(f"done{number}")
 
     def copy(self, source: str, target: str, count: Whole) -> None:
-        """So many numbers from one place to another."""
-        with self.repeat(count) as loop:
-            self.store(self.load(source, loop.index, 1), target, loop.index)
+        """Copy so many numbers from one place to another."""
+        memcpy = self.c_function("memcpy")
+        self.value(f"call ptr {memcpy}(ptr {target}, ptr {source}, i64 {count * 8})")
 
     @contextmanager
     def when(self, condition: Truth) -> Iterator[None]:
@@ -215,7 +215,7 @@ class Loop:
 class Lanes:
     """A value of a `Function`: its name there, and how many lanes it holds.
 
-    Operators write instructions. A plain number among the operands stands in every lane.
+    Operators write instructions. A plain number among the operands is the same in every lane.
     """
 
     __slots__ = ("f", "lanes", "name")
@@ -262,7 +262,7 @@ def _operator(instruction: str) -> Callable[[T, T | float], T]:
 def _arithmetic(
     instruction: str,
 ) -> tuple[Callable[[Real, Real | float], Real], Callable[[Real, float], Real]]:
-    """An operator, and its reflection, in which a number stands on the left."""
+    """An operator, and its reflection, which has a number on the left."""
     return (
         lambda x, y: x.result(f"{instruction}{x.f.flags} {x.operands(x, y)}"),
         lambda y, x: y.result(f"{instruction}{y.f.flags} {y.operands(x, y)}"),
@@ -326,7 +326,7 @@ class Whole(Lanes):
     scalar, comparison = "i64", "icmp"
 
     __add__, __sub__, __mul__ = _operator("add"), _operator("sub"), _operator("mul")
-    __floordiv__ = _operator("sdiv")  # of what is not negative
+    __floordiv__ = _operator("sdiv")  # for operands that are not negative
     __and__, __or__ = _operator("and"), _operator("or")
     __lshift__, __rshift__ = _operator("shl"), _operator("lshr")
 
@@ -375,26 +375,25 @@ def repeated(scalar: str, x: float, lanes: int) -> str:
 
 
 class MachineCode:
-    """Functions in memory. They vanish with this object, so whoever calls them keeps it.
+    """Functions in memory. They are freed with this object, so callers must keep it.
 
     Args:
         engine: of LLVM, which owns that memory.
         names: of the functions.
+
+    Attributes:
+        addresses: of the functions, by their names.
     """
 
     def __init__(self, engine: Any, names: Sequence[str]) -> None:
-        self._addresses = {name: int(engine.get_function_address(name)) for name in names}
+        self.addresses = {name: int(engine.get_function_address(name)) for name in names}
         # The engine must be closed before the context of its module. In a cycle of references
-        # Python's collector would finalise both in any order; what `finalize` holds is in none.
+        # Python's collector would finalise both in any order; arguments of `finalize` are in none.
         weakref.finalize(self, _close, engine).atexit = False
-
-    def address(self, name: str) -> int:
-        """Where the function of that name begins."""
-        return self._addresses[name]
 
 
 def _close(engine: Any) -> None:
-    with _COMPILING:  # not while a fork is under way: LLVM has locks of its own
+    with _COMPILING:  # not during a fork: LLVM has locks of its own
         if sys.is_finalizing():  # llvmlite may be half gone, and could not close it
             _never_freed(engine)
         else:
@@ -408,10 +407,10 @@ def compiled(functions: Sequence[Function], level: int = 2) -> MachineCode:
     """Machine code for this processor, made by LLVM's code generator alone.
 
     There is nothing to simplify in this code, so LLVM's optimiser is not run: it would
-    cost most of the time, and might take a liberty with what must stay bit for bit.
+    cost most of the time, and might change bits of the results.
 
     Args:
-        functions: what to compile; they may call each other by name.
+        functions: they may call each other by name.
         level: how hard the code generator tries, from 0 (quick) to 3.
     """
     llvm = binding()
@@ -429,9 +428,9 @@ _COMPILING = lock()
 
 
 def once(f: F) -> F:
-    """`functools.cache` for what must be made once only, though threads ask at the same time.
+    """`functools.cache` for results that must be made only once, even by several threads.
 
-    Of two that were made, the one that is not kept would take its machine code with it.
+    Of two results, the one that is not cached would take its machine code with it.
     """
     making, cached = lock(), lru_cache(None)(f)
 
@@ -461,8 +460,8 @@ def binding() -> Any:
     with _COMPILING:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-    # Python aborts if it ends while a thread is in LLVM. It waits for who is there, and from then
-    # on none gets in.
+    # Python aborts if it ends while a thread is in LLVM. It waits for that thread, and lets no
+    # other in.
     atexit.register(_COMPILING.acquire)
     return llvm
 
@@ -477,7 +476,7 @@ def library() -> ctypes.CDLL:
         except (AttributeError, OSError, TypeError):
             continue
         return library
-    raise ImportError("The C library's mathematical functions are not to be found.")
+    raise ImportError("The mathematical functions of the C library could not be found.")
 
 
 def c(name: str, *args: Real) -> Real:

@@ -1,10 +1,10 @@
 """The native executor: a program as straight-line machine code, eight samples at a time.
 
 Every instruction becomes one machine instruction or a few, on rows of eight numbers, one per
-sample, and once more on single numbers, for a single sample; no interpreter is left. Numbers that
-no sample changes is computed once, before. Long programs are cut into functions of bounded size,
-as the time LLVM takes grows faster than the size of one function; what passes from one to
-another lies in memory.
+sample, and once more on single numbers, for a single sample; there is no interpreter. Numbers that
+are the same for every sample are computed once, before. Long programs are cut into functions of
+bounded size, because the time that LLVM takes grows faster than the size of a function; numbers are
+passed from one to another in memory.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
 
     Args:
         code: the program.
-        fastmath: let sums of products be fused and reordered: faster, and no longer the bits
-            that eager code gives.
+        fastmath: allow sums of products to be fused and reordered, which is faster but changes
+            bits of the results.
 
     Raises:
         MissingExtra: if llvmlite is not installed.
@@ -51,7 +51,7 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
 class _Assembly:
     """A program on its way to machine code.
 
-    The instructions of either kind, those that no sample changes and those of every sample,
+    The instructions of either kind, those computed once and those computed for every sample,
     are cut into pieces of about `CUT` operations; a piece is one function. A result that one piece
     computes and another reads has a place in memory: a column, or a number if it is the same
     in every sample.
@@ -89,20 +89,20 @@ class _Assembly:
         return pieces
 
     def kept(self) -> list[int]:
-        """Results that no sample changes and that are read outside the piece that computes them."""
+        """Results that are computed once and read outside the piece that computes them."""
         code = self.code
         piece_of = {slot: i for i, piece in enumerate(self.once) for slot in piece}
         read = {*code.each, *code.total, *code.once}
         for i, piece in enumerate(chain(self.once, self.many)):
             for slot in piece:
                 read.update(arg for arg in self.args(slot) if piece_of.get(arg, i) != i)
-        # Those wanted once come first, as they are wanted: so they are copied in one go.
+        # Those wanted once come first, in their order, so that they are copied together.
         return list(dict.fromkeys([*code.once, *(slot for slot in piece_of if slot in read)]))
 
     def placed(self) -> tuple[dict[int, int], int]:
         """The column of every result that another piece reads, and how many columns there are.
 
-        A column is free again behind the last piece that reads it.
+        A column is free again after the last piece that reads it.
         """
         code = self.code
         last: dict[int, int] = {}
@@ -124,14 +124,14 @@ class _Assembly:
         return columns, count
 
     def kernel(self) -> FastKernel:
-        """Everything written, compiled and put into its frame."""
+        """The compiled program in its frame."""
         functions = [
             *self.joined("once", [self.piece(slots, 1) for slots in self.once]),
             *self.joined("one", [self.piece(slots, 1) for slots in self.many]),
             *self.joined("many", [self.piece(slots, LANES) for slots in self.many]),
         ]
         called = [_function(name) for name in self.functions]
-        addresses = np.array([address for address, _ in called], np.int64)
+        addresses = np.array([code.addresses["many"] for code in called], np.int64)
         return FastKernel(
             self.code,
             compiled(functions, level=1),
@@ -179,7 +179,7 @@ class _Assembly:
         return self.code.args[slot - first] if slot >= first else (slot,)
 
     def result(self, f: Function, slot: int, args: Sequence[Real]) -> Real:
-        """One instruction. A function of rows is called; which one is for the data to say."""
+        """One instruction. Functions of rows are called by their addresses in the data."""
         if slot < self.code.first:
             return args[0]
         name = self.code.ops[slot - self.code.first]
@@ -208,11 +208,10 @@ class _Assembly:
 
 
 @once
-def _function(name: str) -> tuple[int, MachineCode]:
-    """A primitive that is worth a call, on rows: its address."""
+def _function(name: str) -> MachineCode:
+    """A primitive that is called, on rows."""
     row = kind("double", LANES)
     parameters = [f"x{i}" for i in range(len(PRIMITIVES[name].parameters))]
     f = Function("many", dict.fromkeys(parameters, row))
     f.result = f"{row} {compute(name, *[Real(f, f'%{x}', LANES) for x in parameters])}"
-    code = compiled([f])
-    return code.address("many"), code
+    return compiled([f])

@@ -4,7 +4,7 @@ Operations of the hardware are written as formulas. The others are functions: fo
 of the C library, which Python's `math` calls too, so results agree to the last bit; for a row of
 samples those of `vectors`, if there is one.
 
-Alone `hypot` may differ by 1 ulp from eager results, as Python computes its own and changed
+Only `hypot` may differ by 1 ulp from eager results, as Python computes its own and changed
 it between versions; before Python 3.11 `erf` and `erfc` may too, for the same reason.
 """
 
@@ -20,7 +20,7 @@ from .vectors import VECTORS, absolute, copysign
 __all__ = ["compute"]
 
 
-# ── Formulas that are too long to be written out at every use ─────────────────────────────
+# ── Functions of several formulas ─────────────────────────────────────────────────────────
 
 
 def _round(x: Real) -> Real:
@@ -34,16 +34,8 @@ def _floor(x: Real) -> Real:
     return copysign((whole > x).where(whole - 1.0, whole), x)
 
 
-def _ceil(x: Real) -> Real:
-    return -_floor(-x)
-
-
-def _pow(x: Real, y: Real) -> Real:
-    return c("pow", x, y)
-
-
 def _cbrt(x: Real) -> Real:
-    root = copysign(_pow(absolute(x), x.f.real(1.0 / 3.0)), x)
+    root = copysign(c("pow", absolute(x), x.f.real(1.0 / 3.0)), x)
     root = root - (root - x / (root * root)) / 3.0
     return (x.equals(0.0) | absolute(x).equals(math.inf)).where(x, root)
 
@@ -68,7 +60,7 @@ def _floordiv(x: Real, y: Real) -> Real:
 
 
 def _square_exactly(x: Real) -> tuple[Real, Real]:
-    """x² as a sum of two doubles (Dekker): its nearest double, and what that leaves out."""
+    """x² as a sum of two doubles (Dekker): its nearest double, and the rest."""
     product = x * x
     shifted = x * 134217729.0  # 2²⁷ + 1: cuts x into halves whose products are exact
     high = shifted - (shifted - x)
@@ -95,10 +87,10 @@ def _hypot(x: Real, y: Real) -> Real:
 # ── Every primitive ───────────────────────────────────────────────────────────────────────
 
 FUNCTIONS: dict[str, Callable[..., Real]] = {
-    "floor": _floor, "ceil": _ceil, "round": _round, "mod": _mod, "floordiv": _floordiv,
-    "cbrt": _cbrt, "hypot": _hypot,
+    "floor": _floor, "ceil": lambda x: -_floor(-x), "round": _round, "mod": _mod,
+    "floordiv": _floordiv, "cbrt": _cbrt, "hypot": _hypot,
 }  # fmt: skip
-"""The functions, by their names, that are computed otherwise than by the C library."""
+"""The functions, by their names, that the C library doesn't compute."""
 
 
 def compute(name: str, *args: Real) -> Real:

@@ -42,7 +42,7 @@ class PythonKernel:
         self.code = code
         self._lanes = 0
         self._function: Callable[..., Any] | None = None
-        self._rows = _Rows(code)
+        self._rows = _rows(code)
 
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         lanes, numbers = listed(batch), listed(shared)
@@ -81,36 +81,32 @@ def load(code: Code, fastmath: bool = False) -> PythonKernel:
     return PythonKernel(code)
 
 
-class _Rows:
+def _rows(code: Code) -> Callable[..., Any]:
     """The same program, computed by the rows one after the other, which never raise."""
+    steps = [
+        (slot, PRIMITIVES[name].compute, args)
+        for slot, (name, args) in enumerate(zip(code.ops, code.args), code.first)
+    ]
+    varies = code.varying()
+    before = [step for step in steps if not varies[step[0]]]
+    inside = [step for step in steps if varies[step[0]]]
 
-    def __init__(self, code: Code) -> None:
-        self._code = code
-        steps = [
-            (slot, PRIMITIVES[name].compute, args)
-            for slot, (name, args) in enumerate(zip(code.ops, code.args), code.first)
-        ]
-        varies = code.varying()
-        self._once = [step for step in steps if not varies[step[0]]]
-        self._each = [step for step in steps if varies[step[0]]]
-
-    def __call__(
-        self, lanes: Sequence[Sequence[float]], shared: Sequence[float]
-    ) -> tuple[list[list[float]], list[float], list[float]]:
-        code = self._code
+    def run(lanes: Sequence[Sequence[float]], shared: Sequence[float]) -> tuple[Any, ...]:
         slots = [0.0] * code.inputs + [*shared, *code.constants] + [0.0] * len(code.ops)
-        for slot, compute, args in self._once:
+        for slot, compute, args in before:
             slots[slot] = compute(*[slots[arg] for arg in args])
         each: list[list[float]] = []
         total = [-0.0 if lanes else 0.0] * len(code.total)
         for lane in lanes:
             slots[: code.inputs] = lane
-            for slot, compute, args in self._each:
+            for slot, compute, args in inside:
                 slots[slot] = compute(*[slots[arg] for arg in args])
             if code.each:
                 each.append([slots[slot] for slot in code.each])
             total = [x + slots[slot] for x, slot in zip(total, code.total)]
         return each, total, [slots[slot] for slot in code.once]
+
+    return run
 
 
 # ── The source ────────────────────────────────────────────────────────────────────────────
@@ -155,10 +151,8 @@ class _Text:
     ) -> None:
         self.code, self.names, self.scopes, self.backward = code, names, scopes, backward
         self.long = len(code.ops) > LONG
-        if self.long:
-            self.called = [f"v[{slot}]" for slot in range(code.slots)]
-        else:
-            self.called = _identifiers(code.slots, names)
+        numbered = [f"v[{slot}]" for slot in range(code.slots)]
+        self.called = numbered if self.long else _identifiers(code.slots, names)
         for slot, x in enumerate(code.constants, code.inputs + code.shared):
             self.called[slot] = _literal(x)
 

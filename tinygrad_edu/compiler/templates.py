@@ -23,8 +23,8 @@ class Template(NamedTuple):
 
     Attributes:
         steps: per instruction the primitive and its arguments: a float, or a place (an int)
-            that counts what the template is applied to and then the steps.
-        outs: the places of the results, or floats, or None for what was not asked.
+            that counts first the arguments of the template and then the steps.
+        outs: the places of the results, or floats, or None for results that were not asked for.
     """
 
     steps: list[tuple[str, tuple[float, ...]]]
@@ -36,7 +36,7 @@ class Template(NamedTuple):
 
 
 class Symbol:
-    """A number that is a place in a template; what is done with it is written down there."""
+    """A place in a template, to which operations on it are added."""
 
     __slots__ = ("count", "place", "steps")
 

@@ -119,7 +119,7 @@ def training_loop(
         **{name: array.ctypes.data for name, array in arrays.items()},
     }  # fmt: skip
     fields = np.array([numbers[name] for name in _FIELDS], np.int64)
-    if CALLED(_compiled_loop().address("train"))(fields.ctypes.data):
+    if CALLED(_compiled_loop().addresses["train"])(fields.ctypes.data):
         raise MemoryError("A training step found no memory to work in.")
 
 

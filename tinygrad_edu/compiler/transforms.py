@@ -33,8 +33,7 @@ def only(
             for slot in code.args[i]:
                 live[slot] = True
     moved = [-1] * code.slots
-    kept = [slot for slot in range(code.slots) if live[slot]]
-    for new, old in enumerate(kept):
+    for new, old in enumerate(slot for slot in range(code.slots) if live[slot]):
         moved[old] = new
     written = [i for i in range(len(code.ops)) if live[first + i]]
     shorter = Code(
@@ -57,8 +56,6 @@ def with_short_sums(code: Code, most: int) -> Code:
     Code(inputs=4, shared=0, constants=(), ops=('sum', 'sum'), args=((0, 1, 2), (4, 3)),
          each=(5,), total=(), once=())
     """
-    if max(map(len, code.args), default=0) <= most:
-        return code
     moved, ops, args = [*range(code.first)], list[str](), list[tuple[int, ...]]()
     for op, old in zip(code.ops, code.args):
         slots = tuple([moved[slot] for slot in old])

@@ -1,11 +1,11 @@
 """Elementary functions on rows of numbers: exp, log and their kin, eight samples at a time.
 
-A C library computes one exponential at a time; these compute eight with the same few dozen
-multiplications. Each cuts its argument down to a small interval where a polynomial is exact
-to the last digit, and puts the pieces together so that no digit cancels. They hold over all
-doubles, subnormals and infinities included, and stay within 2 units in the last place.
+A C library computes one exponential at a time; these functions compute eight with the same few
+dozen multiplications. Each reduces its argument to a small interval where a polynomial is exact to
+the last digit, and combines the pieces so that no digit cancels. They are valid for all doubles,
+including subnormals and infinities, with errors of at most 2 units in the last place.
 
-The cuts and the order of the sums are those of the classical C libraries (Tang's exponential,
+The reductions and the order of the sums are those of the classical C libraries (Tang's exponential,
 fdlibm's logarithm); the coefficients are plain Taylor series where those suffice.
 """
 
@@ -80,14 +80,11 @@ def exp(x: Real) -> Real:
     return _scaled(1.0 + p, k)
 
 
-def _expm1(x: Real) -> Real:
+def expm1(x: Real) -> Real:
     """(1 − 2^−k + e^r − 1)·2^k: exact in the first difference, so nothing cancels."""
     k, p = _cut(_clamped(x, -60.0, 710.0))
-    return _scaled((1.0 - _two_to(_clamped(-k, -60.0, 100.0))) + p, k)
-
-
-def expm1(x: Real) -> Real:
-    return (absolute(x) < 1e-300).where(x, _expm1(x))
+    result = _scaled((1.0 - _two_to(_clamped(-k, -60.0, 100.0))) + p, k)
+    return (absolute(x) < 1e-300).where(x, result)
 
 
 # log((1 + s)/(1 − s)) = 2s + s·z·R(z) for z = s²: fdlibm's minimax R, good to 2⁻⁵⁸
@@ -126,7 +123,7 @@ def log(x: Real) -> Real:
 
 
 def log1p(x: Real) -> Real:
-    """log(u + what the sum lost) for u = 1 + x."""
+    """log(u + the rounding error of u) for u = 1 + x."""
     u = 1.0 + x
     lost = (u > 2.0).where(1.0 - (u - x), x - (u - 1.0))
     result = _at_log_edges(u, _log(u, lost / u))
@@ -215,9 +212,8 @@ def _circular(x: Real, quarters: int) -> Real:
 
 
 def sin(x: Real) -> Real:
-    near = absolute(x) < _FAR
     result = (absolute(x) < 1e-8).where(x, _circular(x, 0))
-    return _or_library(near, result, "sin", x)
+    return _or_library(absolute(x) < _FAR, result, "sin", x)
 
 
 def cos(x: Real) -> Real:
@@ -240,4 +236,4 @@ VECTORS: dict[str, Callable[..., Real]] = {
     "exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "pow": pow,
     "sin": sin, "cos": cos, "sinh": sinh, "cosh": cosh, "tanh": tanh,
 }  # fmt: skip
-"""The functions that rows of samples have of their own, by the name of the primitive."""
+"""The functions for rows of samples, by the name of the primitive."""

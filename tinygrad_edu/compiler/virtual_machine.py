@@ -1,14 +1,14 @@
-"""A virtual machine without a dispatch per instruction: like goes with like.
+"""A virtual machine that dispatches once per group of like instructions.
 
-An ordinary virtual machine asks at every instruction which one it is, and waits for the
-answer. Here a program is sorted once, by `grouping`: what depends on nothing unfinished forms a
-level, and within a level all instructions of one kind are a *group*, whose results lie side by
-side. Running a group is one tight loop, compiled once per process for all programs, ::
+An ordinary virtual machine looks up the kind of every instruction, and waits for the answer. Here a
+program is sorted once, by `grouping`: instructions that depend only on earlier levels form a level,
+and within a level all instructions of one kind are a *group*, whose results lie side by side.
+Running a group is one tight loop, compiled once per process for all programs, ::
 
     for j in range(count): r[out + j] = r[a[j]] ∘ r[b[j]]
 
-so the question is asked once per group, and the processor works on many instructions of it at
-a time. Nothing is compiled per program: it can run as soon as it is sorted.
+so the kind is looked up once per group, and the processor works on many of its instructions at a
+time. Nothing is compiled per program: it can run as soon as it is sorted.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ from .primitives import compute
 __all__ = ["load"]
 
 BESIDE: Final = 8
-"""Sums that are added up at the same time: each alone would wait for every addition."""
+"""Sums that are added up at the same time: a single one would wait for each addition."""
 
-# What the data of a program holds, an array of i64. A list has two fields: where it lies, and
-# how long it is. Groups are of five numbers each (see _table); those of SPREAD, of two.
+# The fields of a program's data, an array of i64. A list has two fields: its address and its
+# length. Groups have five numbers each (see _table), items of SPREAD two.
+_LISTS = (
+    "ONCE", "ONE", "MANY", "CONSTANTS", "SPREAD", "EACH", "TOTAL", "EACH_COLUMNS", "TOTAL_COLUMNS",
+)  # fmt: skip
 _DATA = (
     "INPUTS", "SHARED", "EACH_AT", "TOTAL_AT", "NUMBERS_AT",
-    *(f"{name}{suffix}" for name in ("ONCE", "ONE", "MANY", "CONSTANTS", "SPREAD", "EACH", "TOTAL",
-      "EACH_COLUMNS", "TOTAL_COLUMNS") for suffix in ("", "_COUNT")),
+    *(f"{name}{suffix}" for name in _LISTS for suffix in ("", "_COUNT")),
 )  # fmt: skip
 
 
@@ -53,7 +55,7 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     groups, args, place, first, size = grouped(code)
     each, total, once = (place[list(slots)] for slots in (code.each, code.total, code.once))
 
-    # What varies has a column of numbers, and so has what else is read or wanted beside it.
+    # Varying results have a column of numbers, and so have others that are used with them.
     start = groups.start[groups.varies].min(initial=len(args))
     read = np.concatenate([args[start:], each, total])
     spread = np.unique(read[(read >= code.inputs) & (read < first)])
@@ -64,7 +66,10 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     args_of_columns = columns[args]
 
     kinds = set(groups.loop.tolist())
-    loops = [_compiled_loop(name)[:2] if i in kinds else (0, 0) for i, name in enumerate(LOOPS)]
+    loops = [
+        [*_compiled_loop(name).addresses.values()] if i in kinds else [0, 0]
+        for i, name in enumerate(LOOPS)
+    ]
     singly, side_by_side = np.array(loops, np.int64).T
     varies = groups.varies
     lists = {
@@ -78,11 +83,8 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
     }  # fmt: skip
     lists = {name: np.ascontiguousarray(x, np.int64) for name, x in lists.items()}
     where = layout(code, len(with_column))
-    data = np.zeros(len(_DATA), np.int64)
-    data[:5] = code.inputs, code.shared, *where
-    for name, x in lists.items():
-        i = _DATA.index(name)
-        data[i : i + 2] = x.ctypes.data, len(x)
+    fields = [field for name in _LISTS for field in (lists[name].ctypes.data, len(lists[name]))]
+    data = np.array([code.inputs, code.shared, *where, *fields], np.int64)
     keep = data, lists, args, args_of_columns
     return FastKernel(code, _functions(), data.ctypes.data, where, size, once, keep)
 
@@ -94,7 +96,7 @@ def _table(groups: Groups, chosen: Any, loops: Any, out: Any, args: Any) -> Any:
     return np.stack(table, axis=1)[chosen]
 
 
-# ── What is compiled once per process ─────────────────────────────────────────────────────
+# ── Functions that are compiled once per process ──────────────────────────────────────────
 
 
 class _Group(Function):
@@ -125,7 +127,7 @@ def _loop(name: str, lanes: int) -> Function:
 
 
 def _loop_of_sums(name: str, lanes: int) -> Function:
-    """The same for sums, single ones `BESIDE` each other as long as there are enough."""
+    """The same for sums, `BESIDE` of them at a time as long as there are enough."""
     f = _Group(name, lanes)
     count, length, factors = f.whole("count"), f.whole("length"), 1 + (name == "sum_products")
     empty, none = length.compare("eq", 0), f.real(-0.0)  # −0 + x is x, even for x = −0
@@ -157,9 +159,8 @@ def _loop_of_sums(name: str, lanes: int) -> Function:
 
 
 @once
-def _compiled_loop(name: str) -> tuple[int, int, MachineCode]:
-    code = compiled([_loop(name, 1), _loop(name, LANES)])
-    return code.address(f"{name}_1"), code.address(f"{name}_{LANES}"), code
+def _compiled_loop(name: str) -> MachineCode:
+    return compiled([_loop(name, 1), _loop(name, LANES)])
 
 
 @once
@@ -192,7 +193,7 @@ def _run_groups(f: Function, r: str, which: str) -> None:
 
 
 def _once() -> Function:
-    """The numbers that no sample changes, from the shared numbers and the constants."""
+    """The numbers that are the same for every sample, from shared numbers and constants."""
     f = Function("once", PART, lanes=1)
     r = f.place("%memory", _data(f, "NUMBERS_AT"))
     inputs, shared = _data(f, "INPUTS"), _data(f, "SHARED")
@@ -210,7 +211,7 @@ def _once() -> Function:
 
 
 def _one() -> Function:
-    """A single sample, on numbers: an eighth of the work, and the C library's functions."""
+    """A single sample, on numbers: an eighth of the work, with the C library's functions."""
     f = Function("one", PART, lanes=1)
     r = f.place("%memory", _data(f, "NUMBERS_AT"))
     with f.repeat(_data(f, "INPUTS")) as loop:
