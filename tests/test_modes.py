@@ -10,6 +10,7 @@ import contextvars
 import gc
 import os
 import signal
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -21,9 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value
-from tinygrad_edu.blocks import MODE
+from tinygrad_edu import Value, blocks
+from tinygrad_edu.blocks import MODE, Mode
 from tinygrad_edu.errors import Anomaly, TracingError
+from tinygrad_edu.locks import Locked
 
 
 def _checks() -> bool:
@@ -457,3 +459,64 @@ def test_detect_anomaly_keeps_nothing_of_what_is_gone():
     with tg.detect_anomaly():
         steps()  # Python keeps some memory for tuples of its own
         assert steps() < 20_000
+
+
+# ── Ctrl-C ────────────────────────────────────────────────────────────────────────────────
+
+
+def interrupted(work: Callable[[], None], line: int) -> bool:
+    """Run it, and press Ctrl-C before the n-th line within blocks.py; whether there is one."""
+    count = 0
+
+    def trace(frame: Any, event: str, arg: Any) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != blocks.__file__:
+            return None
+        if event == "line":
+            count += 1
+            if count == line:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("entered", [tg.no_grad, lambda: tg.scope("a")], ids=["no_grad", "scope"])
+def test_an_interrupt_while_a_block_is_entered_or_left_leaves_it_closed(entered: Any):
+    """At any line but where `__exit__` begins, before any Python code can catch it."""
+
+    def work() -> None:
+        with tg.scope("around"), entered():
+            pass
+
+    def closed(line: int) -> bool | None:
+        """In a context of its own; None if there are not so many lines."""
+        if not interrupted(work, line):
+            return None
+        return blocks._innermost().outer is None
+
+    results = []
+    while (result := contextvars.Context().run(closed, len(results) + 1)) is not None:
+        results.append(result)
+    assert len(results) > 60
+    assert results.count(False) <= 4  # where both `__exit__` begin
+
+
+def test_no_python_code_runs_when_a_block_or_an_object_with_a_lock_is_forgotten():
+    """An interrupt would be raised there, and Python ignores what a weakref's callback raises."""
+    called: list[str] = []
+    forgotten: list[Any] = [Mode(MODE.get(), None), Locked()]
+    sys.setprofile(lambda frame, event, arg: called.append(event) if event == "call" else None)
+    try:
+        forgotten.clear()
+    finally:
+        sys.setprofile(None)
+    assert not called

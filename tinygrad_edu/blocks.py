@@ -38,21 +38,21 @@ class Mode:
     plain: bool  # whether none of these but the scope matters
 
     def __init__(self, outer: Mode | None, block: entering | None) -> None:
-        self.outer, self.block, self.ended = outer, block, False
-        self.inner: dict[int, ref[Mode]] = {}  # those within it that someone may still see
+        self.outer, self.block, self.ended, self.token = outer, block, False, None
+        self.inner = set[ref[Mode]]()  # those within it that someone may still see
         if outer is not None:
             self.enclose(outer)
         self.settle()
 
     def enclose(self, outer: Mode) -> None:
         """Depend on another mode, for as long as this one can be seen."""
-        inner, key = outer.inner, id(self)
         self.outer = outer
-        inner[key] = ref(self, lambda _: inner.pop(key, None))
+        # In a callback in Python, Ctrl-C would be raised and get lost.
+        outer.inner.add(ref(self, outer.inner.discard))
 
     def within(self) -> list[Mode]:
         """The modes directly within this one."""
-        return [mode for seen in list(self.inner.values()) if (mode := seen()) is not None]
+        return [mode for seen in list(self.inner) if (mode := seen()) is not None]
 
     def settle(self) -> None:
         """Recompute every field from the enclosing mode and its own changes."""
@@ -77,7 +77,7 @@ class Mode:
         assert around is not None
         self.ended, self.token = True, None
         orphans = self.within()
-        self.inner = {}
+        self.inner = set()
         for mode in orphans:
             mode.enclose(around)
         unsettled = [self, *orphans]
@@ -114,14 +114,28 @@ class entering:
 
     def __enter__(self) -> None:
         mode = Mode(_innermost(), self)
-        self._open.append(mode)
-        mode.token = MODE.set(mode)
+        try:
+            self._open.append(mode)
+            mode.token = MODE.set(mode)
+        except BaseException:  # Ctrl-C: `with` doesn't leave a block that it hasn't entered
+            self._leave(mode)
+            raise
 
     def __exit__(self, *exc: object) -> None:
-        now = _innermost()
-        mode = now if now.block is self else self._entered(now)
-        self._open.remove(mode)
-        if now is mode and mode.token is not None:
+        mode: Mode | None = None
+        try:
+            now = _innermost()
+            mode = now if now.block is self else self._entered(now)
+            self._leave(mode)
+        except BaseException:  # Ctrl-C here must not leave the block open
+            self._leave(mode or self._entered(_innermost()))
+            raise
+
+    def _leave(self, mode: Mode) -> None:
+        """Leave the block of this mode; also if that was begun already."""
+        if mode in self._open:
+            self._open.remove(mode)
+        if mode is _innermost() and mode.token is not None:
             try:
                 MODE.reset(mode.token)
             except ValueError:  # a task got this mode as a copy from its creator

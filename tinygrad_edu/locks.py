@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import ref
 
 __all__ = ["Locked", "lock"]
 
@@ -42,15 +42,17 @@ class Locked:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        _LOCKED.add(self)
+        # In a callback in Python, as a WeakSet has, Ctrl-C would be raised and get lost.
+        _LOCKED.add(ref(self, _LOCKED.discard))
 
 
-_LOCKED: Final = WeakSet[Locked]()
+_LOCKED: Final = set["ref[Locked]"]()
 
 
 def _unlock() -> None:
-    for one in _LOCKED:
-        one.lock = threading.RLock()
+    for one in [seen() for seen in _LOCKED]:
+        if one is not None:
+            one.lock = threading.RLock()
 
 
 def _take_all() -> None:
