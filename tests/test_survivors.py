@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import operator
 import re
@@ -13,8 +14,10 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, fast, keras, nn
+from tinygrad_edu.core import ops
 from tinygrad_edu.core.graph import tape
 from tinygrad_edu.core.operators import is_method
+from tinygrad_edu.core.table import BUILT_IN
 from tinygrad_edu.errors import Anomaly
 from tinygrad_edu.nn.optimizers import OPTIMIZERS
 
@@ -357,6 +360,44 @@ def test_leaves_behind_a_stop_may_change(form):
     assert [slope.data for slope in tg.gradients(y, [w])] == [3.0]
     y.backward()
     assert (w.grad, x.grad) == (3.0, 0.0)
+
+
+# ── Rows ──────────────────────────────────────────────────────────────────────────────────
+
+EDGES = (0.0, -0.0, 0.3, -0.3, 0.5, -0.5, 0.6, 1.0, -1.0, 1.1, 2.0, -2.0, 3.0, 25.0, -25.0, 40.0,
+         -40.0, 1e3, -1e3, 1e16, -1e16, 1e160, -1e160, 1e308, -1e308, 1e-160, 5e-324, math.inf,
+         -math.inf, math.nan)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_partials_are_the_same_bits_on_floats_and_on_values(name):
+    """Floats that need no guard pass without one, to the same result."""
+    row = tg.TABLE[name]
+    count = row.arity or 2
+    for args in itertools.product(EDGES[::count], repeat=count):
+        out = row.compute(*args)
+        on_floats = row.locals(out, args, [True] * count)
+        on_values = row.locals(Value(out), [Value(x) for x in args], [True] * count)
+        for plain, recorded in zip(on_floats, on_values):
+            number = recorded.data if isinstance(recorded, Value) else recorded
+            assert repr(number) == repr(plain) or abs(number - plain) < 1e-320, args
+
+
+@pytest.mark.parametrize("exponent", [-3.0, -0.5, 0.5, 0.6, 1.0, 1.1, 1.5, 3.0, 2.0**53])
+def test_the_slope_of_a_power_by_a_number_is_recorded_in_two_nodes(exponent):
+    x = Value(2.0)
+    (slope,) = tg.gradients(tg.pow(x, exponent), [x])
+    made = [node.op.name for node in tape(slope) if node.op is not None]
+    assert made == ["pow", "mul"]
+
+
+def test_at_a_bend_the_slope_is_the_nearest_to_zero():
+    slopes = (-2.0, -0.5, 0.0, 0.5, 2.0)
+    for below, above in itertools.product(slopes, slopes):
+        low, high = sorted((below, above))
+        assert ops._bent(0.0, below, above) == max(low, min(high, 0.0))
+        assert (ops._bent(-1.0, below, above), ops._bent(1.0, below, above)) == (below, above)
+        assert math.isnan(ops._bent(math.nan, below, above))
 
 
 # ── Errors that name things ───────────────────────────────────────────────────────────────
