@@ -18,7 +18,7 @@ from tinygrad_edu.core import ops
 from tinygrad_edu.core.graph import tape
 from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN
-from tinygrad_edu.errors import Anomaly
+from tinygrad_edu.errors import Anomaly, TracingError
 from tinygrad_edu.nn.optimizers import OPTIMIZERS
 
 
@@ -232,8 +232,13 @@ def in_thread(work: Any) -> Any:
 @pytest.mark.parametrize("row", [tg.mul, tg.atan2, lambda x, y: tg.sum([x, y])])
 def test_results_of_traced_values_are_traced_in_other_threads(form, row):
     w = Value(3.0)
-    f = tg.jit(lambda x: in_thread(lambda: row(w, x)))
-    assert [f(x) for x in (2.0, 5.0)] == [row(3.0, x) for x in (2.0, 5.0)]
+
+    def f(x: Any) -> Any:
+        result = in_thread(lambda: row(w, x))
+        assert result.trace is x.trace  # so that its number can't be read
+        return result
+
+    assert [tg.jit(f)(x) for x in (2.0, 5.0)] == [row(3.0, x) for x in (2.0, 5.0)]
 
 
 @pytest.mark.parametrize("run", [lambda work: work(), in_thread])
@@ -330,6 +335,50 @@ def test_gradients_takes_one_value_or_any_iterable():
     y = x * x
     for xs in (x, [x], (x,), iter([x])):
         assert [slope.data for slope in tg.gradients(y, xs)] == [6.0]
+
+
+@pytest.mark.parametrize("run", [lambda work: work(), in_thread])
+def test_no_derivative_goes_through_what_a_trace_has_not_recorded(run):
+    w = Value(2.0)
+    older = w * w
+
+    def f(x: Any) -> Any:
+        root = older if run is not in_thread else older * x
+        with pytest.raises(TracingError, match="A derivative through"):
+            tg.gradients(root, [w])
+        return x
+
+    def in_its_thread(x: Any) -> Any:
+        return run(lambda: f(x)) if run is in_thread else f(x)
+
+    assert tg.jit(in_its_thread)(3.0) == 3.0
+
+
+def test_a_captured_value_that_an_inner_function_returns_is_read_at_each_call():
+    w = Value(5.0)
+    f = tg.jit(lambda x: x * tg.value_and_grad(lambda y: w)(3.0)[0])
+    assert f(2.0) == 10.0
+    w.data = 7.0
+    assert f(2.0) == 14.0
+
+
+def test_a_sweep_waits_for_the_sweep_of_another_thread(form):
+    threads: list[threading.Thread] = []
+
+    def partial(out: Any, x: Any) -> float:
+        if not threads:
+            threads.append(threading.Thread(target=result.backward))
+            threads[0].start()
+            threads[0].join(0.1)
+            assert threads[0].is_alive()
+        return 2.0
+
+    x = Value(1.0)
+    waiting = tg.op(f"waiting_{form}", lambda x: x + x, [partial], sample=[(1.0,)])
+    result = waiting(x) * 3.0
+    result.backward()
+    threads[0].join()
+    assert x.grad == 12.0
 
 
 def test_an_inner_derivative_of_a_ladder_of_diamonds_takes_no_time():

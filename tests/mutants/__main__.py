@@ -21,7 +21,7 @@ from typing import Any
 
 from .listing import CORE, PACKAGE, REPORT, ROOMS, ROOT, equivalents, in_file, sample
 from .mutations import Mutant
-from .recorder import key
+from .recorder import key, texts
 from .worker import NOT_REPLACED, SURVIVED
 
 KEPT = ROOT / ".mutants"  # results and coverage of earlier runs
@@ -182,22 +182,15 @@ class Tests:
 
     def calls(self, path: str, mutant: Mutant) -> tuple[set[str], bool]:
         """The tests that call the function of a mutant, and whether nothing else does."""
-        if not mutant.functions:
-            return set(), False
-        function = key(path, *mutant.functions[0])
-        return self.calling[function], function not in self.at_import
+        function = key(path, *mutant.functions[0]) if mutant.functions else None
+        return self.calling[function or ""], function not in self.at_import
 
     def ranked(self, tests: set[str], path: str, mutant: Mutant, killers: list[str],
                budget: float) -> list[str]:  # fmt: skip
         """Tests that may notice a mutant, the likeliest and quickest first."""
         first, last = mutant.statement
-        lines = {f"{path}:{line}" for line in range(first, last + 1)}
-        near = {
-            test
-            for function, calling in self.calling.items()
-            if function.rpartition(":")[0] in lines
-            for test in calling
-        }
+        inside = [key(path, *place) for place in texts(path) if first <= place[0] <= last]
+        near = set().union(*(self.calling[function or ""] for function in inside))
         scope = mutant.scope.rpartition(".")[2].strip("_")
 
         def rank(test: str) -> tuple[float, ...]:

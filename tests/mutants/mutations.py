@@ -73,6 +73,16 @@ def mutants(source: str, path: str) -> list[Mutant]:
     return named
 
 
+def functions(source: str) -> dict[tuple[int, str], str]:
+    """The text of each function, by its first line and name; of lambdas on one line together."""
+    texts: dict[tuple[int, str], str] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, FUNCTIONS):
+            place = (_lines(node)[0], getattr(node, "name", "<lambda>"))
+            texts[place] = texts.get(place, "") + ast.unparse(node)
+    return texts
+
+
 class Finder:
     """Walks through the syntax tree of a file."""
 

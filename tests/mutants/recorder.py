@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
+
+from .mutations import functions
 
 
 class Coverage:
@@ -32,13 +36,15 @@ class Coverage:
             self.called[id(frame.f_code)] = frame.f_code
 
     def taken(self) -> list[str]:
-        """The functions called since the last time, as keys of `key`."""
+        """The functions called since the last time, by `key`."""
         codes, self.called = list(self.called.values()), {}
         self.kept.append(codes)
-        inside = [code for code in codes if code.co_filename.startswith(self.package)]
-        return sorted({
-            key(c.co_filename[len(self.package):], c.co_firstlineno, c.co_name) for c in inside
-        })  # fmt: skip
+        keys = {
+            key(c.co_filename[len(self.package) :], c.co_firstlineno, c.co_name)
+            for c in codes
+            if c.co_filename.startswith(self.package)
+        }
+        return sorted(keys - {None})
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -58,9 +64,16 @@ class Coverage:
         file.write_text(json.dumps({"tests": usable, "failed": self.failed}), encoding="utf-8")
 
 
-def key(file: str, line: int, function: str) -> str:
-    """How a function is called in the records."""
-    return f"{file}:{line}:{function}"
+def key(file: str, line: int, function: str) -> str | None:
+    """How a function is called in the records: by its text, so that other code may move it."""
+    text = texts(file).get((line, function))
+    return text and f"{file}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@cache
+def texts(file: str) -> dict[tuple[int, str], str]:
+    path = Path("tinygrad_edu", file)
+    return functions(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 class Chosen:
