@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from interrupts import interrupted
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, blocks
@@ -464,31 +465,6 @@ def test_detect_anomaly_keeps_nothing_of_what_is_gone():
 # ── Ctrl-C ────────────────────────────────────────────────────────────────────────────────
 
 
-def interrupted(work: Callable[[], None], line: int) -> bool:
-    """Run it, and press Ctrl-C before the n-th line within blocks.py; whether there is one."""
-    count = 0
-
-    def trace(frame: Any, event: str, arg: Any) -> Any:
-        nonlocal count
-        if frame.f_code.co_filename != blocks.__file__:
-            return None
-        if event == "line":
-            count += 1
-            if count == line:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 @pytest.mark.parametrize("entered", [tg.no_grad, lambda: tg.scope("a")], ids=["no_grad", "scope"])
 def test_an_interrupt_while_a_block_is_entered_or_left_leaves_it_closed(entered: Any):
     """At any line but where `__exit__` begins, before any Python code can catch it."""
@@ -499,7 +475,7 @@ def test_an_interrupt_while_a_block_is_entered_or_left_leaves_it_closed(entered:
 
     def closed(line: int) -> bool | None:
         """In a context of its own; None if there are not so many lines."""
-        if not interrupted(work, line):
+        if not interrupted(work, line, blocks):
             return None
         return blocks._innermost().outer is None
 

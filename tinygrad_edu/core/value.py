@@ -298,12 +298,12 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
             for root, seed in zip(roots, seeds):
                 root._grad += seed
             (_mode().sweep or sweep)(nodes)
+            for leaf, grad in leaves:  # this pass's sum is complete, so twice is exactly twice
+                leaf._grad = grad + leaf._grad if leaf._role is not CONSTANT else grad
         except BaseException:  # an Anomaly, a user-defined row, Ctrl-C: as if not begun
             for node, grad in zip(nodes, before):
                 node._grad = grad
             raise
-        for leaf, grad in leaves:  # this pass's sum is complete, so twice will be exactly twice
-            leaf._grad = grad + leaf._grad if leaf._role is not CONSTANT else grad
 
 
 # One sweep at a time: two threads would overwrite each other's adjoints. A fork waits for it too.
