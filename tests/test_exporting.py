@@ -178,8 +178,12 @@ def test_onnx(every):
     pytest.importorskip("onnx", reason="ONNX is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     runtime.set_default_logger_severity(4)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     for name, export, points, want, precise in every:
-        session = runtime.InferenceSession(export("onnx"), providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(
+            export("onnx"), options, providers=["CPUExecutionProvider"]
+        )
         (got,) = session.run(None, {"inputs": np.array(points)})
         assert got.dtype == np.float64, name
         agree(got, want, 1e-12 if precise else 1e-5)

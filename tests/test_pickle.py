@@ -185,7 +185,7 @@ SPAWNED = """
 """
 
 
-@pytest.mark.parametrize("way", ["spawn", "joblib"])
+@pytest.mark.parametrize("way", ["spawn", pytest.param("joblib", marks=pytest.mark.thorough)])
 def test_other_processes(way, tmp_path):
     if way == "joblib":
         pytest.importorskip("joblib")

@@ -34,7 +34,7 @@ FLOORS = {
     "nn": 4, "compiler": 4, "drawing": 4, "explaining": 4, "testing": 4,
     "homework": 4,
     "keras": 5,
-    "exploring": 6,
+    "exploring": 6, "estimators": 6,
     "command": 7, "__main__": 8, "__init__": 8,
 }  # fmt: skip
 CORE = (
