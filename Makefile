@@ -9,7 +9,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough fuzz generate keras bench mutants docs build clean
+.PHONY: help setup demo test lint types check thorough fuzz generate keras bench mutants trust peers docs build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,13 @@ bench: $(VENV)/developing ## measure speed and memory against the peers that are
 
 mutants: $(VENV)/developing ## put small errors into the source: do the tests notice each?
 	@$(RUN) -m tests.mutants
+
+trust: $(VENV)/developing ## measure anew the figures of docs/trust.md, in half an hour
+	@$(RUN) -m tests.trust
+
+peers: $(VENV)/developing ## install PyTorch and JAX, and measure beside them
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	@$(RUN) -m tests.trust accuracy peers
 
 docs: $(VENV)/developing ## build the site, the book and the reference, in site/
 	@$(RUN) -m sphinx -q -W --keep-going docs site && echo site/index.html

@@ -20,6 +20,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.core.table import TABLE
 
+from .graphs import COUNT
 from .peers import PEERS, edges
 
 DATA = Path(__file__).parents[1] / "data"
@@ -194,3 +195,57 @@ DIFFERENCES = [
 def difference(case: Case, result: float) -> Difference | None:
     """The reason why our result is another, None if there is none."""
     return next((d for d in DIFFERENCES if d.covers(case, result)), None)
+
+
+# ── The chapter ───────────────────────────────────────────────────────────────────────────
+
+
+def chapter() -> tuple[str, str]:
+    """The chapter in Markdown."""
+    counts: dict[str, list[int]] = {}
+    reasons = dict.fromkeys((d.reason for d in DIFFERENCES), 0)
+    unexplained = []
+    for table, cases in (
+        ("special cases", array_api()),
+        ("its tests", asserted()),
+        ("edges", answered()),
+    ):
+        for case in cases:
+            counted = counts.setdefault(f"{case.source}: {table}", [0, 0])
+            result = ours(case)
+            if agree(case.theirs, result):
+                counted[0] += 1
+                continue
+            counted[1] += 1
+            reason = difference(case, result)
+            if reason is None:
+                unexplained.append(f"- {case}, here {result}")
+            else:
+                reasons[reason.reason] += 1
+    lines = ["| of | the same | different |", "|---|---|---|"]
+    lines += [f"| {source} | {same:,} | {other:,} |" for source, (same, other) in counts.items()]
+    listed = "\n".join(f"- {count}: {reason}" for reason, count in reasons.items())
+    record = json.loads((DATA / "peers.json").read_text())
+    compared = [
+        GRAPHS.format(count=COUNT[peer], peer=PEERS[peer], error=kept["graphs"])
+        for peer, kept in record.items()
+        if "graphs" in kept
+    ]
+    parts = [HEAD, "\n".join(lines), *compared, REASONS, listed, *unexplained]
+    return "\n\n".join(parts), ""
+
+
+HEAD = """\
+The tests of other libraries are a source of cases that nobody here thought of. Their assertions
+about scalars are written down as tables, in `tests/data/peers/`: the special cases of the array API
+standard 2024.12, signs of zeros included, and the cases in the tests of JAX, PyTorch and autograd.
+"Edges" are the values and slopes of PyTorch and JAX at kinks, poles, ties, infinities and nan, as
+they answered when they were last installed. micrograd's own test file passes with only its import
+changed (`tests/test_micrograd.py`). A test, `tests/test_peers.py`, repeats all of this."""
+
+GRAPHS = """\
+On {count:,} random graphs, value and gradient differ from those of {peer} by at most {error:.0e},
+in relation to the terms that add up to them."""
+
+REASONS = """\
+A different result is deliberate. The reasons, and how many results each of them explains:"""

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import metadata
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 from tinygrad_edu.core.table import TABLE, Op
 
+from .graphs import expressions, run
 from .points import Args, By, orders, points, tree
 
 Function = Callable[..., Any]
@@ -177,6 +179,34 @@ def answers(peer: str) -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
+def _gradient_by_torch(f: Function, start: Sequence[float]) -> Any:
+    import torch
+
+    leaves = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in start]
+    y = f(*leaves)
+    return y.detach(), torch.autograd.grad(y, leaves, allow_unused=True)
+
+
+def _gradient_by_jax(f: Function, start: Sequence[float]) -> Any:
+    import jax
+
+    return jax.value_and_grad(f, range(len(start)))(*start)
+
+
+def graphs(peer: str) -> Numbers:
+    """The value and the gradient of random graphs."""
+    functions, gradient = {"torch": (_torch, _gradient_by_torch), "jax": (_jax, _gradient_by_jax)}[
+        peer
+    ]
+    rows = functions()
+    every = []
+    for start, steps in expressions(peer):
+        f = partial(run, lambda name, *args: rows[name](*args), steps)
+        value, slopes = gradient(lambda *xs, f=f: f(list(xs)), start)
+        every.append([0.0 if x is None else float(x) for x in (value, *slopes)])
+    return every
+
+
 def numbers(peer: str) -> Any:
     """The numbers of a peer, None if it isn't installed. They come from a process of its own, as
     its threads must not be forked; TRUST_PEERS names an interpreter that has the peers."""
@@ -194,4 +224,5 @@ def numbers(peer: str) -> Any:
 
 if __name__ == "__main__":
     library = sys.argv[1]
-    print(json.dumps({"version": metadata.version(library), "rows": dict(answers(library))}))
+    found = {"rows": dict(answers(library)), "graphs": graphs(library)}
+    print(json.dumps({"version": metadata.version(library), **found}))

@@ -52,7 +52,7 @@ def _candidates(row: Op) -> Iterator[Args]:
     rng, many = random.Random(row.name), count(row)
     ranges = row.sample if row.arity else row.sample * many
     near = [(max(low, -NEAR), min(high, NEAR)) for low, high in ranges]
-    dense, wide, tails = (300, 80, 80) if many == 1 else (150, 50, 50)
+    dense, wide, tails = (200, 50, 50) if many == 1 else (100, 30, 30)
     for span, number in ((near, dense), (ranges, wide)):
         for i in range(number):
             args = tuple(rng.uniform(*ends) for ends in span)
