@@ -112,9 +112,9 @@ def test_by_default_all_numbers_are_features_and_the_last_column_is_the_target(r
     name = table("flats,street,age,empty,odd,price\n1,Elm,3,,1,5\n2,Oak,4,,x1,6\n3,Fir,5,,2,7\n")
     _, said, _ = run("train", name, "--epochs", "1", "--lr", "0.001")
     assert "Learning price from flats, age." in said
-    assert "column 'street': a number is needed. Received: 'Elm'" in said
+    assert "column 'street': 3 different strings in 3 rows are too many" in " ".join(said.split())
     assert "line 3, column 'odd'" in " ".join(said.split())
-    assert "column 'empty', which is empty" in said
+    assert "column 'empty' is empty" in said
 
 
 def test_a_rate_above_the_bound_is_warned_of_and_its_model_is_not_kept(run):
@@ -323,7 +323,6 @@ def test_a_model_without_names_gets_columns_in_order(run):
     assert code == 0
     assert column(said, "predicted_1") == column(said, "predicted_2") == ["3.0", "7.0"]
     assert "The model has no column names: using a, b, in this order." in notes
-    assert "'word'" in notes
     code, _, wrong = run("predict", "m.json", name, "--features", "a")
     assert code == 1
     assert "takes 2 numbers for each row. Received: 1 column, a." in wrong
@@ -506,7 +505,7 @@ def test_spellings_of_no_numbers(text, decimal):
         ("", "is too short"),
         ("flats,price\n1,\n,10\n", "missing"),
         ('flats,price\n"1,10\n2,20\n', "line 2: not valid CSV"),
-        (b"flats,price\n1,\xff\n", "line 2: not valid UTF-8"),
+        (b"flats,price\n1,\x81\n", "line 2: not valid UTF-8"),
         ("flats,price\n1,10\x00\n", "t.csv, line 2"),
     ],
 )  # fmt: skip
@@ -530,7 +529,7 @@ def test_missing_numbers_are_left_out_or_filled_in(run):
     code, _, wrong = run("train", table("a,b\n1,\n,2\n"), "--missing", "skip")
     assert (code, "every row lacks a number" in wrong) == (1, True)
     code, _, wrong = run("train", table("a,b,c\n1,,2\n"), "--features", "b", "--missing", "mean")
-    assert (code, "column 'b' contains no numbers" in wrong) == (1, True)
+    assert (code, "column 'b' is empty" in wrong) == (1, True)
 
 
 def test_a_delimiter_of_ones_own(run):
@@ -565,7 +564,7 @@ def test_a_row_of_another_width_does_not_hide_the_delimiter():
         (["train", "houses.csv", "--hidden", "4", "--activation", "rellu"], 2, "mean 'relu'?"),
         (["train", "houses.csv", "--activation", "relu"], 2, "Pass --hidden too"),
         (["train", "houses.csv", "--optimizer", "sdg"], 2, "mean 'sgd'?"),
-        (["train", "houses.csv", "--loss", "sparse_categorical_crossentropy"], 2, "Unknown loss"),
+        (["train", "houses.csv", "--loss", "categorical_crossentropy"], 2, "Unknown loss"),
         (["train", "houses.csv", "--initializer", "zeroes"], 2, "mean 'zeros'?"),
         (["train", "houses.csv", "--validation-split", "1"], 2, "not including, 1 is needed"),
         (["train", "houses.csv", "--features", "a,,b"], 2, "different names"),

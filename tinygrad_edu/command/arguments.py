@@ -110,7 +110,7 @@ Options = dict[str, dict[str, Any]]
 
 SAVED: Options = {"model": {"type": Path, "metavar": "MODEL", "help": "a file that train saved"}}
 TABLE: Options = {
-    "table": {"type": Path, "metavar": "TABLE", "help": "a CSV file"},
+    "table": {"type": Path, "metavar": "TABLE", "help": "a CSV or Parquet file"},
     "--missing": {
         "choices": ("error", "skip", "mean"), "default": "error",
         "help": "if a number is missing: stop (default), leave out the row, or use the mean",
@@ -125,12 +125,17 @@ TABLE: Options = {
 }  # fmt: skip
 FEATURES: Options = {
     "--features": {
-        "type": names, "metavar": "A,B", "help": "input columns (default: all numeric ones)",
+        "type": names, "metavar": "A,B", "help": "input columns (default: all that can be used)",
     },
 }  # fmt: skip
 COLUMNS: Options = {
     **FEATURES,
     "--target": {"metavar": "C", "help": "column to predict (default: the last)"},
+    "--categories": {
+        "type": names,
+        "metavar": "A,B",
+        "help": "columns of numbers that are categories (default: columns of words)",
+    },
 }
 MODEL: Options = {
     "--hidden": {
@@ -148,8 +153,7 @@ MODEL: Options = {
     },
     "--loss": {
         "type": one_of("loss", commands.OUTPUTS, LOSS_ALIASES), "metavar": "NAME",
-        "default": "mean_squared_error",
-        "help": "the loss to minimise (default: mean_squared_error)",
+        "help": "the loss to minimise (default: mean_squared_error, or a crossentropy of classes)",
     },
     "--optimizer": {
         "type": one_of("optimizer", OPTIMIZERS, {f.__name__: x for x, f in OPTIMIZERS.items()}),
@@ -162,6 +166,10 @@ MODEL: Options = {
     "--standardize": {
         "action": "store_true",
         "help": "train on columns scaled to mean 0 and deviation 1; the model takes raw numbers",
+    },
+    "--validation": {
+        "type": share, "default": 0.0, "metavar": "0.2",
+        "help": "fraction of the rows, drawn at random, to validate with",
     },
     "--validation-split": {
         "type": share, "default": 0.0, "metavar": "0.2",

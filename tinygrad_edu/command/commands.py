@@ -16,8 +16,10 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
-from math import ceil, isfinite, prod
+from math import ceil, hypot, isfinite, prod, sqrt
 from pathlib import Path
+from random import Random
+from statistics import fmean, mode
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.value import Value
@@ -26,7 +28,7 @@ from ..files import write_whole
 from ..nn.neurons import subscript
 from ..nn.optimizers import OPTIMIZERS
 from ..schemas import ByName, Maybe, check
-from ..strings import legible, plural
+from ..strings import legible, plural, short
 from . import tables
 
 if TYPE_CHECKING:  # keras is imported by the command that needs it
@@ -43,8 +45,9 @@ OUTPUTS = {
     "log_cosh": "linear", "mean_absolute_percentage_error": "linear",
     "mean_squared_logarithmic_error": "linear", "hinge": "linear", "squared_hinge": "linear",
     "poisson": "exponential", "binary_crossentropy": "sigmoid",
+    "sparse_categorical_crossentropy": "softmax",
 }  # fmt: skip
-"""The losses of one output, and the activation of the output neuron for each."""
+"""The losses, and the activation of the output for each."""
 
 POWERS = {"mean_squared_error": 2, "mean_absolute_error": 1}
 """Losses that are only multiplied, by this power of the scale, if the target is scaled."""
@@ -53,7 +56,7 @@ WORK = 100_000  # rows × weights²: such a Hessian takes some seconds
 
 NEW = (
     "hidden", "activation", "initializer", "loss", "optimizer", "lr", "standardize",
-    "validation_split",
+    "validation", "validation_split",
 )  # fmt: skip
 """The options that describe a new model."""
 
@@ -115,15 +118,46 @@ class Memory(NamedTuple):
     Attributes:
         features: the names of the input columns, in order.
         target: the name of the column to predict.
-        means: the means of the features.
+        means: the means of the features; of one with categories, the place of the most frequent.
+        categories: the strings of each column that has some, the target included.
     """
 
     features: list[str]
     target: str | None
     means: dict[str, float]
+    categories: dict[str, list[str]] = {}  # noqa: RUF012, as it is never changed
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the model's inputs: one for each number, one or more for each category."""
+        return [name for feature in self.features for name in self._names(feature)]
+
+    def _names(self, feature: str) -> list[str]:
+        categories = self.categories.get(feature)
+        if categories is None:
+            return [feature]
+        return [f"{feature}={x}" for x in (categories[1:] if len(categories) < 3 else categories)]
+
+    def row(self, codes: Sequence[float]) -> list[float]:
+        """The inputs for one row: numbers as they are, and 1 for the category that it has."""
+        inputs: list[float] = []
+        for feature, code in zip(self.features, codes):
+            if feature in self.categories:
+                count = len(self.categories[feature])
+                inputs += [float(code == i) for i in range(count < 3, count)]
+            else:
+                inputs.append(code)
+        return inputs
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes of the target; empty if it is a number."""
+        return self.categories.get(self.target or "", [])
 
 
-_MEMORY = {"features": [str], "target": Maybe(str), "means": ByName(float)}
+_MEMORY = {
+    "features": [str], "target": Maybe(str), "means": ByName(float), "categories": ByName([str]),
+}  # fmt: skip
 
 
 class Job(NamedTuple):
@@ -156,31 +190,51 @@ def read_job(options: Options, say: Say) -> Job:
 
     table = tables.read(options.table, options.delimiter, options.decimal)
     target = options.target or table.names[-1]
-    features = options.features or numeric(table, [n for n in table.names if n != target], say)
-    if target in features:
+    if target in (options.features or ()):
         raise BadArgument(f"{target!r} is the target: it cannot be a feature too.")
+    asked = options.categories or []
+    features, categories = usable(
+        table, options.features or [n for n in table.names if n != target], asked, say,
+        named=bool(options.features),
+    )  # fmt: skip
+    labels = classes(table, target, options, asked)
+    if labels:
+        categories[target] = labels
     names = [*features, target]
-    data = tables.numbers(table, names, options.missing, needed=[target])
-    count = len(split(_pairs(data.rows), options.validation_split)[0])
-    if options.validation_split:
-        seen = table._replace(rows=table.rows[: data.places[count]])
-        means = dict(zip(names, tables.numbers(seen, names, options.missing, None, [target]).means))
-        data = tables.numbers(table, names, options.missing, means, [target])
+    share = options.validation or options.validation_split
+    if options.validation:  # sorted tables are common, so the rows are drawn
+        places = range(len(table.rows))
+        table = table.taken(Random(options.seed).sample(places, len(places)))
+    data = tables.numbers(table, names, options.missing, None, [target], categories)
+    count = len(split(_pairs([[0.0, 0.0]] * len(data.rows)), share)[0])
+    if share and data.filled:
+        seen = table.taken(range(data.places[count]))
+        fills = tables.numbers(seen, names, options.missing, None, [target], categories).means
+        means = dict(zip(names, fills))
+        data = tables.numbers(table, names, options.missing, means, [target], categories)
     say(f"{table.path}: {plural(len(table.rows), 'row')}, {len(table.names)} columns.")
     if len(data.rows) < len(table.rows):
         gaps = len(table.rows) - len(data.rows)
         say(f"Left out: {plural(gaps, 'row')} with a missing number.")
     if data.filled:
         say(f"Filled in: {plural(data.filled, 'missing number')}, with the mean of the column.")
+    for name, strings in categories.items():
+        say(filled(f"Column {name!r} has the categories {short(', '.join(strings), 60)}."))
     say(filled(f"Learning {target} from {', '.join(features)}."))
 
-    scales = [Scale()] * len(names)
+    memory = Memory(features, target, dict(zip(features, data.means)), categories)
+    rows = [[*memory.row(row[:-1]), row[-1]] for row in data.rows]
+    scales = [Scale()] * len(rows[0])
     if options.standardize:
-        scales = [Scale.of(column) for column in zip(*data.rows[:count])]
+        scales = [Scale.of(column) for column in zip(*rows[:count])]
         scales[-1] = scales[-1] if options.loss in POWERS else Scale()
-    scaled = _pairs([[scale(x) for scale, x in zip(scales, row)] for row in data.rows])
-    memory = Memory(features, target, dict(zip(features, data.means)))
-    return Job(memory, scales, *split(scaled, options.validation_split))
+    if options.loss == "binary_crossentropy" and not {row[-1] for row in rows} <= {0.0, 1.0}:
+        raise BadArgument(
+            f"binary_crossentropy needs targets 0 and 1. Received: {rows[0][-1]:g} in column "
+            f"{target!r}. Use --categories {target!r} to make classes of its numbers."
+        )
+    scaled = _pairs([[scale(x) for scale, x in zip(scales, row)] for row in rows])
+    return Job(memory, scales, *split(scaled, share))
 
 
 def _pairs(rows: Sequence[Sequence[float]]) -> Pairs:
@@ -190,34 +244,89 @@ def _pairs(rows: Sequence[Sequence[float]]) -> Pairs:
     return pairs([row[:-1] for row in rows], [row[-1] for row in rows])
 
 
-def numeric(table: tables.Table, names: Iterable[str], say: Say) -> list[str]:
-    """The numeric columns; reports the others, and why they are not used."""
-    columns = []
+def usable(
+    table: tables.Table, names: Iterable[str], asked: Sequence[str], say: Say, *, named: bool
+) -> tuple[list[str], dict[str, list[str]]]:
+    """The columns that a model can learn from, and the categories of those that have some.
+
+    Args:
+        table: the table.
+        names: the columns to choose from.
+        asked: columns of numbers to read as categories.
+        say: prints why a column is not used.
+        named: whether the user named the columns: then an unusable one is an error.
+    """
+    columns, categories = [], dict[str, list[str]]()
     for name in names:
         try:
-            if any(x is not None for x in table.column(name)):
+            if not named and _counts_rows(table, name):
+                raise BadArgument(f"column {name!r}, which only numbers the rows.")
+            if name not in asked and _numeric(table, name):
                 columns.append(name)
-            else:
-                say(f"Not used: column {name!r}, which is empty.")
+                continue
+            categories[name] = tables.categories_of(table, name, name in asked)
+            columns.append(name)
         except TinygradError as error:
+            if named:
+                raise
             say(filled(f"Not used: {error}"))
     if not columns:
         raise BadArgument(
             f"{table.path} has no numeric column to learn from. Its columns are "
             f"{', '.join(table.names)}; the last is the target unless --target names another."
         )
-    return columns
+    return columns, categories
 
 
-def new_model(options: Options, width: int) -> Model:
-    """A compiled model as the options describe it: hidden layers if there are any, one output."""
+def _numeric(table: tables.Table, name: str) -> bool:
+    """Whether a column holds numbers alone, at least one."""
+    try:
+        return any(x is not None for x in table.column(name))
+    except TinygradError:
+        return False
+
+
+def _counts_rows(table: tables.Table, name: str) -> bool:
+    """Whether a column without a name, such as pandas writes, counts the rows from 0 or 1."""
+    if name != f"column {table.names.index(name) + 1}" or not _numeric(table, name):
+        return False
+    numbers = table.column(name)
+    return len(numbers) > 1 and numbers == [(numbers[0] or 0.0) + i for i in range(len(numbers))]
+
+
+def classes(table: tables.Table, target: str, options: Options, asked: Sequence[str]) -> list[str]:
+    """The classes of the target, empty if it is a number; a loss is chosen to fit, if none is
+    named."""
+    if target not in asked and _numeric(table, target):
+        options.loss = options.loss or "mean_squared_error"
+        if options.loss.startswith("sparse"):
+            asked = [target]
+        else:
+            return []
+    labels = tables.categories_of(table, target, target in asked)
+    if len(labels) < 2:
+        raise BadArgument(f"All rows have the same {target}, {labels[0]!r}: there is no choice.")
+    fitting = "binary_crossentropy" if len(labels) == 2 else "sparse_categorical_crossentropy"
+    options.loss = options.loss or fitting
+    if options.loss not in (fitting, "sparse_categorical_crossentropy"):
+        raise BadArgument(
+            f"{target} has {len(labels)} classes, for which the loss is {fitting}. "
+            f"Received: --loss {options.loss}."
+        )
+    return labels
+
+
+def new_model(options: Options, memory: Memory) -> Model:
+    """A compiled model as the options describe it: hidden layers if there are any, and an output
+    neuron, or one for each class."""
     from .. import keras
 
     keras.set_random_seed(options.seed)
     dense = partial(keras.layers.Dense, kernel_initializer=options.initializer)
     hidden = [dense(units, options.activation or "relu") for units in options.hidden]
-    model = keras.Sequential([*hidden, dense(1, OUTPUTS[options.loss])])
-    model.build((width,))
+    outputs = len(memory.labels) if options.loss.startswith("sparse") else 1
+    model = keras.Sequential([*hidden, dense(outputs, OUTPUTS[options.loss])])
+    model.build((len(memory.inputs),))
     _compile(model, options)
     return model
 
@@ -234,8 +343,8 @@ def train(options: Options, say: Say) -> Answer:
     if options.model and not options.model.parent.is_dir():  # reported before hours of training
         raise BadArgument(f"The folder of {options.model} does not exist.")
     job = read_job(options, say)
-    features, target, _ = job.memory
-    model = new_model(options, len(features))
+    features, target, *_ = job.memory
+    model = new_model(options, job.memory)
     rate, highest = _rate(model), bound(model, options, job.learned)
     say(
         filled(
@@ -249,7 +358,7 @@ def train(options: Options, say: Say) -> Answer:
     raw = partial(job.raw, options.loss)
     history = fit(model, job, options, highest, say)
     loss, *others = [
-        raw(model.evaluate(data.x.rows, data.y.rows))
+        raw(model.evaluate(data.x, data.y))
         for data in (job.learned, job.checked)
         if data is not None
     ]
@@ -258,6 +367,7 @@ def train(options: Options, say: Say) -> Answer:
     if grew and (not isfinite(loss) or (highest is not None and rate >= highest)):
         what = f"the loss grew from {history[0]:.6g} to {loss:.6g}"
         raise diverged(what, options, model, highest)
+    numbers, words = score(model, job)
     if options.standardize:
         fold(model, job.scales)
         # The optimiser's state belongs to the scaled weights: it starts afresh.
@@ -267,6 +377,7 @@ def train(options: Options, say: Say) -> Answer:
     if validation is not None:
         rows = plural(len(job.checked or ()), "row")
         say(f"On the {rows} held out for validation it is {validation:.10g}.")
+    say(filled(words))
     if grew:
         say(f"It grew, from {history[0]:.6g}: try a smaller --lr, or --standardize.")
     answer: Answer = {
@@ -274,11 +385,12 @@ def train(options: Options, say: Say) -> Answer:
         "features": features, "target": target, "epochs": options.epochs,
         "optimizer": options.optimizer, "learning_rate": rate, "learning_rate_bound": highest,
         "loss_name": options.loss, "loss": loss, "validation_loss": validation,
-        "history": history, "model": options.model and str(options.model),
+        "history": history, "model": options.model and str(options.model), **numbers,
     }  # fmt: skip
     if not options.hidden and OUTPUTS[options.loss] == "linear":
         layer: Any = model.layers[-1]
-        answer["weights"] = {name: w.data for name, (w,) in zip(features, layer.kernel)}
+        names = job.memory.inputs
+        answer["weights"] = {name: w.data for name, (w,) in zip(names, layer.kernel)}
         answer["bias"] = layer.bias[0].data
         say(filled(line(target or "", answer["weights"], answer["bias"])))
     if options.model:
@@ -288,6 +400,37 @@ def train(options: Options, say: Say) -> Answer:
     else:
         say("The model is not saved: --model model.json would save it.")
     return answer
+
+
+def score(model: Model, job: Job) -> tuple[Answer, str]:
+    """How good a model is on the rows held out, or else on those it was trained on, beside the
+    simplest guess; as numbers and in words."""
+    data = job.checked or job.learned
+    where = "held-out rows" if job.checked else "rows it was trained on"
+    outputs, labels = model.predict(data.x), job.memory.labels
+    targets = [y for (y,) in data.y.rows]
+    if labels:
+        right = sum(_place(row) == y for row, y in zip(outputs, targets))
+        usual = mode([y for (y,) in job.learned.y.rows])
+        share, blind = right / len(targets), targets.count(usual) / len(targets)
+        return {"accuracy": share, "accuracy_of_one_class": blind}, (
+            f"It names {right} of the {len(targets)} {where} rightly ({share:.1%}); always "
+            f"answering {labels[int(usual)]!r} would be right for {blind:.1%}."
+        )
+    unit, middle = job.scales[-1].deviation, fmean([y for (y,) in job.learned.y.rows])
+    error, blind = (
+        hypot(*[guess - y for guess, y in zip(guesses, targets)]) / sqrt(len(targets)) * unit
+        for guesses in ([row[0] for row in outputs], [middle] * len(targets))
+    )
+    return {"typical_error": error, "typical_error_of_mean": blind}, (
+        f"On the {len(targets)} {where} its typical error is {error:.6g}; guessing the mean would "
+        f"give {blind:.6g}."
+    )
+
+
+def _place(outputs: Sequence[float]) -> float:
+    """The class that the outputs name: of one probability 0 or 1, of several the largest."""
+    return float(outputs[0] > 0.5 if len(outputs) == 1 else outputs.index(max(outputs)))
 
 
 def fit(
@@ -310,13 +453,13 @@ def fit(
         warnings.simplefilter("error", Diverged)
         try:
             history = model.fit(
-                job.learned.x.rows,
-                job.learned.y.rows,
+                job.learned.x,
+                job.learned.y,
                 batch_size=options.batch_size,
                 epochs=options.epochs,
                 verbose=0,
                 callbacks=[LambdaCallback(on_epoch_end=show), *callbacks],
-                validation_data=job.checked and (job.checked.x.rows, job.checked.y.rows),
+                validation_data=job.checked and (job.checked.x, job.checked.y),
             )
         except Diverged:
             epoch = 1 + len(model.history.history.get("loss", ()) if model.history else ())
@@ -391,8 +534,8 @@ def explore(options: Options, say: Say) -> Answer:
     from ..keras.callbacks import WeightHistory
 
     job = read_job(options, say)
-    features, target, _ = job.memory
-    model, recorded = new_model(options, len(features)), WeightHistory()
+    features, target = job.memory.inputs, job.memory.target
+    model, recorded = new_model(options, job.memory), WeightHistory()
     fit(model, job, options, bound(model, options, job.learned), say, recorded)
     x, y = some(job.learned, options.rows or 12)
     loss = model.loss_graph(x, y)
@@ -430,7 +573,7 @@ def diagnose(options: Options, say: Say) -> Answer:
     else:
         job = read_job(options, say)
         memory, data = job.memory, job.learned
-        model = new_model(options, len(memory.features))
+        model = new_model(options, memory)
     x, y = some(data, options.rows or 5 * WORK // model.count_params() ** 2)
     if len(x) < len(data):
         say(f"Using {len(x)} of {len(data)} rows; --rows N uses more, which takes longer.")
@@ -454,7 +597,7 @@ def load(path: Path) -> tuple[Model, Memory]:
     model = load_model(path)
     table = model.metadata.get("table", {})
     if isinstance(table, dict):
-        table = {"features": [], "target": None, "means": {}, **table}
+        table = {"features": [], "target": None, "means": {}, "categories": {}, **table}
     check(table, _MEMORY, f"the metadata of {path}, table")
     return model, Memory(**table)
 
@@ -479,34 +622,49 @@ def read_saved(
     target = [memory.target or ""] * targets
     features = options.features or memory.features
     if not features:
-        features = numeric(table, [name for name in table.names if name not in target], say)
+        others = [name for name in table.names if name not in target and _numeric(table, name)]
+        features, _ = usable(table, others, (), say, named=False)
         say(filled(f"The model has no column names: using {', '.join(features)}, in this order."))
     width = prod(model.input_shape or ())
-    if len(features) != width:
+    memory = memory._replace(features=features)
+    if len(memory.inputs) != width:
         raise BadArgument(
             f"The model takes {plural(width, 'number')} for each row. Received: "
             f"{plural(len(features), 'column')}, {', '.join(features)}. Name the right ones "
             f"with --features."
         )
     names = [*features, *target]
-    data = tables.numbers(table, names, options.missing, memory.means, needed=target)
-    return model, memory._replace(features=features), table, data
+    data = tables.numbers(table, names, options.missing, memory.means, target, memory.categories)
+    count = len(features)
+    rows = [[*memory.row(row[:count]), *row[count:]] for row in data.rows]
+    return model, memory, table, data._replace(rows=rows)
 
 
 def predict(options: Options, say: Say) -> Answer:
     """Add a column of a model's predictions to a table."""
     model, memory, table, data = read_saved(options, say, targets=False)
     outputs = model.predict(data.rows)
-    names = ["predicted" if memory.target is None else f"predicted_{memory.target}"]
-    if len(outputs[0]) > 1:
-        names = [f"{names[0]}_{j}" for j in range(1, len(outputs[0]) + 1)]
-    more = {
-        _free(name, table.names): [
-            *map(dict(zip(data.places, numbers)).get, range(len(table.rows)))
+    name = "predicted" if memory.target is None else f"predicted_{memory.target}"
+    columns: dict[str, list[Any]] = {}
+    if memory.labels:
+        if len(memory.labels) != max(2, len(outputs[0])):
+            raise BadArgument(
+                f"The model has {plural(len(outputs[0]), 'output')}, which do not fit the labels "
+                f"of its target. Received: {short(', '.join(memory.labels), 60)}."
+            )
+        columns[name] = [memory.labels[int(_place(row))] for row in outputs]
+        columns[f"{name}_probability"] = [
+            max(row) if len(row) > 1 else max(row[0], 1.0 - row[0]) for row in outputs
         ]
-        for name, numbers in zip(names, zip(*outputs))
+    else:
+        several = len(outputs[0]) > 1
+        for j, numbers in enumerate(zip(*outputs), 1):
+            columns[f"{name}_{j}" if several else name] = list(numbers)
+    more = {
+        _free(name, table.names): [*map(dict(zip(data.places, x)).get, range(len(table.rows)))]
+        for name, x in columns.items()
     }
-    text = table.text({name: ["" if x is None else x for x in more[name]] for name in more})
+    text = table.text({name: list(map(table.written, x)) for name, x in more.items()})
     if options.output:
         write_whole(options.output, text.encode())  # with the same line ends on every system
         say(f"{len(data.rows)} of {len(table.rows)} rows predicted, in {options.output}.")
@@ -551,7 +709,7 @@ def graph(options: Options, say: Say) -> Answer:
 
     if options.table is None:
         model, memory = load(options.model)
-        names = memory.features or _inputs(prod(model.input_shape or ()))
+        names = memory.inputs or _inputs(prod(model.input_shape or ()))
         inputs = [Value(memory.means.get(x, 1.0), name=x, role="input") for x in names]
         value: Any = model.forward([*inputs])[0]
         value.name = f"predicted {memory.target or ''}".rstrip()

@@ -1,8 +1,9 @@
-"""Tables of numbers in CSV files, as people and spreadsheets write them.
+"""Tables in CSV files, as people and spreadsheets write them; and Parquet, by pandas.
 
 A `Table` keeps every field as it is in the file, so that writing it reproduces the file. Only
 the columns that a command uses are read as numbers; an error names the line and the column of a
-field that is not a number.
+field that is not a number. A column of strings is read as categories: each field is the number of
+its string in a list.
 """
 
 from __future__ import annotations
@@ -10,19 +11,29 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from math import inf, isfinite
 from pathlib import Path
-from statistics import mean
+from statistics import fmean, mode
 from typing import NamedTuple
 
-from ..errors import BadArgument, NotANumber, TinygradError, check_name
-from ..files import read_whole
-from ..strings import plural
+from ..errors import BadArgument, MissingExtra, NotANumber, TinygradError, check_name
+from ..files import file_errors, read_whole
+from ..strings import plural, short
 
-MISSING = ("", "na", "n/a", "nan", "null")
-DELIMITERS = ",;\t"
-_GROUPED = re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+(\.\d*)?")  # 10 000
+MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "?")
+DELIMITERS = ",;\t|"
+MOST_CATEGORIES = 50
+_NUMERIC = re.compile(
+    r"[^A-Za-z]*\d([eE][+-]?\d|[^A-Za-z])*"
+)  # a number, or one with a typing error
+_GROUPED = re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f']\d{3})+(\.\d*)?")  # 10 000
+_BY_SIGN = {  # thousands grouped by the sign that is not the decimal one: 1,234.5 or 1.234,5
+    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"),
+    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"),
+}
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
 _LOOKED_AT = 20  # rows from which the delimiter is detected
 
 
@@ -52,16 +63,68 @@ class Table(NamedTuple):
             NameUnknown: with the nearest known name.
             NotANumber, BadArgument: for the first field that is not a finite number.
         """
-        check_name(f"column of {self.path}", name, self.names)
-        place = self.names.index(name)
+        fields = self.fields(name)
+        if self.decimal == "." and not any("_" in field for field in fields):
+            try:  # as most columns are: numbers alone
+                plain = list(map(float, fields))
+            except ValueError:
+                plain = [inf]
+            if all(map(isfinite, plain)):
+                return [*plain]
+        grouped = {x.strip() for x in fields if (",." if self.decimal == "." else ".,")[0] in x}
+        thousands = bool(grouped) and all(map(_BY_SIGN[self.decimal].fullmatch, grouped))
         numbers = []
-        for row, line in zip(self.rows, self.lines):
+        for field, line in zip(fields, self.lines):
             try:
-                numbers.append(number(row[place], self.decimal))
+                numbers.append(number(field, self.decimal, thousands))
             except TinygradError as error:
                 where = f"{self.path}, line {line}, column {name!r}"
                 raise type(error)(f"{where}: {error}") from None
         return numbers
+
+    def fields(self, name: str) -> list[str]:
+        """The fields of a column, as they stand in the file.
+
+        Raises:
+            NameUnknown: with the nearest known name.
+        """
+        check_name(f"column of {self.path}", name, self.names)
+        place = self.names.index(name)
+        return [row[place] for row in self.rows]
+
+    def strings(self, name: str) -> list[str | None]:
+        """The strings of a column without blanks around them, None where one is missing."""
+        fields = map(str.strip, self.fields(name))
+        return [None if field.casefold() in MISSING else field for field in fields]
+
+    def codes(self, name: str, categories: Sequence[str] | None) -> list[float | None]:
+        """The numbers of a column; of one with categories, the place of each string among them.
+
+        Raises:
+            BadArgument: for a string that is not among them.
+        """
+        if categories is None:
+            return self.column(name)
+        places = {category: float(i) for i, category in enumerate(categories)}
+        strings = self.strings(name)
+        for string, line in zip(strings, self.lines):
+            if string is not None and string not in places:
+                raise BadArgument(
+                    f"{self.path}, line {line}, column {name!r}: the model does not know "
+                    f"{short(string)!r}. It knows {short(', '.join(categories), 60)}."
+                )
+        return [None if string is None else places[string] for string in strings]
+
+    def taken(self, places: Sequence[int]) -> Table:
+        """The rows at these places, in this order."""
+        return self._replace(
+            rows=[self.rows[i] for i in places], lines=[self.lines[i] for i in places]
+        )
+
+    def written(self, x: object) -> str:
+        """A field that this table's reader reads back; empty for None."""
+        text = "" if x is None else str(x)
+        return text.replace(".", self.decimal) if isinstance(x, float) else text
 
     def text(self, more: Mapping[str, Sequence[object]]) -> str:
         """The contents of a CSV file with this table, with more columns after its own.
@@ -92,8 +155,45 @@ class Numbers(NamedTuple):
     filled: int
 
 
-def number(text: str, decimal: str = ".") -> float | None:
+def categories_of(table: Table, name: str, numbers: bool = False) -> list[str]:
+    """The different strings of a column, in the order of the alphabet.
+
+    Args:
+        table: the table.
+        name: of the column.
+        numbers: whether numbers may be categories too.
+
+    Raises:
+        BadArgument: if the column is not one of categories: it is empty or holds dates, numbers
+            with something else between them, or too many different strings.
+    """
+    strings = [string for string in table.strings(name) if string is not None]
+    different = sorted(set(strings))
+    where = f"{table.path}, column {name!r}:"
+    if not strings:
+        raise BadArgument(f"{table.path}: column {name!r} is empty.")
+    if sum(map(bool, map(_DATE.fullmatch, strings))) > len(strings) / 2:
+        raise BadArgument(
+            f"{where} it holds dates, such as {strings[0]!r}. Turn them into numbers first, such "
+            f"as a year, or the days since the first one."
+        )
+    if not numbers and any(map(_NUMERIC.fullmatch, strings)):
+        table.column(name)  # which names the field that is not a number
+    if len(different) > min(MOST_CATEGORIES, max(2, len(strings) // 2)):
+        raise BadArgument(
+            f"{where} {len(different)} different strings in {plural(len(strings), 'row')} are too "
+            f"many for categories, such as {short(different[0])!r}."
+        )
+    return different
+
+
+def number(text: str, decimal: str = ".", thousands: bool = False) -> float | None:
     """The number in a field, None if it is missing.
+
+    Args:
+        text: the field.
+        decimal: the sign before the fraction.
+        thousands: whether the other sign groups digits, as in 1,234.5.
 
     Raises:
         NotANumber: for anything else.
@@ -109,10 +209,12 @@ def number(text: str, decimal: str = ".") -> float | None:
     plain = text.strip()
     if plain.casefold() in MISSING:
         return None
+    if thousands:
+        plain = plain.replace("," if decimal == "." else ".", "")
     if decimal == ",":
         plain = plain.translate({ord("."): "_", ord(","): "."})
     if _GROUPED.fullmatch(plain):
-        plain = "".join(plain.split())
+        plain = "".join(plain.replace("'", "").split())
     try:
         x = float("" if "_" in plain else plain)  # 2020_01 is a number to Python only
     except ValueError:
@@ -130,6 +232,7 @@ def numbers(
     missing: str = "error",
     fills: Mapping[str, float] | None = None,
     needed: Sequence[str] = (),
+    categories: Mapping[str, Sequence[str]] | None = None,
 ) -> Numbers:
     """The numbers of some columns, row by row.
 
@@ -140,6 +243,8 @@ def numbers(
             it out, "mean" fills in the mean of the column.
         fills: means of columns to fill in instead of those of this table.
         needed: columns that are never filled in: a row without a number there is left out.
+        categories: the strings of those columns that have some; their numbers are places among
+            them, and the most frequent one is filled in.
 
     Raises:
         NameUnknown, NotANumber, BadArgument: see `Table.column`; also for the first missing
@@ -151,11 +256,13 @@ def numbers(
     >>> numbers(table, ["flats", "price"], missing="skip").places
     [0]
     """
-    columns = [table.column(name) for name in names]
+    categories = categories or {}
+    columns = [table.codes(name, categories.get(name)) for name in names]
     means = [
-        fills[name] if fills and name in fills else _mean(column, name, table)
+        fills[name] if fills and name in fills
+        else _middle(column, name, table, mode if name in categories else fmean)
         for name, column in zip(names, columns)
-    ]
+    ]  # fmt: skip
     fillable = [missing == "mean" and name not in needed for name in names]
     rows, places, filled = [], [], 0
     for i, row in enumerate(zip(*columns)):
@@ -174,18 +281,23 @@ def numbers(
     return Numbers(rows, places, means, filled)
 
 
-def _mean(column: Sequence[float | None], name: str, table: Table) -> float:
+def _middle(
+    column: Sequence[float | None], name: str, table: Table, middle: Callable[[list[float]], float]
+) -> float:
     there = [x for x in column if x is not None]
     if not there:
         raise BadArgument(f"{table.path}: column {name!r} contains no numbers.")
-    return mean(there)
+    return middle(there)
 
 
 def read(path: str | Path, delimiter: str | None = None, decimal: str = ".") -> Table:
-    """The table in a CSV file: UTF-8, its first line names the columns.
+    """The table in a CSV file, whose first line names the columns; or in a Parquet file.
+
+    A CSV file is read as UTF-8 or, if it begins with a mark that says so, as UTF-16; one that is
+    not valid UTF-8 is read as Windows-1252.
 
     Args:
-        path: the file.
+        path: the file; one that ends in ``.parquet`` is read by pandas.
         delimiter: between fields; detected from the first rows if not given.
         decimal: the sign before the fraction of a number.
 
@@ -193,15 +305,38 @@ def read(path: str | Path, delimiter: str | None = None, decimal: str = ".") -> 
         FileError: if it can't be read.
         BadArgument: if it is not such a table; the message names the line.
     """
+    if Path(path).suffix.casefold() == ".parquet":
+        return _parquet(Path(path))
     content = read_whole(path)
+    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+        try:
+            return parse(content.decode(encoding), str(path), delimiter, decimal)
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+    raise BadArgument(f"{path}, line {line}: not valid UTF-8. Save the file as UTF-8.")
+
+
+def _parquet(path: Path) -> Table:
+    """The table in a Parquet file, its fields as strings.
+
+    Raises:
+        MissingExtra: without pandas and pyarrow.
+        FileError: if it can't be read.
+    """
+    with file_errors(path, "read"):
+        content = read_whole(path)
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadArgument(
-            f"{path}, line {line}: not valid UTF-8. Save the file as UTF-8."
+        frame = import_module("pandas").read_parquet(io.BytesIO(content))
+    except ImportError as error:
+        raise MissingExtra(
+            "Parquet files need pandas and pyarrow, which are not installed. Install them with: "
+            "pip install 'tinygrad-edu[tables]'"
         ) from error
-    return parse(text, str(path), delimiter, decimal)
+    except Exception as error:  # pyarrow's errors are of many kinds
+        raise BadArgument(f"{path} is not a Parquet file that pandas can read: {error}") from error
+    rows = [["" if x != x or x is None else str(x) for x in row] for row in frame.to_numpy(object)]
+    return Table(str(path), list(map(str, frame.columns)), rows, list(range(1, len(rows) + 1)))
 
 
 def parse(text: str, path: str, delimiter: str | None = None, decimal: str = ".") -> Table:
@@ -222,6 +357,9 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
         )
     (_, header), *body = records
     names = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
+    body = [
+        (line, row[: len(names)] if not "".join(row[len(names) :]) else row) for line, row in body
+    ]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise BadArgument(f"{path} has two columns named {twice!r}. Rename one.")
@@ -274,7 +412,8 @@ def _delimiter(text: str) -> str:
         widths = [len(record) for _, record in records] or [0]
         return (widths.count(widths[0]) if widths[0] > 1 else 0), widths[0]
 
-    return max(DELIMITERS, key=agreement)
+    best = max(DELIMITERS, key=agreement)
+    return " " if agreement(best)[0] == 0 < agreement(" ")[0] else best
 
 
 def _is_number(text: str, decimal: str) -> bool:

@@ -581,7 +581,9 @@ def _open(x: Any, what: str) -> tuple[list[Any], tuple[int, ...]]:
                 f"{other}{_at(odd, shape)}. Give every sample as many numbers."
             )
         shape += (len(level[0]),)
-        level = [_plain(child) for item in level for child in item]
+        level = list(chain.from_iterable(level))
+        if not set(map(type, level)) <= {float, int}:
+            level = list(map(_plain, level))
     return level, shape
 
 
@@ -606,6 +608,8 @@ def _floats(
     leaves: list[Any], shape: tuple[int, ...], what: str, columns: tuple[str, ...] | None
 ) -> list[float]:
     """The leaves as floats, all of them real and finite."""
+    if set(map(type, leaves)) == {float} and all(map(isfinite, leaves)):
+        return leaves
     for i, leaf in enumerate(leaves):
         if not is_real(leaf):
             advice = (
