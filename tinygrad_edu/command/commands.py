@@ -19,7 +19,7 @@ from itertools import count
 from math import ceil, hypot, isfinite, prod, sqrt
 from pathlib import Path
 from random import Random
-from statistics import fmean, mode
+from statistics import mode
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.value import Value
@@ -417,7 +417,7 @@ def score(model: Model, job: Job) -> tuple[Answer, str]:
             f"It names {right} of the {len(targets)} {where} rightly ({share:.1%}); always "
             f"answering {labels[int(usual)]!r} would be right for {blind:.1%}."
         )
-    unit, middle = job.scales[-1].deviation, fmean([y for (y,) in job.learned.y.rows])
+    unit, middle = job.scales[-1].deviation, Scale.of([y for (y,) in job.learned.y.rows]).mean
     error, blind = (
         hypot(*[guess - y for guess, y in zip(guesses, targets)]) / sqrt(len(targets)) * unit
         for guesses in ([row[0] for row in outputs], [middle] * len(targets))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from math import inf, isfinite
 from pathlib import Path
-from statistics import fmean, mode
+from statistics import fmean, mean, mode
 from typing import NamedTuple
 
 from ..errors import BadArgument, MissingExtra, NotANumber, TinygradError, check_name
@@ -260,7 +260,7 @@ def numbers(
     columns = [table.codes(name, categories.get(name)) for name in names]
     means = [
         fills[name] if fills and name in fills
-        else _middle(column, name, table, mode if name in categories else fmean)
+        else _middle(column, name, table, mode if name in categories else _mean)
         for name, column in zip(names, columns)
     ]  # fmt: skip
     fillable = [missing == "mean" and name not in needed for name in names]
@@ -279,6 +279,13 @@ def numbers(
     if not rows:
         raise BadArgument(f"In {table.path}, every row lacks a number in one of the columns used.")
     return Numbers(rows, places, means, filled)
+
+
+def _mean(xs: list[float]) -> float:
+    try:
+        return fmean(xs)
+    except OverflowError:  # of numbers near the largest, which fractions add without
+        return mean(xs)
 
 
 def _middle(
