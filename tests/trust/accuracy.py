@@ -153,7 +153,7 @@ def chapter() -> tuple[str, str]:
             },
         }
     if present:
-        RECORD.write_text(json.dumps(record, indent=0) + "\n")
+        RECORD.write_text(dumped(record), encoding="utf-8")
     for report in reports:
         for peer, kept in record.items():
             row = kept["rows"].get(report.name)
@@ -165,6 +165,22 @@ def chapter() -> tuple[str, str]:
         for peer, label in peers.PEERS.items()
     )
     return text(reports), f"mpmath {metadata.version('mpmath')}{versions}"
+
+
+def dumped(record: Record) -> str:
+    """The record as JSON, with a line for each row."""
+    peers_written = []
+    for peer, kept in record.items():
+        head = json.dumps({k: x for k, x in kept.items() if not isinstance(x, dict)})
+        parts = [
+            f"{json.dumps(part)}: {{\n"
+            + ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
+            + "\n}"
+            for part, rows in kept.items()
+            if isinstance(rows, dict)
+        ]
+        peers_written.append(f"{json.dumps(peer)}: {head[:-1]}, {', '.join(parts)}}}")
+    return "{" + ",\n".join(peers_written) + "}\n"
 
 
 def text(reports: list[Report]) -> str:
