@@ -124,8 +124,8 @@ class entering:
     def __exit__(self, *exc: object) -> None:
         mode: Mode | None = None
         try:
-            now = _innermost()
-            mode = now if now.block is self else self._entered(now)
+            now = MODE.get()
+            mode = now if now.block is self and not now.ended else self._entered(_innermost())
             self._leave(mode)
         except BaseException:  # Ctrl-C here must not leave the block open
             self._leave(mode or self._entered(_innermost()))
@@ -135,7 +135,8 @@ class entering:
         """Leave the block of this mode; also if that was begun already."""
         if mode in self._open:
             self._open.remove(mode)
-        if mode is _innermost() and mode.token is not None:
+        now = MODE.get()
+        if (now is mode or _innermost() is mode) and mode.token is not None:
             try:
                 MODE.reset(mode.token)
             except ValueError:  # a task got this mode as a copy from its creator

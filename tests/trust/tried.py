@@ -206,12 +206,13 @@ def interrupts(count: int, rng: random.Random) -> Failures:
         model.compile(keras.optimizers.SGD(0.001, momentum=0.5), "mse")
         return model
 
+    every = []  # a model that is dropped may swallow an interrupt, as Python's finalisers do
     for _ in range(count):
         model, wait = made(), rng.uniform(0.0, 0.03)
+        every.append(model)
 
         def strike(logs: Any, wait: float = wait) -> None:
-            # again after a while: Python drops an interrupt that comes in a weakref's callback
-            signal.setitimer(signal.ITIMER_REAL, wait + 1e-4, 5.0)
+            signal.setitimer(signal.ITIMER_REAL, wait + 1e-4, 5.0)  # again, if it was swallowed
 
         before = signal.signal(signal.SIGALRM, signal.default_int_handler)
         try:
