@@ -12,7 +12,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, errors, scope, snapshot
+from tinygrad_edu import Value, errors, nn, scope, snapshot
 from tinygrad_edu.drawing import THEMES, Drawing, draw, layout_engines, picture, tree
 from tinygrad_edu.drawing.folding import Boxes, in_order, view
 from tinygrad_edu.drawing.labels import rounded, signed
@@ -455,6 +455,45 @@ def test_an_engine_that_fails_is_passed_over(
         draw(Value(1.0)).svg()
 
 
+TIKZ = {
+    "neuron": lambda: draw(neuron(2), title="50% of w_1 & b", theme="dark", highlight="w"),
+    "names": lambda: draw(Value(1.0, name="{x}\\ŷ₁#^~") * Value(math.inf, name="θ²")),
+    "network": lambda: draw(nn.MLP(2, [3, 1], seed=0), view="network"),
+}
+
+
+@pytest.mark.parametrize("kind", TIKZ)
+def test_tikz_draws_what_the_svg_draws(kind: str, tmp_path: Path) -> None:
+    drawing = TIKZ[kind]()
+    code = drawing.save(tmp_path / "x.tikz").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(drawing.svg())
+    count = Counter(element.tag.rpartition("}")[2] for element in root.iter())
+    shapes = count["path"] + count["polygon"] + count["polyline"] + count["ellipse"]
+    assert code.count("\n\\draw[") == shapes
+    assert code.count("\n\\node[") == count["text"]
+    bare = re.sub(r"\\[\\{}]", "", code)
+    assert bare.count("{") == bare.count("}")
+    points = re.findall(r"\((-?[\d.]+),(-?[\d.]+)\)", code)
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    assert all(-18.0 <= float(x) <= width and -height <= float(y) <= 18.0 for x, y in points)
+    fills = {e.attrib["fill"] for e in root.iter() if e.get("fill", "none").startswith("#")}
+    for fill in fills:
+        rgb = "rgb,255:red,{};green,{};blue,{}".format(*bytes.fromhex(fill[1:]))
+        assert rgb in code
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex here")
+@pytest.mark.parametrize("kind", TIKZ)
+def test_latex_reads_the_tikz(kind: str, tmp_path: Path) -> None:
+    TIKZ[kind]().save(tmp_path / "x.tikz")
+    page = r"\documentclass{article}\usepackage{tikz,amsmath}\begin{document}"
+    (tmp_path / "page.tex").write_text(page + r"\input{x.tikz}\end{document}", encoding="utf-8")
+    command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, (tmp_path / "page.log").read_text(errors="replace")[-2000:]
+
+
 def test_a_pdf_is_made_from_the_svg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("cairosvg")
     hide(monkeypatch, pure=False)
@@ -539,7 +578,7 @@ def test_save_fails_clearly_and_leaves_no_half_file(
 ) -> None:
     drawing = draw(Value(1.0))
     for name in ("x", "x.jpg", ".svg"):
-        with pytest.raises(errors.BadArgument, match=r"\.svg, \.png, \.pdf, \.dot"):
+        with pytest.raises(errors.BadArgument, match=r"\.svg, \.png, \.pdf, \.dot, \.tikz"):
             drawing.save(tmp_path / name)
     with pytest.raises(errors.DrawingError, match="Make its folder first"):
         drawing.save(tmp_path / "missing" / "x.svg")

@@ -56,7 +56,10 @@ KERAS = (
 )  # fmt: skip
 PURE = ("errors", "blocks", "ieee", "trees", "core", "fast", "matrices", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
-NEIGHBOURS = {("fast", "snapshots"), ("errors", "strings"), ("files", "errors")}
+NEIGHBOURS = {
+    ("fast", "snapshots"), ("errors", "strings"), ("files", "errors"),
+    ("drawing", "explaining"),  # how TeX writes names
+}  # fmt: skip
 
 
 def room(path: Path) -> str:

@@ -151,7 +151,7 @@ class Network(Drawing):
         rows, tooltip = [font(short(name, 8), 10, ink, bold=True)], name
         if depth and layer.bias:
             b = layer.bias[place].data
-            rows.append(font(f"b {signed(b, self._digits)}", 8, theme["muted"]))
+            rows.append(font(f"b {signed(b, self._digits)}", 9, theme["muted"]))
             tooltip = f"{name}, b = {b!r}"
         return attributes(
             label=Markup(table(rows)), id=id, tooltip=tooltip, shape="circle", style="filled",
@@ -162,7 +162,7 @@ class Network(Drawing):
         sign, _ = stroke(shade(w, self._largest))
         share = abs(w) / self._largest if self._largest and isfinite(w) else 1.0
         width = 4.6 if labelled else 2.6
-        text = font(signed(w, self._digits), 8, theme["muted"])
+        text = font(signed(w, self._digits), 9, theme["muted"])
         return attributes(
             id=id, color=theme[sign], penwidth=round(0.4 + width * share, 2), tooltip=f"w = {w!r}",
             **{"class": sign}, **({"taillabel": Markup(text)} if labelled else {}),

@@ -28,6 +28,7 @@ from .layout import Stage
 from .layout_engines import render
 from .text import tree
 from .themes import THEMES
+from .tikz import tikz
 
 CARDS: Final = 80  # as many as a reader can still follow
 THEMED: Final = (*THEMES, "auto")
@@ -227,7 +228,7 @@ class Drawing:
         return tree(self.graph, limit)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture as .svg, .png, .pdf or .dot, and return the path.
+        """Write the picture as .svg, .png, .pdf, .dot or .tikz (for LaTeX), and return the path.
 
         The file is written completely or not at all: if there is an error, an existing file is
         unchanged.
@@ -263,6 +264,7 @@ _FORMS: Final[dict[str, Callable[[Drawing], bytes]]] = {
     "png": lambda drawing: drawing.png(),
     "pdf": lambda drawing: render(drawing.source, "pdf"),
     "dot": lambda drawing: drawing.source.encode(),
+    "tikz": lambda drawing: tikz(drawing.svg()).encode(),
 }
 
 
