@@ -233,7 +233,7 @@ COMMANDS: dict[Callable[..., Any], tuple[Options, str]] = {
     commands.graph: (
         {**SAVED, **TABLE, "table": {**TABLE["table"], "nargs": "?"}, **COLUMNS, **QUIET, **JSON,
          **_rows("rows to draw (default: 3)"),
-         **_file("--output", "a .svg, .png, .pdf or .dot (default: graph.svg)",
+         **_file("--output", "a .svg, .png, .pdf, .tikz or .dot (default: graph.svg)",
                  default=Path("graph.svg"))},
         """
         tinygrad-edu graph model.json --output graph.svg
