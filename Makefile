@@ -9,7 +9,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough fuzz generate keras bench mutants trust peers docs build clean
+.PHONY: help setup demo test lint types check thorough matrix fuzz generate keras bench mutants trust peers docs build clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,9 +41,11 @@ types: $(VENV)/developing ## check types, strictly
 
 check: lint types test ## lint, types, tests; CI also runs all of the page's tests
 
-thorough: $(VENV)/developing ## the slow tests too, and the fast ones on every Python found
+thorough: $(VENV)/developing ## the slow tests too
 	@$(PYTEST) --thorough
-	@tests/every_python.sh
+
+matrix: $(VENV)/developing ## use it in every place that this machine has, on each Python
+	@$(RUN) tests/matrix.py $(PARTS)
 
 fuzz: $(VENV)/developing ## try random files, names and states for long; EXAMPLES=N
 	@$(PYTEST) tests/test_fuzz.py tests/test_state_machine.py --examples $(EXAMPLES)
