@@ -75,3 +75,55 @@ def test_a_domain_is_open_and_ends_where_the_row_does(name: str):
     inside, outside = DOMAINS[name]
     assert [args for args in inside if not domain(*args)] == []
     assert [args for args in outside if domain(*args)] == []
+
+
+INF, NAN = math.inf, math.nan
+# Results where Python's own functions raise, or where IEEE 754 has a rule.
+AT_EDGES: dict[str, list[tuple[tuple[float, ...], float]]] = {
+    "div": [((1.0, 0.0), INF), ((1.0, -0.0), -INF), ((-2.0, 0.0), -INF), ((0.0, 0.0), NAN)],
+    "reciprocal": [((0.0,), INF), ((-0.0,), -INF)],
+    "maximum": [((0.0, -0.0), -0.0), ((-0.0, 0.0), 0.0), ((NAN, 1.0), NAN), ((1.0, NAN), NAN)],
+    "minimum": [((0.0, -0.0), -0.0), ((-0.0, 0.0), 0.0), ((NAN, 1.0), NAN), ((1.0, NAN), NAN)],
+    "clip": [((0.0, -0.0, 1.0), -0.0), ((-0.0, -1.0, 0.0), 0.0), ((1.0, NAN, 2.0), NAN),
+             ((1.0, 0.0, NAN), NAN), ((NAN, 0.0, 1.0), NAN), ((0.5, 2.0, 1.0), 1.0)],
+    "mod": [((1.0, 0.0), NAN), ((INF, 2.0), NAN)],
+    "floordiv": [((1.0, 0.0), INF), ((-1.0, 0.0), -INF), ((0.0, 0.0), NAN)],
+    "pow": [((0.0, -1.0), INF), ((-0.0, -1.0), -INF), ((0.0, -2.0), INF),
+            ((-2.0, 0.5), NAN), ((-10.0, 309.0), -INF), ((10.0, 309.0), INF),
+            ((-10.0, 310.0), INF)],
+    "floor": [((INF,), INF), ((-INF,), -INF), ((NAN,), NAN), ((-0.0,), -0.0)],
+    "ceil": [((INF,), INF), ((-INF,), -INF), ((NAN,), NAN), ((-0.5,), -0.0)],
+    "round": [((INF,), INF), ((-INF,), -INF), ((NAN,), NAN), ((-0.25,), -0.0)],
+    "exp": [((1000.0,), INF), ((-1000.0,), 0.0)],
+    "expm1": [((1000.0,), INF), ((-1000.0,), -1.0)],
+    "exp2": [((1024.0,), INF), ((-1100.0,), 0.0)],
+    "log": [((0.0,), -INF), ((-0.0,), -INF), ((-1.0,), NAN)],
+    "log2": [((0.0,), -INF), ((-1.0,), NAN)],
+    "log10": [((0.0,), -INF), ((-1.0,), NAN)],
+    "log1p": [((-1.0,), -INF), ((-2.0,), NAN)],
+    "sqrt": [((-1.0,), NAN), ((-0.0,), -0.0)],
+    "sin": [((INF,), NAN)], "cos": [((INF,), NAN)], "tan": [((INF,), NAN)],
+    "asin": [((1.5,), NAN), ((-1.5,), NAN)], "acos": [((1.5,), NAN), ((-1.5,), NAN)],
+    "sinh": [((1000.0,), INF), ((-1000.0,), -INF)], "cosh": [((1000.0,), INF), ((-1000.0,), INF)],
+    "acosh": [((0.5,), NAN)],
+    "atanh": [((1.0,), INF), ((-1.0,), -INF), ((2.0,), NAN), ((-2.0,), NAN)],
+}  # fmt: skip
+
+
+def test_every_row_with_a_rule_of_its_own_is_tried_at_an_edge():
+    assert {row.name for row in ROWS if row.at_edge is not None} <= set(AT_EDGES)
+
+
+@pytest.mark.parametrize("name", sorted(AT_EDGES))
+def test_edges_follow_ieee(name: str):
+    for args, right in AT_EDGES[name]:
+        assert repr(TABLE[name].compute(*args)) == repr(right), args
+
+
+def test_the_bounds_of_clip_may_cross():
+    """There its slopes change, too: each piece and border has a label of its own."""
+    kinks = TABLE["clip"].kinks
+    assert kinks is not None
+    for x in (0.0, 5.0):
+        assert len({kinks(x, low, 2.0) for low in (1.0, 2.0, 3.0)}) == 3
+        assert kinks(x, 1.0, 2.0) == kinks(x, 1.5, 1.75)

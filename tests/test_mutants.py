@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 
 import pytest
 
-from tests.mutants.listing import CORE, PACKAGE, ROOMS, entries, in_file, sample
+from tests.mutants.listing import CORE, PACKAGE, REPORT, ROOMS, entries, in_file, sample
 from tests.mutants.mutations import mutants
 
 SOURCE = '''
@@ -76,3 +77,12 @@ def test_samples_are_fixed():
         first, again = sample(room), sample(room)
         assert first == again
         assert sum(map(len, first.values())) == 60
+
+
+def test_the_report_covers_every_file_of_the_core():
+    report = json.loads(REPORT.read_text(encoding="utf-8"))
+    assert list(report["core"]) == CORE
+    for part in report.values():
+        for path, row in part.items():
+            rest = row["killed"] + row["equivalent"] + row["waiting"] + len(row["survived"])
+            assert row["mutants"] == rest, path

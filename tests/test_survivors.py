@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 import pytest
+from mpmath import mp
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, fast, keras, nn
@@ -297,8 +298,9 @@ def test_an_inner_derivative_is_a_value_only_if_it_depends_on_an_outer_variable(
 
 
 def test_a_jitted_function_that_captures_a_variable_does_not_lose_it():
-    captured: list[Any] = []
+    captured: list[Any] = [Value(7.0)]
     jitted = tg.jit(lambda y: y * captured[-1])
+    assert jitted(2.0) == 14.0  # so that there is a program for numbers
 
     def f(x: Any) -> Any:
         captured.append(x)
@@ -352,6 +354,22 @@ def test_no_derivative_goes_through_what_a_trace_has_not_recorded(run):
         return run(lambda: f(x)) if run is in_thread else f(x)
 
     assert tg.jit(in_its_thread)(3.0) == 3.0
+
+
+def test_a_variable_that_is_kept_from_a_trace_can_not_be_set():
+    """It is no leaf, which the program would read again at each call."""
+    kept: list[Value] = []
+
+    def inner(y: Any) -> Any:
+        kept.append(y)
+        return y * y
+
+    f = tg.jit(lambda x: x * tg.grad(inner)(3.0))
+    assert f(1.0) == 6.0
+    for variable in kept:
+        with pytest.raises(TracingError):
+            variable.data = 100.0
+    assert f(1.0) == 6.0
 
 
 def test_a_captured_value_that_an_inner_function_returns_is_read_at_each_call():
@@ -438,6 +456,42 @@ def test_the_slope_of_a_power_by_a_number_is_recorded_in_two_nodes(exponent):
     (slope,) = tg.gradients(tg.pow(x, exponent), [x])
     made = [node.op.name for node in tape(slope) if node.op is not None]
     assert made == ["pow", "mul"]
+
+
+@pytest.mark.parametrize(("x", "y"), [(1e-300, 1e-10), (1e-300, -1e-3), (1e-200, 0.3), (0.5, 0.4),
+                                      (3e300, 1e-5), (2.0, 0.25)])  # fmt: skip
+def test_the_slope_of_a_small_power_keeps_its_digits_at_a_tiny_base(x, y):
+    with mp.workdps(50):
+        right = float(mp.mpf(y) * mp.mpf(x) ** (mp.mpf(y) - 1))
+    for exponent in (y, Value(y)):
+        slope = tg.pow.partial(0, tg.pow(x, y), x, exponent)
+        assert getattr(slope, "data", slope) == pytest.approx(right, rel=1e-15)
+
+
+@pytest.mark.parametrize("offset", [2.0**-40, -(2.0**-30), 2.0**-10, 0.2])
+def test_logit_keeps_its_digits_near_a_half(offset):
+    with mp.workdps(50):
+        right = float(mp.log(mp.mpf(0.5 + offset) / (1 - mp.mpf(0.5 + offset))))
+    assert tg.logit(0.5 + offset) == pytest.approx(right, rel=1e-15)
+
+
+def test_huge_exponents_keep_the_sign_of_the_slope():
+    huge = 2.0**53 + 2.0
+    for x, sign in ((math.nextafter(1.0, 0.0), 1.0), (-math.nextafter(1.0, 0.0), -1.0)):
+        assert math.copysign(1.0, tg.pow.partial(0, tg.pow(x, huge), x, huge)) == sign
+
+
+def test_the_slope_of_a_remainder_by_its_divisor_is_a_whole_number():
+    for x, y in itertools.product((7.3, -7.3, 1e3 / 3.0, 0.1), (0.1, 0.7, -0.3, 1.0 / 3.0)):
+        assert tg.mod.partial(1, x % y, x, y) == -(x // y)
+    y = Value(1e-200)
+    (slope,) = tg.gradients(tg.mod(3.5e-200, y), [y])
+    (bend,) = tg.gradients(slope, [y])
+    assert (slope.data, bend.data) == (-3.0, 0.0)
+
+
+def test_the_sum_of_nothing_is_zero():
+    assert (tg.sum([]), tg.norm([]), tg.logsumexp([])) == (0.0, 0.0, -math.inf)
 
 
 def test_at_a_bend_the_slope_is_the_nearest_to_zero():

@@ -311,7 +311,7 @@ def examine(paths: dict[str, list[Mutant]], options: argparse.Namespace) -> dict
             else:
                 killed[mutant.name] = killer
     waiting.sort(key=lambda pair: not pair[1].functions)  # the quick ones first
-    if waiting:
+    if waiting and not options.report:
         workers = Workers(options.jobs)
         print(f"{len(waiting)} mutants to run, {len(killed)} known from earlier", flush=True)
         tests = Tests(workers, options.old_coverage)
@@ -343,21 +343,25 @@ def examine(paths: dict[str, list[Mutant]], options: argparse.Namespace) -> dict
 
 
 def summary(every: list[Mutant], killed: dict[str, str], listed: set[str]) -> dict[str, Any]:
-    """How many mutants there are, and how many were killed; the names of the survivors."""
-    dead = {mutant.name for mutant in every if killed.get(mutant.name)}
-    alive = [mutant.name for mutant in every if mutant.name not in dead]
-    survived = [name for name in alive if name not in listed]
-    equivalent = len(alive) - len(survived)
-    return {"mutants": len(every), "killed": len(dead), "equivalent": equivalent,
-            "survived": survived}  # fmt: skip
+    """How many mutants there are, how many were killed, and which survived or were not run."""
+    names = [mutant.name for mutant in every]
+    return {
+        "mutants": len(names),
+        "killed": sum(bool(killed.get(name)) for name in names),
+        "equivalent": sum(name in listed and not killed.get(name) for name in names),
+        "waiting": sum(name not in listed and name not in killed for name in names),
+        "survived": [name for name in names if name not in listed and killed.get(name) == ""],
+    }
 
 
 def show(title: str, report: dict[str, Any]) -> None:
-    print(f"\n{title:30} mutants  killed  equivalent  survived   score")
+    """Print a row for each file, and its survivors."""
+    print(f"\n{title:30} mutants  killed  equivalent  survived  waiting   score")
     for path, row in report.items():
-        rest = row["mutants"] - row["equivalent"]
+        survived = len(row["survived"])
+        score = row["killed"] / max(row["killed"] + survived, 1)
         print(f"{path:30} {row['mutants']:7} {row['killed']:7} {row['equivalent']:11} "
-              f"{len(row['survived']):9}  {row['killed'] / max(rest, 1):6.1%}")  # fmt: skip
+              f"{survived:9} {row['waiting']:8}  {score:6.1%}")  # fmt: skip
         for name in row["survived"]:
             print(f"    survived: {name}")
 
@@ -410,6 +414,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="run the survivors again")
     parser.add_argument("--listed", action="store_true", help="run the equivalents too")
     parser.add_argument("--only", default="", help="only mutants whose name contains this")
+    parser.add_argument("--report", action="store_true", help="of earlier results; run nothing")
     parser.add_argument("--budget", type=float, help="at most this many seconds of tests for each")
     parser.add_argument("--old-coverage", action="store_true", help="though the code has changed")
     parser.add_argument("--attack", type=int, metavar="N", help="attack N random equivalents")
