@@ -84,6 +84,7 @@ def export(
     Raises:
         NotTraceable: if only Python can compute it.
         NameUnknown: for another format.
+        BadArgument: for an ending that doesn't tell the format, or something else to export.
         MissingExtra: for ONNX or sympy, where the package is missing.
 
     >>> x, w = Value(3.0, name="x", role="input"), Value(2.0, name="w")
@@ -105,9 +106,12 @@ def exported(x: Any, inputs: Sequence[Value] | None, name: str) -> Exported:
         code = only(x.code, each=x.code.each or x.code.total[:1] or x.code.once[:1])[0]
         theta = [value.data for value in (*x.parameters, *x.captured)]
         return Exported(code, theta, [input or "" for input in x.inputs], name)
-    roots = [x] if isinstance(x, Value) else list(x)
+    roots = list(x) if isinstance(x, (list, tuple)) else [x]
     if not roots or not all(isinstance(root, Value) for root in roots):
-        raise BadArgument(f"A Value, a Program or a model can be exported. Received: {x!r}.")
+        raise BadArgument(
+            f"A Value, several in a list, a Program or a model of keras can be exported. Received: "
+            f"{x!r}. A Module is exported by its results: call it on Values with the role input."
+        )
     if inputs is None:
         leaves = [node for node in tape(*roots) if node.op is None]
         inputs = [leaf for leaf in leaves if leaf.role == "input"]
@@ -120,6 +124,11 @@ def exported(x: Any, inputs: Sequence[Value] | None, name: str) -> Exported:
 def written(what: Exported, to: str | os.PathLike[str], format: str | None = None) -> Any:
     """The text or object of that format; if ``to`` is a path, its file."""
     path = Path(to)
+    if format is None and path.suffix and path.suffix not in ENDINGS:
+        raise BadArgument(
+            f"The ending {path.suffix!r} doesn't tell the format. Received: {str(to)!r}. Pass "
+            f"format=, one of: {', '.join(FORMATS)}; or for models 'keras'."
+        )
     chosen = format or ENDINGS.get(path.suffix, str(to))
     check_name("format", chosen, FORMATS)
     if not what.name.isidentifier():
