@@ -463,7 +463,8 @@ def test_a_long_chain_continues_below(length: int, direction: str) -> None:
         y = tg.tanh(y) if i % 2 else y * 1.1
     drawing = draw(y, limit=200, direction=direction)
     rows = math.ceil((length + 1) / 12) if length + 1 > 16 else 1
-    assert drawing.source.count('constraint="false"') == rows - 1
+    assert drawing.source.count('shape="circle"') == 2 * (rows - 1)  # where rows end and begin
+    assert drawing.svg().count('-on" class="edge') == rows - 1
     size = re.search(r'width="(\d+)pt" height="(\d+)pt"', drawing.svg())
     assert size is not None
     assert max(map(int, size.groups())) < 16 * 200
@@ -480,7 +481,7 @@ def test_what_is_not_a_chain_is_not_wrapped() -> None:
         with tg.scope(f"step {i}"):
             boxed = tg.tanh(boxed)
     for y in (power, boxed):
-        assert 'constraint="false"' not in draw(y, limit=200).source
+        assert 'shape="circle"' not in draw(y, limit=200).source
 
 
 def test_many_numbers_that_are_only_added_up_are_one_card() -> None:

@@ -163,7 +163,8 @@ class _Writer:
         self.number = {box: i for i, box in enumerate(self.boxes.within(()))}
         self.place = {card.id: card.place for card in view.cards}
         self.shared = {leaf.id for row in self.boxes.rows for leaf in row.shared}
-        self.wrapped = wrapped(view)
+        self.wrapped = row = wrapped(view)
+        self.crossing = [link.id for link in view.links if row and row[link.tail] != row[link.head]]
 
     def lines(self) -> Iterator[str]:
         theme = self.theme
@@ -183,10 +184,7 @@ class _Writer:
         yield from self.inside(())
         for number, row in enumerate(self.boxes.rows):
             yield from self.spine(number, row)
-        if self.wrapped:  # the leftmost cards of all rows below each other
-            far = distances(self.view.cards, self.view.links)
-            heads = {self.wrapped[id]: id for id in sorted(far, key=far.__getitem__)}
-            yield chained([heads[row] for row in sorted(heads, reverse=True)])
+        yield from self.rows()
         for link in self.view.links:
             yield self.drawn(link.id).link(link)
         yield "}"
@@ -249,6 +247,14 @@ class _Writer:
             yield from [f'{point} -> {head.id} [style="invis" minlen="{minlen}"]'] * TIES
         for tail, point in zip(row.tails, end):
             yield from [f'{tail.id} -> {point} [style="invis"]'] * TIES
+
+    def rows(self) -> Iterator[str]:
+        """The first operations of all rows of a wrapped chain, below each other."""
+        far, row = distances(self.view.cards, self.view.links), self.wrapped
+        inner = {link.head for link in self.view.links if row}
+        first = {row[id]: id for id in sorted(inner, key=lambda id: (far[id], id))}
+        if first:
+            yield chained([first[place] for place in sorted(first, reverse=True)])
 
     def card(self, card: Card) -> str:
         theme, shape = self.theme, ROLES[card.kind]
@@ -347,12 +353,26 @@ class _Writer:
         values["class"] = f"{name}{self.pale(link.id)}"
         if link.tail in self.shared or link.quiet:
             values["minlen"] = 2  # room for many lines to fan out
-        crosses = self.wrapped and self.wrapped[link.tail] != self.wrapped[link.head]
-        if link.head == "more" or crosses:
+        if link.head == "more":
             values["constraint"] = "false"  # distant arguments belong on the left
         if self.place[link.tail] == self.place[link.head]:
             values["weight"] = 3  # links inside a scope are drawn straight
-        return f"{link.tail} -> {link.head} [{attributes(**values)}]"
+        if self.wrapped.get(link.tail) == self.wrapped.get(link.head):
+            return f"{link.tail} -> {link.head} [{attributes(**values)}]"
+        # It ends in a circle; in the next row, a circle with the same number goes on.
+        number = attributes(
+            label=self.crossing.index(link.id) + 1, shape="circle", fontsize=9, margin="0.02",
+            width=0.2, color=theme[colour], fontcolor=theme["muted"],
+        )  # fmt: skip
+        ends = [quoted(f"{link.id}-{end}") for end in ("end", "begin")]
+        onward = attributes(
+            id=f"{link.id}-on", color=theme[colour], penwidth=width, **{"class": values["class"]}
+        )
+        return "\n".join([
+            *(f"{end} [{number}]" for end in ends),
+            f"{link.tail} -> {ends[0]} [{attributes(**values)}]",
+            f"{ends[1]} -> {link.head} [{onward}]",
+        ])  # fmt: skip
 
     def pale(self, id: str) -> str:
         return " pale" if id in self.view.pale else ""
