@@ -79,6 +79,23 @@ def test_a_frame_is_the_picture_of_its_graph(limit: int) -> None:
                 assert drawn[id].attrib["class"] == change["class"]
 
 
+def test_both_parts_of_an_edge_between_rows_change() -> None:
+    graphs = []
+    for start in (0.5, -0.5):
+        y = Value(start, "x", "parameter")
+        for _ in range(20):
+            y = tg.tanh(y)
+        graphs.append(snapshot(y * start))
+    shown = stage(graphs, prefix="r-")
+    drawn = {
+        e.attrib["id"]: e for e in ElementTree.fromstring(shown.svg).iter() if "id" in e.attrib
+    }
+    before, after = (shown.frame(graph) for graph in graphs)
+    (on,) = (id for id in before if id.endswith("-on"))
+    assert drawn[on].attrib["class"] == before[on]["class"] == before[on[:-3]]["class"]
+    assert after[on] == after[on[:-3]] != before[on]
+
+
 def test_the_loops_of_a_page_come_to_the_same(shown: Stage) -> None:
     """slots and links are all that a page needs to compute a frame itself."""
     assert json.loads(json.dumps([shown.slots, shown.links])) == [shown.slots, shown.links]

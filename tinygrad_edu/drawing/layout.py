@@ -16,6 +16,7 @@ here written ``p-``:
 ``p-v3-grad``       the text within the chip, "d -1.4"
 ``p-v1-v3-0``       the edge from node 1 to node 3 as its argument 0: class "edge <shade>"
 ``p-v1-v3-0-path``  its line; ``-arrow`` its head; ``-local`` the text of its local derivative
+``p-v1-v3-0-on``    where a long chain is drawn in several rows: the same edge in the next row
 ``p-box-0``         a scope's box
 ``p-fold5``         a card of several nodes (then links are named
 ``p-v1-fold5``      after both of their cards, and their text is the gradient along them)
@@ -46,7 +47,7 @@ from ..snapshots import Graph
 from ..strings import plural
 from . import dot
 from .dot import SHOWN, Slot, Style, chip, label, slots, tint
-from .folding import View, untrained, view
+from .folding import View, untrained, view, wrapped
 from .labels import Digits, breadth, called, rounded
 from .layout_engines import render
 from .svg import dress
@@ -257,6 +258,7 @@ class Stage:
         """
         same_shape(self.graph, graph, 1)
         changes: dict[str, dict[str, str]] = {}
+        rows = wrapped(self._view)
         for slot in self._numbers:
             changes[self.prefix + _text(slot)] = {"text": slot.text(graph, self._style.digits)}
             if slot.what == "grad":
@@ -266,6 +268,8 @@ class Stage:
             name = tint(self._view, link, graph, self._style)
             pale = " pale" if link.id in self._view.pale else ""
             changes[self.prefix + link.id] = {"class": f"edge {name}{pale}"}
+            if rows and rows[link.tail] != rows[link.head]:
+                changes[f"{self.prefix}{link.id}-on"] = {"class": f"edge {name}{pale}"}
             if text := label(self._view, link, graph, self._style):
                 changes[f"{self.prefix}{link.id}-local"] = {"text": text}
         return changes
