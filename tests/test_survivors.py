@@ -482,10 +482,10 @@ def test_huge_exponents_keep_the_sign_of_the_slope():
 
 
 def test_the_slope_of_a_remainder_by_its_divisor_is_a_whole_number():
-    for x, y in itertools.product((7.3, -7.3, 1e3 / 3.0, 0.1), (0.1, 0.7, -0.3, 1.0 / 3.0)):
+    for x, y in ((835.9, 0.44), (721.8, 0.71), (270.0, 0.55), (-7.3, 0.7), (7.3, -0.3)):
         assert tg.mod.partial(1, x % y, x, y) == -(x // y)
-    y = Value(1e-200)
-    (slope,) = tg.gradients(tg.mod(3.5e-200, y), [y])
+    y = Value(1e-308)
+    (slope,) = tg.gradients(tg.mod(3.5e-308, y), [y])
     (bend,) = tg.gradients(slope, [y])
     assert (slope.data, bend.data) == (-3.0, 0.0)
 
