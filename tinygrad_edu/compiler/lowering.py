@@ -100,6 +100,7 @@ class _Writer:
         self.given = inputs + shared
         self.slot_of = {bits: slot for slot, bits in enumerate(unique, self.given)}
         self.first = self.given + len(unique)
+        self.fixed = {*range(self.given, self.first)}  # the slots of constants
         self.ops: list[str] = []
         self.args: list[tuple[int, ...]] = []
         self.results: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in PRIMITIVES}
@@ -117,13 +118,14 @@ class _Writer:
         if slot is None:
             self.late.append(x)
             slot = self.slot_of[bits] = -len(self.late)
+            self.fixed.add(slot)
         return slot
 
     def number(self, slot: int) -> float | None:
         """The constant in a slot, None if it holds something else."""
-        if slot < 0:
-            return self.late[-1 - slot]
-        return self.constants[slot - self.given] if self.given <= slot < self.first else None
+        if slot not in self.fixed:
+            return None
+        return self.late[-1 - slot] if slot < 0 else self.constants[slot - self.given]
 
     def emit(self, lower: str, args: tuple[int, ...]) -> int:
         """The slot of an instruction's result; the instruction is written unless there is one."""
@@ -135,7 +137,7 @@ class _Writer:
                 f"of rows, and opaque=False."
             )
         slot = self._same(lower, args) if lower in _SAME else None
-        if slot is None and any(arg < 0 or self.given <= arg < self.first for arg in args):
+        if slot is None and not self.fixed.isdisjoint(args):
             slot = self._folded(lower, args)
         if slot is None:
             slot = results.setdefault(args, self.next)
@@ -178,7 +180,7 @@ class _Writer:
         return self.emit("sum", tuple([self.place(x) for x in terms]))
 
     def place(self, x: float) -> int:
-        return self.constant(x) if type(x) is float else int(x)
+        return self.constant(x) if type(x) is float else x  # type: ignore[return-value]
 
     def paste(self, template: Template, args: Sequence[int]) -> list[Any]:
         """The results of a template for these arguments, as slots (int) and floats."""
