@@ -28,7 +28,7 @@ from tinygrad_edu.explaining.gradients import gradient
 from tinygrad_edu.explaining.narrative import story
 from tinygrad_edu.explaining.notation import Math
 from tinygrad_edu.exploring import javascript
-from tinygrad_edu.exploring.naming import alike, labels, samples
+from tinygrad_edu.exploring.naming import alike, definition, labels, samples
 from tinygrad_edu.exploring.page import columns
 from tinygrad_edu.snapshots import Graph
 from tinygrad_edu.strings import as_superscript
@@ -146,7 +146,7 @@ const made = (data, rows, body) => {
     createElement: (tag) => new Element(tag), createElementNS: (_, tag) => new Element(tag),
   };
   return new Function("document", "rounded", "signed", "shade", "RULES",
-    `const ROWS = ${rows};` + SOURCE + body)(document, rounded, signed, shade, RULES);
+    `const RULE = null, ROWS = ${rows};` + SOURCE + body)(document, rounded, signed, shade, RULES);
 };
 """
 COLLECT = r"""
@@ -201,7 +201,7 @@ def in_node(graphs: Sequence[Graph], body: str, tasks: Sequence[Any] = ()) -> li
         data = {
             **columns(graph, live=True), "opaque": [], "parameters": parameters, "rate": 0.01,
             "samples": samples(graph), "epochs": [], "weights": "", "title": "", "scenes": [],
-            "tasks": task,
+            "headline": definition(graph), "optimizer": "", "plain": True, "tasks": task,
         }  # fmt: skip
         given.append([json.dumps(data), f"{{{', '.join(rows)}}}"])
     program = f"{rules_js()}\nconst SOURCE = {json.dumps(source)};{STAGE}" + (

@@ -113,6 +113,11 @@ def chosen(page, id: int) -> str:
     return page.inner_text("#reason")
 
 
+def shown(page, part: str) -> str:
+    """The text of a part of the picture that is shown."""
+    return page.locator(f".picture:visible [id$='-{part}']").text_content()
+
+
 # ── The numbers ───────────────────────────────────────────────────────────────────────────
 
 
@@ -185,10 +190,10 @@ def test_stepping_by_keys_buttons_and_slider(visit):
     total = page.evaluate("STEPS.length")
     page.keyboard.press("Home")
     assert page.inner_text("#said").startswith("Start")
-    assert page.locator("#s0-v2-data").text_content() == "·"
+    assert shown(page, "v2-data") == "·"
     page.keyboard.press("ArrowRight")
     assert "forward: w × x = 0.5 × 2 = 1" in page.inner_text("#said")
-    assert page.locator("#s0-v2-data").text_content() == "1"
+    assert shown(page, "v2-data") == "1"
     page.click("#forth"), page.click("#back")
     assert page.evaluate("state.step") == 1
     page.focus("#step")
@@ -197,7 +202,7 @@ def test_stepping_by_keys_buttons_and_slider(visit):
     page.click("#last")
     assert page.inner_text("#said").startswith("Done")
     assert page.evaluate("state.step") == total + 1
-    assert page.locator("#s0-v0-grad").text_content() == "d -8"
+    assert shown(page, "v0-grad") == "d -8"
     page.keyboard.press("?")
     assert page.locator("#keys").is_visible()
     page.keyboard.press("Escape")
@@ -246,12 +251,25 @@ def test_the_picture_follows_what_is_chosen(visit, post):
     page.click("#reason >> text=sample 5")
     assert page.evaluate("DATA.scenes[state.scene].label") == "sample 5"
     assert page.locator(".picture:visible .node.chosen").count() == 1
-    page.select_option("#scene", label="all of it")
-    assert page.locator(".picture:visible .node").count() == 54
     page.locator(".picture:visible .node.parameter").first.click()
     assert page.evaluate("DATA.name[state.selected]") == "w"
     page.locator(".picture:visible .node.chosen").press("ArrowDown")
     assert page.evaluate("DATA.name[state.selected]") == "b"
+
+
+def test_a_folded_card_is_unfolded_by_a_tap(visit, post):
+    page = visit(post[0], viewport={"width": 390, "height": 844})
+    cards = page.locator(".picture:visible .node")
+    assert cards.count() == 4
+    assert "7 samples" in cards.nth(1).text_content()
+    cards.nth(1).click()
+    assert page.evaluate("DATA.scenes[state.scene].label") == "sample 1"
+    assert cards.count() > 4
+    for _ in range(3):
+        page.locator(".picture:visible .node.folded").first.click()
+    assert page.locator(".picture:visible .node").count() == 13
+    page.click("#fit")
+    assert cards.count() == 4
 
 
 def test_the_numbers_on_the_cards_are_those_of_the_page(visit, post):
@@ -301,7 +319,7 @@ def test_every_card_and_every_edge_explains_itself(visit, post):
         " - state.numbers.adjoint[id]) > 1e-9)"
     )
     assert wrong == []
-    page.select_option("#scene", label="all of it")
+    chosen(page, 1)
     edge = page.locator(".picture:visible .edge .grip").nth(3)
     edge.dispatch_event("click")
     assert "×" in page.evaluate("edgeWords(SCENES[state.scene].links[3].edges)")
@@ -376,11 +394,18 @@ def answer(page, text: str) -> str:
 def test_a_gradient_is_asked_for_before_it_is_shown(visit, post):
     page = visit(post[0])
     ask(page, "b")
-    assert page.locator("#s0-v1-grad").text_content() == "d ?"
-    for place in ("#reason", "#update", "#said", "#bowl", "#slope", "#s0-v1-chip"):
+    assert shown(page, "v1-grad") == "d ?"
+    for place in (
+        "#reason",
+        "#update",
+        "#said",
+        "#bowl",
+        "#slope",
+        ".picture:visible [id$='-v1-chip']",
+    ):
         assert "80000" not in page.inner_html(place), place
     assert "Right" in answer(page, "−80 000")
-    assert page.locator("#s0-v1-grad").text_content() == "d -80000"
+    assert shown(page, "v1-grad") == "d -80000"
     ask(page, "w")
     page.click("#reveal")
     assert "−400000" in page.inner_text("#verdict")
@@ -479,7 +504,9 @@ def test_no_text_leaves_its_card(visit, post):
 
 
 @pytest.mark.parametrize(
-    ("size", "scheme"), [((360, 740), "dark"), ((1280, 900), "light")], ids=["phone", "desk"]
+    ("size", "scheme"),
+    [((360, 740), "dark"), ((768, 1024), "dark"), ((1280, 900), "light")],
+    ids=["phone", "tablet", "desk"],
 )
 def test_it_fits_and_is_accessible(visit, post, size, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -492,6 +519,172 @@ def test_it_fits_and_is_accessible(visit, post, size, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     found = axe.Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def softmax_page(path):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.layers.Dense(3, "softmax", input_shape=[2])])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return tg.explore(model, path, data=([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 2]))
+
+
+def hidden_layer_page(path):
+    keras.utils.set_random_seed(1)
+    layers = [keras.layers.Dense(8, "tanh", input_shape=[2]), keras.layers.Dense(1, "sigmoid")]
+    model = keras.Sequential(layers)
+    model.compile("sgd", "binary_crossentropy")
+    return tg.explore(model, path, data=([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 0]))
+
+
+SMALLEST = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (texts.nextNode()) {
+    const parent = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !parent.getClientRects().length) continue;
+    if (parent.closest("script, style, title, .unseen, .skip, option")) continue;
+    const svg = parent.closest("svg");
+    const scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1;
+    const size = parseFloat(getComputedStyle(parent).fontSize) * scale;
+    if (size < 10.99) found.push([size, texts.currentNode.data]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("make", [softmax_page, hidden_layer_page, None])
+def test_every_text_can_be_read_and_the_graph_fits(browser, post, tmp_path, make):
+    written = make(tmp_path / "page.html") if make else post[0]
+    for width, height in ((1280, 800), (768, 1024), (390, 844)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(written.path.resolve().as_uri())
+        assert page.evaluate(SMALLEST) == []
+        frame = page.evaluate("$('stages').clientWidth")
+        assert page.evaluate("SCENES[state.scene].svg.getBoundingClientRect().width") <= frame
+        for words in page.locator(".picture:visible .node").all_text_contents():
+            assert any(char.isalnum() for char in words)
+        page.close()
+
+
+def test_why_is_in_view_while_stepping(visit, post):
+    page = visit(post[0], viewport={"width": 1280, "height": 800})
+    page.click("#first")
+    for _ in range(12):
+        page.click("#forth")
+        for part in ("#why-title", "#said", "#reason p"):
+            box = page.locator(part).first.bounding_box()
+            assert 0 <= box["y"] <= 800 - box["height"]
+
+
+def test_a_link_leads_back_to_epoch_step_and_choice(visit, post):
+    page = visit(post[0])
+    page.evaluate("goTo(17)")
+    page.evaluate("goToStep(5)")
+    chosen(page, 1)
+    page.wait_for_url("**#epoch=17&step=5&node=1")
+    link = page.evaluate("location.href")
+    page.goto("about:blank")
+    page.goto(link)
+    assert page.evaluate("[state.epoch, state.step, state.selected]") == [17, 5, 1]
+    page.evaluate("location.hash = '#epoch=99999&step=-1&node=x'")
+    page.wait_for_timeout(50)
+    assert page.evaluate("[state.epoch, state.step, state.selected]") == [17, 5, 1]
+
+
+def test_a_worksheet_has_blanks_and_a_second_sheet_the_answers(visit, post):
+    page = visit(post[0], viewport={"width": 1280, "height": 800})
+    page.evaluate("window.print = () => {}")
+    page.click("#worksheet")
+    page.emulate_media(media="print")
+    blank, answers = page.locator(".sheet").all()
+    assert blank.is_visible()
+    assert not page.locator("main").is_visible()
+    assert "80000" not in blank.inner_text()
+    assert "dloss/db = ______" in blank.inner_text()
+    assert "dloss/db = −80000" in answers.inner_text()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    assert page.locator("main").is_visible()
+
+
+def test_sliders_have_names_of_their_own(visit, tmp_path):
+    page = visit(softmax_page(tmp_path / "page.html"))
+    names = page.locator("#sliders .slider span").all_text_contents()
+    assert len(set(names)) == len(names) >= 9
+    assert page.evaluate("DATA.samples.length") == 3
+    assert "−log ŷ of the right class" in page.inner_text("#formulas")
+
+
+def test_steps_by_layer(visit, tmp_path):
+    page = visit(hidden_layer_page(tmp_path / "page.html"))
+    page.select_option("#by", "layer")
+    page.click("#first")
+    said = []
+    for _ in range(page.evaluate("STEPS.length")):
+        page.click("#forth")
+        said.append(page.inner_text("#said"))
+    ways = [f"{words.split(': ')[0].split(', ')[1]} {words.split(': ')[1]}" for words in said]
+    assert [way.split(",")[0] for way in ways[:3]] == [
+        "forward dense", "forward dense_1", "forward the loss"
+    ]  # fmt: skip
+    assert [way.split(",")[0] for way in ways[3:]] == [
+        "backward the loss", "backward dense_1", "backward dense"
+    ]  # fmt: skip
+
+
+def test_steps_are_those_of_the_optimiser_that_trained(visit, tmp_path):
+    model, recorded = trained(epochs=3, optimizer=keras.optimizers.Adam(50.0))
+    page = visit(tg.explore(model, tmp_path / "a.html", data=(FLATS, PRICES), training=recorded))
+    assert "recorded training by Adam" in page.inner_text("#where")
+    for rate in (50.0, 7.0):
+        page.click("#rewind")
+        field = page.locator("#sliders input[type=text]").last
+        field.fill(repr(rate)), field.press("Enter")
+        for _ in range(3):
+            page.click("#descend")
+        _, steps = trained(epochs=3, optimizer=keras.optimizers.Adam(rate))
+        got = page.evaluate("state.run.map((row) => [...row])")
+        assert [x for row in got for x in row] == pytest.approx(
+            [x for row in steps.epochs for x in row], rel=1e-9
+        )
+    assert "by Adam" in page.inner_text("#where")
+
+
+def test_divergence_is_explained_on_the_bowl(visit, post):
+    page = visit(post[0])
+    assert "stays below 2/λ = 0.048059" in page.inner_text("#bound")
+    field = page.locator("#sliders input[type=text]").last
+    field.fill("0.05"), field.press("Enter")
+    assert "α = 0.05 is more than 2/λ = 0.048059" in page.inner_text("#bound")
+    page.click("#descend-more")
+    outside = page.evaluate(
+        "[...document.querySelectorAll('#bowl polyline, #bowl circle')]"
+        ".every((mark) => mark.closest('svg').classList.contains('chart') === false)"
+    )
+    assert outside  # they are in a frame that cuts them off
+    ticks = page.locator("#bowl .tick text").all_text_contents()
+    assert all(ticks)
+
+
+def test_no_two_ticks_are_equal(visit):
+    w, b = Value(1e6, "w", "parameter"), Value(0.5, "b", "parameter")
+    page = visit((w * 1e-9 + b - 0.5) ** 2 + 1000.0)
+    for chart in ("#slope", "#bowl"):
+        for axis in ("middle", "end"):
+            texts = page.locator(f"{chart} .tick text[text-anchor={axis}]").all_text_contents()
+            assert len(set(texts)) == len(texts), texts
+
+
+def test_steps_backward_show_their_arithmetic(visit, post):
+    page = visit(post[0])
+    page.click("#first")
+    said = []
+    for _ in range(page.evaluate("STEPS.length")):
+        page.click("#forth")
+        said.append(page.inner_text("#said"))
+    error = next(words for words in said if "backward: dloss/d(ŷ − y)," in words)
+    assert error.endswith("in sample 1 it is 0.1429 × (−20000) = −2857.")
+    assert page.locator("#said").get_attribute("aria-live") == "polite"
 
 
 def test_the_theme_can_be_chosen(visit):

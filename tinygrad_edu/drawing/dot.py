@@ -292,7 +292,7 @@ class _Writer:
         names = {f"v{node.id}": short(named(node), 16) or "out" for node in card.outputs}
         width = 1 + max([len(cells) for cells in lines.values()], default=0)
         for id, cells in lines.items():
-            name = names.get(id, "largest d")
+            name = names.get(id, "max")
             gap = f' COLSPAN="{width - len(cells)}"'
             rows.append([f'<TD ALIGN="LEFT"{gap}>{font(name, 9, muted)}</TD>', *cells])
         if len(card.outputs) > OUTPUTS:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from math import isinf, isnan
+from typing import Any
 
 from ..compiler.code import SPELLED
-from ..compiler.templates import Template, partials_template, row_template
+from ..compiler.templates import Template, partials_template, row_template, traced
+from ..core import ops
 from ..core.table import Op
 from ..errors import NotTraceable
+from ..nn.optimizers import CLIPS, SGD
 
 
 def literal(x: float) -> str:
@@ -106,3 +109,47 @@ def rows(applied: Iterable[tuple[Op, int]]) -> tuple[str, list[str]]:
         except NotTraceable:
             opaque[op.name] = None
     return "{\n" + ",\n".join(written.values()) + "\n}", list(opaque)
+
+
+def rule(optimizer: Any) -> str | None:
+    """An optimiser's rule as a JavaScript object: its memory before the first step, and a step of
+    one parameter. None for plain gradient descent, and if it can't be written.
+
+    >>> from ..nn import SGD
+    >>> print(rule(SGD(0.1, momentum=0.5)).partition("const t1")[0])
+    {start: [0.0], step: (w, g, rate, t, x0) => { const t0 = 0.5 * x0;
+    >>> rule(SGD(0.1)) is None
+    True
+    """
+    if optimizer is None or is_plain(optimizer) or any(getattr(optimizer, c) for c in CLIPS):
+        return None
+    start = optimizer.start()
+
+    def step(w: Any, g: Any, rate: Any, t: Any, *memory: Any) -> list[Any]:
+        new = optimizer.applied_to(w, g, g, rate, t, dict(zip(start, memory)))
+        return [new.after, *(new.memory[key] for key in start)]
+
+    try:
+        names = ["w", "g", "rate", "t", *(f"x{i}" for i in range(len(start)))]
+        lines, results = function(traced(ops.sub, step, len(names)), names)
+    except Exception:  # a user-defined rule may only work with floats
+        return None
+    start_text = ", ".join(map(literal, start.values()))
+    return (
+        f"{{start: [{start_text}], step: ({', '.join(names)}) => "
+        f"{{ {lines}return [{', '.join(results)}]; }}}}"
+    )
+
+
+def is_plain(optimizer: Any) -> bool:
+    """Whether an optimiser's step is w − α · g, as that of SGD without momentum."""
+    settings = optimizer.settings()
+    return type(optimizer) is SGD and not any(
+        settings[name] for name in settings if name not in ("learning_rate", "name")
+    )
+
+
+def optimizer_data(optimizer: Any) -> dict[str, Any]:
+    """The name of the optimiser that trained a model, and whether the page can take its steps."""
+    name = "" if optimizer is None else type(optimizer).__name__
+    return {"optimizer": name, "plain": optimizer is None or is_plain(optimizer)}

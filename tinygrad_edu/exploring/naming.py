@@ -202,3 +202,32 @@ def _summed(terms: list[Term]) -> Term | None:
         return None
     text, tightness = written(terms[0])
     return patterns.named(f"Σ {text if tightness > SUM else f'({text})'}")
+
+
+MOST_IN_WHOLE: Final = 72  # characters of the formula of a whole graph, and nodes of that graph
+
+
+def definition(graph: Graph) -> str:
+    """The root as one formula of the leaves and of what has a name; empty if that is long, or if
+    there are samples, which share their names.
+
+    >>> from tinygrad_edu import Value, log, snapshot
+    >>> w = Value(2.0, "w")
+    >>> definition(snapshot(log(w * w + 1.0)))
+    'result = log(w × w + 1)'
+    """
+    if len(graph.nodes) > MOST_IN_WHOLE or samples(graph):
+        return ""
+    given, root = labels(graph), graph.root
+    terms: list[Term] = []
+    for node, (label, _) in zip(graph.nodes, given):
+        args = tuple(terms[arg] for arg in node.args)
+        named_here = named(node) or node.op is None
+        size = sum(term.size for term in args)
+        if node is not root and (named_here or size > MOST_IN_WHOLE):
+            number = node.op is None and node.role == "constant" and not named(node)
+            terms.append(Term.number(node.data) if number else patterns.named(label))
+        else:
+            terms.append(Term(node.op, args, (nan,)))
+    text = f"{given[-1][0]} = {written(terms[-1])[0]}"
+    return text if root.op is not None and len(text) <= MOST_IN_WHOLE else ""

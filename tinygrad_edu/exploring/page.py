@@ -28,11 +28,12 @@ from ..keras.callbacks import WeightHistory
 from ..snapshots import Graph, Node, ids, snapshot
 from ..strings import clean, plural
 from . import javascript, patterns, stages
-from .naming import alike, labels, names, samples, sign
+from .headline import headline
+from .naming import alike, definition, labels, names, samples, sign
 
 SCRIPT: Final = (
     "arithmetic", "graph", "compute", "state", "words", "heading", "picture", "reason", "training",
-    "charts", "landscape", "table", "predict", "controls",
+    "charts", "landscape", "table", "predict", "worksheet", "controls",
 )  # fmt: skip
 MOST_ARGUMENTS: Final = 12  # in a formula
 MOST_NUMBERS: Final = 60_000  # weights of all epochs together, 11 bytes each
@@ -87,8 +88,11 @@ def explore(
     >>> page
     <Page of 6 values: open loss.html in a browser>
     """
-    loss, default, rate = _subject(x, data)
+    loss, default = _subject(x, data)
     moved = default if parameters is None else list(parameters)
+    rate, optimizer = 0.01, None
+    if not isinstance(x, Value):
+        rate, optimizer = x.optimizer.rate, x.optimizer
     graph = snapshot(loss)
     if len(graph.nodes) > MOST_NODES:
         raise BadArgument(
@@ -98,6 +102,7 @@ def explore(
     id_of = ids(loss)
     moved_ids = [id_of.get(value) for value in moved]
     rate = rate if learning_rate is None else _rate(learning_rate)
+    formulas = definition(graph) if isinstance(x, Value) else headline(x, len(samples(graph)))
     heading = clean(title or f"{named(graph.root) or 'Result'}: every gradient, step by step")
     content = document(
         graph,
@@ -105,6 +110,8 @@ def explore(
         [id for id in moved_ids if id is not None],
         _epochs(training, moved_ids),
         rate,
+        optimizer,
+        formulas,
     )
     path = Path(path)
     write_whole(path, content.encode())
@@ -140,14 +147,14 @@ class Page:
 # ── What is explored ──────────────────────────────────────────────────────────────────────
 
 
-def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], float]:
-    """The loss, the parameters to move, and the learning rate of steps."""
+def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value]]:
+    """The loss and the parameters to move."""
     if isinstance(x, Value):
         if data is not None:
             raise BadArgument("A Value already contains its data. Received: data as well.")
         leaves = [value for value in tape(x, through_stops=False) if value.op is None]
         parameters = [leaf for leaf in leaves if leaf.role == "parameter"]
-        return x, parameters or [leaf for leaf in leaves if leaf.role is None], 0.01
+        return x, parameters or [leaf for leaf in leaves if leaf.role is None]
     if not hasattr(x, "loss_graph"):
         raise GraphError(
             f"Only a loss or a compiled model can be explored. Received: {x!r} (of type "
@@ -158,7 +165,7 @@ def _subject(x: Any, data: tuple[Any, Any] | None) -> tuple[Value, list[Value], 
             f"A model needs data for its loss: tg.explore(model, data=(x, y)). "
             f"Received: data={data!r}."
         )
-    return x.loss_graph(*data), x.parameters(), x.optimizer.rate
+    return x.loss_graph(*data), x.parameters()
 
 
 def _rate(x: Any) -> float:
@@ -187,7 +194,13 @@ def _epochs(training: Any, ids: Sequence[int | None]) -> list[list[float]]:
 
 
 def document(
-    graph: Graph, title: str, parameters: list[int], epochs: list[list[float]], rate: float
+    graph: Graph,
+    title: str,
+    parameters: list[int],
+    epochs: list[list[float]],
+    rate: float,
+    optimizer: Any = None,
+    formulas: str = "",
 ) -> str:
     """The whole page as HTML."""
     applied = [(node.op, len(node.args)) for node in graph.nodes if node.op is not None]
@@ -200,6 +213,8 @@ def document(
         "parameters": parameters,
         "samples": samples(graph),
         "rate": rate,
+        **javascript.optimizer_data(optimizer),
+        "headline": formulas,
         "epochs": kept,
         "weights": packed(x for epoch in kept for x in epochs[epoch]),
     }
@@ -211,6 +226,7 @@ def document(
         "data": embedded({**data, "scenes": stages.described(scenes)}),
         "rules": rules_js(),
         "rows": rows,
+        "rule": javascript.rule(optimizer) or "null",
         "script": "\n".join(_file(f"script/{name}.js") for name in SCRIPT),
     }
     # In one pass, so that inserted content is not replaced again.

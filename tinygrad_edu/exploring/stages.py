@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from ..drawing.folding import Card, Link, View, contents, view
+from ..drawing.folding import path as boxes
 from ..drawing.layout import Stage
 from ..snapshots import Graph
 from ..strings import plural
@@ -13,47 +14,109 @@ from ..strings import plural
 CARDS: Final = 300  # in the picture of the whole; a larger graph is folded
 SPAN: Final = 3000  # columns that all lines cross together: with more, the layout takes minutes
 OPENED: Final = 120  # cards of one sample; a larger sample is not drawn alone
+LARGE: Final = 1500  # nodes; of a larger graph only one sample is drawn alone
 SAMPLES: Final = 8  # at most this many samples are drawn alone,
 TOGETHER: Final = 480  # if they have at most this many cards together
+UPRIGHT: Final = 40  # cards of a picture from top to bottom; with more it is no narrower
+FLAT: Final = 8  # cards of a picture that fits from left to right, too
 WIDE: Final = -123456.0
 
 
 class Scene(NamedTuple):
-    """A picture in the page, with its label in the list and its note."""
+    """A picture in the page: its label in the list, its note, and how far it is folded."""
 
     label: str
     note: str
+    level: int
     stage: Stage
     cards: Sequence[Card]
 
 
 def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
-    """The pictures of a graph: of each sample if there are several, and of the whole."""
-    scenes: list[Scene] = []
+    """The pictures of a graph: of each sample if there are several, and of the whole. Each is there
+    in full and folded step by step, so that every window has room for one of them; a picture from
+    top to bottom is narrower, unless it has very many cards."""
+    pictures: list[Scene] = []
+
+    def add(label: str, views: Sequence[View], note: str = "") -> None:
+        for level, seen in enumerate(views):
+            said = f"{note} {_folded(graph, seen)}".strip()
+            upright = level > 0 or len(seen.cards) <= UPRIGHT
+            flat = not upright or len(seen.cards) <= FLAT
+            for direction in ("LR",) * flat + ("TB",) * upright:
+                number = len(pictures)
+                pictures.append(_scene(graph, seen, label, said, level, number, direction))
+
     limit = CARDS
     while span(whole := view(graph, limit)) > SPAN and limit > 30:
         limit //= 2
     if len(scopes) > 1:
-        all_open = view(graph, len(graph.nodes))
-        for scope in scopes[:SAMPLES]:
-            alone = opened(all_open, scope, set(scopes) - {scope})
-            together = sum(len(scene.cards) for scene in scenes) + len(alone.cards)
-            if len(alone.cards) <= OPENED and together <= TOGETHER:
+        together = 0
+        for scope in scopes[: SAMPLES if len(graph.nodes) <= LARGE else 1]:
+            views = levels(graph, scope, scopes)
+            together += sum(len(seen.cards) for seen in views)
+            if views and (together <= TOGETHER or scope == scopes[0]):
                 others = plural(len(scopes) - 1, "other sample")
-                note = f"This picture shows {scope}; {others} are one card."
-                scenes.append(_scene(graph, alone, scope, note, len(scenes)))
-    folded = [card for card in whole.cards if card.folded]
+                add(scope, views, f"This picture shows {scope}; {others} are one card.")
+    add("all of it" if pictures else "the graph", [whole, *overview(graph, scopes)])
+    return pictures
+
+
+def _folded(graph: Graph, seen: View) -> str:
+    """A sentence about the folded cards of a view."""
+    folded = [card for card in seen.cards if card.folded and not card.title.endswith("others")]
     count = sum(len(card.nodes) for card in folded)
-    note = f"{plural(count, 'value')} of {len(graph.nodes):,} are folded into " if folded else ""
-    note += f"{plural(len(folded), 'card')}." if folded else ""
-    label = "all of it" if scenes else "the graph"
-    return [*scenes, _scene(graph, whole, label, note, len(scenes))]
+    into = f"{plural(count, 'value')} of {len(graph.nodes):,} are folded into"
+    return f"{into} {plural(len(folded), 'card')}; a tap unfolds them." if folded else ""
 
 
-def _scene(graph: Graph, seen: View, label: str, note: str, number: int) -> Scene:
-    frames = [graph, wide(graph)]
-    stage = Stage(frames, seen._replace(notes=[]), prefix=f"s{number}-", legend=False)
-    return Scene(label, note, stage, seen.cards)
+def levels(graph: Graph, scope: str, scopes: Sequence[str]) -> list[View]:
+    """One sample in full, then with its neurons folded, its layers, and its loss."""
+    lost = Graph(  # what a sample computes outside its layers is a scope of its own
+        tuple(
+            node._replace(scope=f"{node.scope}/the loss")
+            if node.op is not None and boxes(node) == (scope,) and node is not graph.root
+            else node
+            for node in graph.nodes
+        )
+    )
+    views: list[View] = []
+    limit = len(graph.nodes)
+    for source in (graph, lost):
+        while limit > 3:
+            seen = view(source, limit, unfold=(scope,))
+            if any(card.id == "more" for card in seen.cards):
+                break
+            limit = len(seen.cards) - 1
+            alone = opened(seen, scope, {*scopes} - {scope})
+            fewer = not views or len(alone.cards) < len(views[-1].cards)
+            if fewer and len(alone.cards) <= OPENED:
+                views.append(alone._replace(graph=graph))
+    return views
+
+
+def overview(graph: Graph, scopes: Sequence[str]) -> list[View]:
+    """All samples as one card, between the parameters and the result."""
+    if len(scopes) < 2:
+        return []
+    within = {node.id for node in graph.nodes if boxes(node)[:1] and boxes(node)[0] in scopes}
+    shared = Graph(
+        tuple(
+            node._replace(scope=plural(len(scopes), "sample")) if node.id in within else
+            node._replace(scope="parameters") if node.role == "parameter" else
+            node._replace(scope="the loss") if node is not graph.root else node
+            for node in graph.nodes
+        )
+    )  # fmt: skip
+    return [view(shared, 4)._replace(graph=graph)]
+
+
+def _scene(
+    graph: Graph, seen: View, label: str, note: str, level: int, number: int, direction: str
+) -> Scene:
+    frames, bare = [graph, wide(graph)], seen._replace(notes=[])
+    stage = Stage(frames, bare, prefix=f"s{number}-", legend=False, direction=direction)
+    return Scene(label, note, level, stage, seen.cards)
 
 
 def span(seen: View) -> int:
@@ -106,6 +169,8 @@ def opened(seen: View, scope: str, others: set[str]) -> View:
         return bool(card.place) and card.place[0] in others
 
     nodes = [node for card in seen.cards if outside(card) for node in card.nodes]
+    if not nodes:
+        return seen
     id = f"fold{nodes[0].id}"
     one = Card(id, "folded", (), plural(len(others), "other"), contents(nodes), nodes, ())
     card_of = {card.id: one if outside(card) else card for card in seen.cards}
@@ -130,6 +195,7 @@ def described(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
         {
             "label": scene.label,
             "note": scene.note,
+            "level": scene.level,
             "prefix": scene.stage.prefix,
             "slots": scene.stage.slots,
             "links": scene.stage.links,

@@ -10,10 +10,15 @@ function ticks(low, high, wanted = 5) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
   const first = Math.ceil(low / step);
-  return Array.from(
-    { length: Math.max(0, Math.floor(high / step) - first + 1) },
-    (_, i) => (first + i) * step,
-  );
+  const count = Math.max(0, Math.min(20, Math.floor(high / step) - first + 1)) || 0;
+  return [...new Set(Array.from({ length: count }, (_, i) => (first + i) * step))];
+}
+
+/** Numbers as texts that differ, with as few digits as that needs. */
+function tickTexts(numbers) {
+  const texts = (digits) => numbers.map((x) => powers(rounded(x + 0, digits)));
+  const few = [4, 6, 8, 10, 12, 15].find((digits) => new Set(texts(digits)).size === numbers.length);
+  return texts(few ?? 15);
 }
 
 /** A scale from numbers to places, with its ticks; logarithmic if asked. */
@@ -32,21 +37,22 @@ function scale(low, high, from, to, log = false) {
 
 /** The frame of a chart: axes, ticks and names; the rest is drawn into it. */
 function chart(x, y, xName, yName, text, ...inside) {
+  const texts = [tickTexts(x.ticks), tickTexts(y.ticks)];
   const marks = [
-    ...x.ticks.map((t) =>
+    ...x.ticks.map((t, n) =>
       h(
         "g",
         { class: "tick" },
         h("line", { x1: x(t), x2: x(t), y1: BOX.top, y2: BOX.bottom }),
-        h("text", { x: x(t), y: BOX.bottom + 16, "text-anchor": "middle" }, spelled(t)),
+        h("text", { x: x(t), y: BOX.bottom + 16, "text-anchor": "middle" }, texts[0][n]),
       ),
     ),
-    ...y.ticks.map((t) =>
+    ...y.ticks.map((t, n) =>
       h(
         "g",
         { class: "tick" },
         h("line", { x1: BOX.left, x2: BOX.right, y1: y(t), y2: y(t) }),
-        h("text", { x: BOX.left - 6, y: y(t) + 4, "text-anchor": "end" }, spelled(t)),
+        h("text", { x: BOX.left - 6, y: y(t) + 4, "text-anchor": "end" }, texts[1][n]),
       ),
     ),
   ];

@@ -58,8 +58,22 @@ function predict(parameters, input) {
   return answer;
 }
 
-/** One step of gradient descent on all samples at once: θ − α · dloss/dθ. */
+/** The optimiser's memory after the step that led to some parameters, and the number of that step. */
+const MEMORY = new WeakMap();
+
+/** One step of the optimiser that trained the model, on all samples at once; without one, of
+ *  gradient descent: θ − α · dloss/dθ. Where it has no memory of the steps before, it begins anew. */
 function descended(parameters, rate) {
   const { adjoint } = backward(forward(parameters));
-  return parameters.map((x, slot) => x - rate * adjoint[PARAMETERS[slot]]);
+  const g = PARAMETERS.map((id) => adjoint[id]);
+  if (!RULE) return parameters.map((x, slot) => x - rate * g[slot]);
+  const { t, memory } = MEMORY.get(parameters) ?? { t: 0, memory: g.map(() => RULE.start) };
+  const steps = g.map((_, slot) =>
+    RULE.step(parameters[slot], g[slot], rate, t + 1, ...memory[slot]),
+  );
+  const after = Float64Array.from(steps, ([x]) => x);
+  MEMORY.set(after, { t: t + 1, memory: steps.map(([, ...kept]) => kept) });
+  return after;
 }
+/** The name of the rule of these steps. */
+const STEPPER = RULE || (DATA.plain && DATA.optimizer) ? DATA.optimizer : "gradient descent";

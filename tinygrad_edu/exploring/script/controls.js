@@ -15,19 +15,55 @@ function show() {
   showTable();
   showControls();
   setText($("said"), sentence());
+  remember();
+}
+
+/** The address holds the epoch, the step and what is chosen, so that a link leads back to them. */
+let remembering = 0;
+function remember() {
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    const { step, selected, epoch, run } = state;
+    const at = { epoch: run === TRAINING ? epoch : null, step: step === END() ? null : step, node: selected };
+    const parts = Object.entries(at).filter(([, n]) => n !== null);
+    if (location.protocol !== "about:")
+      history.replaceState(null, "", `#${parts.map(([name, n]) => `${name}=${n}`).join("&")}`);
+  }, 300);
+}
+
+/** Go to what the address says, as far as there is such a place. */
+function recall() {
+  const said = new URLSearchParams(location.hash.slice(1));
+  const whole = (name, most) => {
+    const n = Number(said.get(name) ?? NaN);
+    return Number.isInteger(n) && n >= 0 && n <= most ? n : null;
+  };
+  const epoch = whole("epoch", TRAINING.length - 1);
+  if (epoch !== null) Object.assign(state, { run: TRAINING, epoch, parameters: TRAINING[epoch].slice() });
+  state.step = whole("step", END()) ?? state.step;
+  state.selected = whole("node", ROOT) ?? state.selected;
+  recompute();
 }
 
 /** The card that shows a node alone in a picture, if there is one. */
 const cardOf = (scene, id) =>
   scene.cards.find(({ nodes }) => nodes.length === 1 && nodes[0] === id);
 
+/** Whether a picture is one of the sample of a node, or shows its card; else the node is in the card
+ *  of the other samples. */
+const shows = (scene, id) =>
+  SAMPLE[id] < 0 || !DATA.samples.some(({ scope }) => scope === scene.label)
+    ? scene.cards.some(({ nodes }) => nodes.includes(id))
+    : scene.label === DATA.samples[SAMPLE[id]].scope;
+
 /** Select a node: show its explanation, and a picture that contains its card. */
 function select(id) {
   const within = document.activeElement?.closest(".picture");
   state.selected = id;
-  if (!cardOf(SCENES[state.scene], id)) {
-    const other = SCENES.findIndex((scene) => cardOf(scene, id));
+  if (!shows(SCENES[state.scene], id)) {
+    const other = SCENES.findIndex((scene) => shows(scene, id));
     if (other >= 0) state.scene = other;
+    fitPicture();
   }
   show();
   bringIntoView(id);
@@ -38,7 +74,7 @@ function select(id) {
 function goToStep(step) {
   state.step = Math.max(0, Math.min(step, END()));
   const now = STEPS[state.step - 1] ?? [];
-  const here = now.find((id) => cardOf(SCENES[state.scene], id));
+  const here = now.find((id) => shows(SCENES[state.scene], id));
   select(!now.length || now.includes(state.selected) ? state.selected : (here ?? now[0]));
 }
 
@@ -136,23 +172,24 @@ function start() {
         `These are ${MOST_SLIDERS} of ${PARAMETERS.length} parameters. Choose another one, and its slider is here too.`,
       ),
     );
-  $("scene").append(
-    ...SCENES.map(({ label: name }, number) => h("option", { value: number }, name)),
-  );
-  $("which").hidden = SCENES.length < 2;
+  const names = [...new Set(SCENES.map(({ label: name }) => name))];
+  $("scene").append(...names.map((name) => h("option", { value: name }, name)));
+  $("which").hidden = names.length < 2;
   wirePictures();
   fitPicture();
-  addEventListener("resize", fitPicture);
+  addEventListener("resize", () => (fitPicture(), show()));
   $("together-label").hidden = DATA.samples.length < 2;
+  $("by-label").hidden = !LAYERED;
   theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   layOutSteps();
   state.step = END();
   state.selected = PARAMETERS.find((id) => DATA.name[id] === "b") ?? PARAMETERS[0] ?? ROOT;
-  recompute();
+  recall();
   $("formulas").textContent = formulas();
   $("legend").replaceChildren(...legend());
   $("lead").textContent = lead();
-  show();
+  select(state.selected);
+  addEventListener("hashchange", () => (recall(), select(state.selected)));
 }
 
 const on = (id, event, listener) => $(id).addEventListener(event, listener);
@@ -162,16 +199,25 @@ on("forth", "click", () => goToStep(state.step + 1));
 on("last", "click", () => goToStep(END()));
 on("play", "click", playSteps);
 on("step", "input", () => (stop(), goToStep(+$("step").value)));
-on("together", "change", () => {
+/** Lay out the steps anew after a choice of theirs changed; at the end one stays at the end. */
+function stepAnew() {
   const there = state.step === END();
   state.together = $("together").checked;
+  state.byLayer = $("by").value === "layer";
   layOutSteps();
   goToStep(there ? END() : 0);
+}
+on("together", "change", stepAnew);
+on("by", "change", stepAnew);
+on("scene", "change", () => {
+  state.scene = SCENES.findIndex(({ label: name }) => name === $("scene").value);
+  state.unfolded = false;
+  fitPicture();
+  show();
 });
-on("scene", "change", () => ((state.scene = +$("scene").value), show()));
 on("smaller", "click", () => zoomBy(0.8));
 on("larger", "click", () => zoomBy(1.25));
-on("fit", "click", () => ((zoom = "fit"), fitPicture()));
+on("fit", "click", () => ((zoom = "fit"), (state.unfolded = false), fitPicture(), show()));
 on("node", "change", () => select(+$("node").value));
 on("epoch", "input", () => (stop(), goTo(+$("epoch").value)));
 on("descend", "click", () => descend(1));
@@ -189,6 +235,7 @@ on("asked", "change", () => state.asked >= 0 && ask(+$("asked").value));
 on("theme", "click", () =>
   theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
 );
+on("worksheet", "click", printWorksheet);
 on("help", "click", () => $("keys").showModal());
 $("numbers").querySelector("details").addEventListener("toggle", showTable);
 

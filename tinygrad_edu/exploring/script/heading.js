@@ -2,6 +2,7 @@
 
 /** The formulas of what has a name, from the result back; the first sample stands for all. */
 function formulas() {
+  if (DATA.headline) return DATA.headline;
   const plain = (id) => !isSign(id);
   const ids = DATA.op.map((_, id) => id).reverse();
   const texts = ids
@@ -26,7 +27,7 @@ function legend() {
           DATA.op
             .map((_, id) => id)
             .filter((id) => DATA.role[id] === role && SAMPLE[id] < 1)
-            .map(label),
+            .map(bare),
         ),
       ];
       return names.length

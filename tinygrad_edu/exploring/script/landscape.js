@@ -2,15 +2,68 @@
 
 const axes = [0, 1];
 const drawn = { key: "" };
+const RINGS = 7;
 
-/** The range of the landscape: everything that the runs reached, and room around it. */
+const MOST_RISE = 4; // a run that diverges is shown as far as the loss is this many times the first
+
+/** The epochs of a run whose loss has not risen much: those that a landscape can show. */
+function tameRows() {
+  const list = lossesOfRun();
+  const most = MOST_RISE * Math.abs(list[0][1]);
+  const tame = list.filter(([, value]) => Math.abs(value) <= most).map(([epoch]) => state.run[epoch]);
+  return tame.length ? tame : [state.run[0]];
+}
+
+/** The range of the landscape: everything that the run reached, and room around it. */
 function span(slot) {
-  const met = [...TRAINING, ...state.run, state.parameters]
+  const start = state.run === TRAINING ? [] : [TRAINING[0]];
+  const met = [...start, ...tameRows(), ...(state.run.includes(state.parameters) ? [] : [moved()])]
     .map((row) => row[slot])
     .filter((x) => Number.isFinite(x) && Math.abs(x) < 1e9);
   const [low, high] = [Math.min(...met), Math.max(...met)];
   const room = high > low ? 0.2 * (high - low) : Math.max(1, Math.abs(high));
   return [low - room, high + room];
+}
+
+/** Where the reader moved the parameters; else the start. */
+function moved() {
+  const here = state.run[state.epoch].every((x, slot) => Object.is(x, state.parameters[slot]));
+  return here ? state.run[0] : state.parameters;
+}
+
+/** The largest curvature of the loss here: the steps of gradient descent diverge from α = 2/λ on. */
+function curvature() {
+  const here = state.parameters;
+  const slopes = (at) => {
+    const { adjoint } = backward(forward(at));
+    return PARAMETERS.map((id) => adjoint[id]);
+  };
+  const h = 1e-3 * Math.max(1, ...here.map(Math.abs));
+  let direction = PARAMETERS.map((_, slot) => 1 + slot / 7);
+  let bend = 0;
+  for (let n = 0; n < 60; n++) {
+    const size = Math.hypot(...direction);
+    const at = (sign) => here.map((x, slot) => x + (sign * h * direction[slot]) / size);
+    const [above, below] = [slopes(at(1)), slopes(at(-1))];
+    const next = above.map((x, slot) => (x - below[slot]) / (2 * h));
+    const before = bend;
+    bend = next.reduce((sum, x, slot) => sum + (x * direction[slot]) / size, 0);
+    if (!Number.isFinite(bend) || Math.hypot(...next) === 0) return 0;
+    if (n > 2 && Math.abs(bend - before) < 1e-9 * Math.abs(bend)) break;
+    direction = next;
+  }
+  return bend;
+}
+
+/** Whether steps of this size converge, by the curvature; empty where that cannot be said. */
+function boundWords() {
+  if (RULE || !DATA.plain || PARAMETERS.length > 60 || COUNT > 3000) return "";
+  const bound = 2 / curvature();
+  if (!(bound > 0) || !Number.isFinite(bound)) return "";
+  const limit = powers(rounded(bound, 6));
+  return state.rate > bound
+    ? `α = ${spelled(state.rate)} is more than 2/λ = ${limit}, where λ is the steepest curvature here: every step leaps over the valley and lands higher on the other side, so the loss grows from step to step. Below ${limit}, steps come down.`
+    : `Steps come down as long as α = ${spelled(state.rate)} stays below 2/λ = ${limit}, where λ is the steepest curvature here.`;
 }
 
 function showBowl() {
@@ -47,14 +100,16 @@ function showBowl() {
     y,
     names[0],
     names[1],
-    `The loss over ${names[0]} and ${names[1]}: the stronger the colour, the lower. Now ${names[0]} is ${spelled(state.parameters[i])}, ${names[1]} is ${spelled(state.parameters[j])} and ${loss} ${spelled(values[ROOT])}.`,
-    h("polyline", {
-      class: "way",
-      points: points(finite.filter((_, n) => n % thin === 0).map(at)),
-    }),
-    h("circle", { class: "start", cx: at(state.run[0])[0], cy: at(state.run[0])[1], r: 3.5 }),
-    arrow ? h("path", { class: "arrow", d: arrowPath(here, arrow) }) : null,
-    h("circle", { class: "dot", cx: here[0], cy: here[1], r: 6 }),
+    `The loss over ${names[0]} and ${names[1]}: the stronger the colour, the higher. Now ${names[0]} is ${spelled(state.parameters[i])}, ${names[1]} is ${spelled(state.parameters[j])} and ${loss} ${spelled(values[ROOT])}.`,
+    inside(
+      h("polyline", {
+        class: "way",
+        points: points(finite.filter((_, n) => n % thin === 0).map(at)),
+      }),
+      h("circle", { class: "start", cx: at(state.run[0])[0], cy: at(state.run[0])[1], r: 3.5 }),
+      arrow ? h("path", { class: "arrow", d: arrowPath(here, arrow) }) : [],
+      h("circle", { class: "dot", cx: here[0], cy: here[1], r: 6 }),
+    ),
   );
   picture.addEventListener("click", (event) => {
     const [px, py] = pointed(event);
@@ -69,8 +124,9 @@ function showBowl() {
     h(
       "p",
       { class: "hint" },
-      "The stronger the colour, the lower the loss. The orange line is the path of the training, and the arrow points straight downhill. Choose any point to start there.",
+      "The stronger the colour, the higher the loss. The orange line is the path of the training, and the arrow points straight downhill. Choose any point to start there.",
     ),
+    h("p", { id: "bound", class: state.rate * Math.max(0, curvature()) > 2 ? "" : "hint" }, boundWords()),
   );
 }
 
@@ -98,7 +154,11 @@ function heat(x, y) {
     }
   const finite = grid.filter(Number.isFinite);
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
-  const depth = (value) => Math.max(0, 1 + Math.log10((value - low) / (high - low) + 1e-5) / 3.5);
+  // Rings as those of plots.bowl: each is a quarter as high above the valley as the next.
+  const depth = (value) => {
+    const ring = RINGS + Math.ceil(Math.log((value - low) / (high - low)) / Math.log(4));
+    return Math.max(0, Math.min(RINGS - 1, ring - 1)) / (RINGS - 1);
+  };
   const style = getComputedStyle(document.documentElement);
   const colour = (name) =>
     style
@@ -106,7 +166,7 @@ function heat(x, y) {
       .trim()
       .match(/[0-9a-f]{2}/gi)
       .map((hex) => parseInt(hex, 16));
-  const [deep, tall] = [colour("--deep"), colour("--tall")];
+  const stops = [colour("--valley"), colour("--slope"), colour("--height")];
   const canvas = h("canvas", {
     width: BOX.right - BOX.left,
     height: BOX.bottom - BOX.top,
@@ -123,10 +183,11 @@ function heat(x, y) {
       const value =
         (1 - fv) * ((1 - fu) * at(0, 0) + fu * at(1, 0)) +
         fv * ((1 - fu) * at(0, 1) + fu * at(1, 1));
-      const t = Number.isFinite(value) ? Math.floor(depth(value) * 14) / 14 : 1;
+      const t = 2 * (Number.isFinite(value) ? depth(value) : 1);
+      const [from, to] = t < 1 ? stops : stops.slice(1);
       const p = 4 * (v * canvas.width + u);
       for (let c = 0; c < 3; c++)
-        image.data[p + c] = deep[c] + (tall[c] - deep[c]) * Math.min(1, t);
+        image.data[p + c] = from[c] + (to[c] - from[c]) * (t < 1 ? t : t - 1);
       image.data[p + 3] = 255;
     }
   paint.putImageData(image, 0, 0);

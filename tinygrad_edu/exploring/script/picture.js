@@ -32,7 +32,7 @@ function showPicture() {
   const { values, adjoint } = state.numbers;
   SCENES.forEach(({ frame }, number) => (frame.hidden = number !== state.scene));
   const scene = SCENES[state.scene];
-  $("scene").value = state.scene;
+  $("scene").value = scene.label;
   $("scene-note").textContent = scene.note;
   const flow = ([arg, at, to]) => (DATA.flows[to][at] ? adjoint[to] * local({ to, at }) : null);
   const flows = scene.links
@@ -96,15 +96,15 @@ function showPicture() {
   });
   for (const { nodes, group } of scene.cards) {
     const alone = nodes.length === 1;
-    group.classList.toggle("now", nodes.some((id) => now.has(id)) && alone);
-    group.classList.toggle("chosen", nodes.includes(state.selected) && alone);
+    group.classList.toggle("now", nodes.some((id) => now.has(id)));
+    group.classList.toggle("chosen", nodes.includes(state.selected));
     group.setAttribute("tabindex", nodes.includes(state.selected) ? 0 : -1);
     group.setAttribute("aria-pressed", nodes.includes(state.selected));
     const [id] = nodes;
     group.setAttribute(
       "aria-label",
       !alone
-        ? `${plural(nodes.length, "value")} folded into one card`
+        ? `${plural(nodes.length, "value")} folded into one card; press Enter to unfold it`
         : `${called(id)}, ${kindName(id)}, ${valueShown(id) ? spelled(values[id]) : "not computed yet"}` +
             (hasGradient(id) && gradientShown(id) ? `, gradient ${slope(adjoint[id])}` : ""),
     );
@@ -132,8 +132,7 @@ function wirePictures() {
     svg.setAttribute("role", "group");
     for (const { nodes, group } of cards) {
       group.setAttribute("role", "button");
-      const choose = () =>
-        select(nodes.includes(state.selected) && nodes.length === 1 ? nodes[0] : nodes.at(-1));
+      const choose = () => (nodes.length > 1 ? unfold(nodes) : select(nodes[0]));
       group.addEventListener("click", choose);
       tell(group, () => cardWords(nodes));
       group.addEventListener("keydown", (event) => event.key === "Enter" && choose());
@@ -171,17 +170,44 @@ function cardWords(nodes) {
   );
 }
 
-/** The size of the picture: 1 is its own, "fit" fits it into its frame. */
+/** The size of the picture: 1 is its own, at which its smallest text can be read; "fit" also chooses
+ *  the picture that is folded least among those that fit into the frame. */
 let zoom = "fit";
 
+/** The pictures of what is shown now, the least folded first; all samples as one card are the last. */
+function alternatives() {
+  const { label: name } = SCENES[state.scene];
+  const last = SCENES.length - 1;
+  const mine = SCENES.flatMap((scene, n) => (scene.label === name ? [n] : []));
+  return mine.includes(last) || SCENES[last].level === 0 ? mine : [...mine, last];
+}
+
 function fitPicture() {
+  const frame = $("stages").clientWidth - 2;
+  if (zoom === "fit") {
+    const pictures = state.unfolded ? [state.scene] : alternatives();
+    state.scene = pictures.find((n) => SCENES[n].size[0] <= frame) ?? pictures.at(-1);
+  }
   for (const { svg, size } of SCENES) {
     const [wide] = size;
-    const frame = $("stages").clientWidth - 2;
-    const factor = zoom === "fit" ? Math.min(1.25, Math.max(frame / wide, 0.55)) : zoom;
+    const factor = zoom === "fit" ? Math.min(1.25, Math.max(frame / wide, 1)) : zoom;
     svg.style.width = `${Math.round(wide * factor)}px`;
     svg.style.height = "auto";
   }
+}
+
+/** Show what a folded card holds: the next less folded picture in which its first node has a card. */
+function unfold(nodes) {
+  const { label: name, level } = SCENES[state.scene];
+  const group = level > 0 && SCENES[state.scene].cards.length <= 4 && SAMPLE[nodes[0]] >= 0;
+  const finer = SCENES.map((scene, n) => ({ ...scene, n }))
+    .filter((scene) => scene.cards.some((card) => card.nodes.includes(nodes[0]) && card.nodes.length < nodes.length))
+    .filter((scene) => group || scene.label === name || name === SCENES.at(-1).label)
+    .sort((a, b) => b.level - a.level || a.size[0] - b.size[0]);
+  if (!finer.length) return select(nodes.at(-1));
+  state.unfolded = true;
+  state.scene = finer[0].n;
+  select(nodes[0]);
 }
 
 function zoomBy(factor) {

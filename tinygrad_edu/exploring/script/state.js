@@ -26,7 +26,9 @@ const state = {
   selected: ROOT,
   sloped: 0, // the parameter whose slope is drawn: the last one chosen
   together: DATA.samples.length > 1,
+  byLayer: false,
   scene: 0,
+  unfolded: false, // whether the reader unfolded a card, so that the picture need not fit
   asked: -1, // the node whose gradient is to be predicted, and is hidden as long
   numbers: /** @type {Numbers} */ (null),
 };
@@ -40,12 +42,30 @@ let forwardSteps = 0;
 const valueAt = new Int32Array(COUNT);
 const gradientAt = new Int32Array(COUNT);
 
+/** The layer of a node: the scope within its sample, for leaves that of their use; empty for the rest,
+ *  which is the loss. */
+const LAYER = (() => {
+  const own = DATA.scope.map((scope, id) =>
+    SAMPLE[id] >= 0 ? DATA.scopes[scope].split("/")[1] ?? "" : "",
+  );
+  return own.map((name, id) => (!isOperation(id) && USES[id].length ? own[USES[id][0].to] : name));
+})();
+/** Whether the layers come one after the other, so that each can be a step. */
+const LAYERED =
+  new Set(LAYER).size > 2 ||
+  (new Set(LAYER).size === 2 &&
+    DATA.args.every((args, id) => LAYER[id] === "" || args.every((arg) => !isOperation(arg) || LAYER[arg] !== "")));
+
 function layOutSteps() {
   const grouped = (ids, order) => {
     const groups = new Map();
     for (const id of ids) {
-      const key = state.together ? ALIKE[id] : id;
+      const key = state.byLayer ? LAYER[id] : state.together ? ALIKE[id] : id;
       groups.set(key, [...(groups.get(key) ?? []), id]);
+    }
+    if (state.byLayer) {
+      const last = new Map([...groups].map(([key, all]) => [key, Math.max(...all.map(order))]));
+      return [...groups].sort((a, b) => last.get(a[0]) - last.get(b[0])).map(([, all]) => all);
     }
     return [...groups.values()].sort(
       (a, b) => order(a[0]) - order(b[0]) || SLOT.has(a[0]) - SLOT.has(b[0]) || a[0] - b[0],
@@ -91,7 +111,7 @@ function startFrom(parameters) {
 /** Take steps of gradient descent, which become epochs of a run of the reader's own. */
 function descend(steps) {
   const here = state.run[state.epoch].every((x, slot) => Object.is(x, state.parameters[slot]));
-  const run = here ? state.run.slice(0, state.epoch + 1) : [state.parameters];
+  const run = here ? state.run.slice(0, state.epoch + 1) : [state.parameters.slice()];
   for (let i = 0; i < steps; i++) run.push(descended(run.at(-1), state.rate));
   state.run = run;
   goTo(run.length - 1);

@@ -10,12 +10,12 @@ function showTraining() {
   $("where").textContent = !LIVE
     ? `Live sliders are off: ${DATA.opaque.join(", ")} can only run in Python. The page shows the recorded numbers.`
     : moved
-      ? "You have moved the parameters. The next step of gradient descent starts here."
+      ? `You have moved the parameters. The next step of ${STEPPER} starts here.`
       : mine
-        ? "Your own run, by gradient descent on all samples at once."
+        ? `Your own run, by ${STEPPER} on all samples at once.`
         : last
-          ? "The recorded training."
-          : "No training was recorded. Take steps of gradient descent, or move the parameters.";
+          ? `The recorded training${DATA.optimizer ? ` by ${DATA.optimizer}` : ""}. ${ownSteps()}`
+          : `No training was recorded. Take steps of ${STEPPER}, or move the parameters.`;
   $("epochs").hidden = last === 0;
   $("epoch").max = last;
   $("epoch").value = state.epoch;
@@ -32,16 +32,37 @@ function showTraining() {
   $("update").replaceChildren(
     ...(LIVE && PARAMETERS.length
       ? [
-          h("p", { class: "plain" }, `One step of gradient descent: θ ← θ − α × d${held(ROOT, POWER)}/dθ`),
+          h(
+            "p",
+            { class: "plain" },
+            RULE
+              ? `One step of ${STEPPER}, from here:`
+              : `One step of gradient descent: θ ← θ − α × d${held(ROOT, POWER)}/dθ`,
+          ),
           ...updates,
         ]
       : []),
   );
 }
 
+/** Which rule the page's own steps follow, where that is not obvious. */
+function ownSteps() {
+  if (!DATA.optimizer || DATA.plain) return "";
+  return RULE
+    ? `Steps of your own are those of ${DATA.optimizer}, which begins anew.`
+    : `Steps of your own are plain gradient descent: this ${DATA.optimizer} can only run in Python.`;
+}
+
 /** The next step of one parameter: w ← 0 − 0.01 × (−400000) = 4000. */
 function updateWords(slot) {
   const id = PARAMETERS[slot];
+  if (RULE) {
+    const row = state.run[state.epoch];
+    const moved = !row.every((x, at) => Object.is(x, state.parameters[at]));
+    const next = descended(moved ? state.parameters : row, state.rate)[slot];
+    const from = `${called(id)} from ${spelled(state.parameters[slot])}`;
+    return `${from} to ${gradientShown(id) ? spelled(next) : "?"}`;
+  }
   const g = state.numbers.adjoint[id];
   const [x, next] = [state.parameters[slot], state.parameters[slot] - state.rate * g];
   const known = gradientShown(id) ? `${factor(g)} = ${spelled(next)}` : "?";

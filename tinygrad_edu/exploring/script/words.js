@@ -178,7 +178,12 @@ function sentence() {
     return `Done: ${plural(forwardSteps, "step")} forward, ${total - forwardSteps} backward. Every value and every gradient is computed.`;
   const ids = STEPS[step - 1];
   const [first] = ids;
-  const { values, adjoint } = state.numbers;
+  const { values } = state.numbers;
+  if (state.byLayer) {
+    const way = step <= forwardSteps ? "forward" : "backward";
+    const what = way === "forward" ? plural(ids.length, "value") : plural(ids.length, "gradient");
+    return `Step ${step} of ${total}, ${way}: ${LAYER[first] || "the loss"}, ${what}.`;
+  }
   const who = ids.length > 1 ? `in each of ${ids.length} samples; in ${place(first)} it is ` : "";
   if (step <= forwardSteps) {
     const words = computed(first);
