@@ -101,8 +101,8 @@ def exports() -> str:
 # ── The rooms of keras ────────────────────────────────────────────────────────────────────
 
 BASES = {
-    "activations": "", "initializers": "Initializer", "losses": "Loss", "metrics": "Metric",
-    "regularizers": "Regularizer",
+    "activations": "", "constraints": "Constraint", "initializers": "Initializer",
+    "losses": "Loss", "metrics": "Metric", "ops": "", "regularizers": "Regularizer",
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ from tinygrad_edu.explaining.lisp import lisp
 from tinygrad_edu.explaining.notation import Math
 from tinygrad_edu.explaining.symbols import Term
 
-model = keras.Sequential([keras.layers.Rescaling(0.5, 1.0, input_shape=[1]), keras.layers.Dense(1)])
+model = keras.Sequential([keras.layers.Scaling(0.5, 1.0, input_shape=[1]), keras.layers.Dense(1)])
 model.compile("sgd", "mse")
 model.fit([2.0, 4.0], [1.0, 2.0], epochs=2, verbose=0)
 model.save(sys.argv[1])
@@ -136,7 +136,7 @@ def test_a_layer_an_executor_and_a_renderer_are_used(other: Path, tmp_path: Path
 
 
 def test_an_executor_and_a_page_go_through_their_tests(other: Path):
-    for test, chosen in (("test_compiler", "plain"), ("test_docs", "rescaling")):
+    for test, chosen in (("test_compiler", "plain"), ("test_docs", "scaling")):
         command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{test}.py", "-k", chosen]
         printed = run(other, *command)
         assert re.search(r"(\d+) passed", printed), printed

@@ -71,7 +71,7 @@ def test_networks_are_those_of_keras_in_every_step(run):
         start, stop = step["batch"]
         loss = model.train_on_batch(MLPS["x"][start:stop], run["y"][start:stop])
         assert loss == pytest.approx(step["loss"], **close)
-        grads = [w for layer in model.layers for w in layer.weights()]
+        grads = [w for layer in model.layers for w in layer.weight_values()]
         for mine, theirs in zip(grads, step["grads"]):
             found = [v.grad for v in tg.ravel(mine)[0]]
             assert found == pytest.approx(np.ravel(theirs).tolist(), **close)
@@ -601,12 +601,12 @@ def test_a_sequential_learns_its_shape_from_data_and_grows():
     assert not model.built
     model.compile("sgd", "mse")
     model.fit([[1.0, 2.0, 3.0]], [[1.0, 2.0]], epochs=1, verbose=0)
-    assert model.input_shape == (3,)
+    assert model.input_shape == (None, 3)
     model.add(keras.layers.Dense(1))
     assert [layer.name for layer in model.layers] == ["dense", "dense_1"]
-    assert model.output_shape == (1,)
+    assert model.output_shape == (None, 1)
     assert model.pop().units == 1
-    assert model.output_shape == (2,)
+    assert model.output_shape == (None, 2)
 
 
 def test_layers_added_one_by_one_are_those_added_at_once(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.keras_cases import CASES, RECORDED, plain, same
 from tinygrad_edu import keras
+from tinygrad_edu.errors import BadArgument, TinygradError
 
 ANSWERS = json.loads(RECORDED.read_text(encoding="utf-8"))["cases"]
 
@@ -22,3 +23,54 @@ def differences(mine, theirs, path="") -> list[str]:
 @pytest.mark.parametrize("name", CASES)
 def test_the_answer_is_that_of_keras(name):
     assert differences(plain(CASES[name](keras)), ANSWERS[name]) == []
+
+
+def test_several_outputs_predict_and_are_refused_in_training():
+    x = keras.Input((1,))
+    outputs = [keras.layers.Dense(n, kernel_initializer="ones")(x) for n in (1, 2)]
+    model = keras.Model(x, outputs)
+    assert model.predict([[3.0]]) == [[[3.0]], [[3.0, 3.0]]]
+    named = keras.Model(x, {"a": outputs[0], "b": outputs[1]})
+    assert named.predict([[3.0]]) == {"a": [[3.0]], "b": [[3.0, 3.0]]}
+    model.compile("sgd", "mse")
+    for use in (model.fit, model.evaluate, model.train_on_batch):
+        with pytest.raises(BadArgument, match=r"one output.*2 outputs"):
+            use([[1.0]], [[[1.0]], [[1.0, 2.0]]])
+
+
+@pytest.mark.parametrize("name", ["train_step", "compute_loss"])
+def test_methods_that_fit_does_not_call_are_refused(name):
+    with pytest.raises(BadArgument, match=f"does not call {name}"):
+        type("Mine", (keras.Model,), {name: lambda self, data: {}})
+
+
+def test_a_model_that_differs_in_training_is_refused():
+    class Mine(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = keras.layers.Dense(1), keras.layers.Dropout(0.5)
+
+        def call(self, x, training=False):
+            return self.two(self.one(x)) if training else self.one(x)
+
+    with pytest.raises(BadArgument, match="other layers in training"):
+        Mine().build((None, 2))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.losses.Huber(axis=0),
+        lambda: keras.losses.CosineSimilarity(axis=0),
+        lambda: keras.layers.Dense(1, dtype="float16"),
+        lambda: keras.layers.BatchNormalization(axis=0),
+        lambda: keras.layers.Dense(1)([keras.Input((1,)), keras.Input((1,))]),
+        lambda: keras.losses.Huber(delt=1.0),
+        lambda: keras.metrics.AUC(multi_label=True),
+        lambda: keras.layers.Lambda(abs, mask=abs),
+        lambda: keras.metrics.Mean(name=3),
+    ],
+)
+def test_what_would_compute_something_else_is_refused(make):
+    with pytest.raises(TinygradError):
+        make()

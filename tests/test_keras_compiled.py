@@ -399,7 +399,7 @@ class Scaled(keras.layers.Layer):
     def make(self, shape, random):
         self.factor = Value(1.5, role="parameter")
 
-    def weights(self):
+    def weight_values(self):
         return [[self.factor]]
 
     def forward(self, x):

@@ -143,8 +143,8 @@ def test_all_of_it_comes_back(tmp_path: Path) -> None:
     assert again.optimizer.config() == model.optimizer.config()
     assert again.loss is not None
     assert repr(again.loss) == "Loss('huber', delta=2.0)"
-    assert list(again.metrics) == ["acc"]
-    assert again.metrics["acc"].config() == {"function": "accuracy"}
+    assert list(again.measures) == ["acc"]
+    assert again.measures["acc"].config() == {"function": "accuracy"}
     assert again.input_shape == model.input_shape
     assert again.random.getstate() == model.random.getstate()
 
@@ -156,7 +156,7 @@ def test_a_sequential_can_be_changed_after_loading(tmp_path: Path) -> None:
     assert type(again) is keras.Sequential
     again.pop()
     again.add(Dense(4))
-    assert again.output_shape == (4,)
+    assert again.output_shape == (None, 4)
 
 
 def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:
@@ -238,11 +238,23 @@ def described(layer_class: type[ShapedLayer]) -> list[ShapedLayer]:
             for name in (*activations.ACTIVATIONS, *activations.VECTOR_ACTIVATIONS)
         ],
         "Dropout": [{"rate": 0.25}],
+        "Apply": [{"row": "sub", "operands": [1.0, None]}],
+        "Rescaling": [{"scale": 2.0, "offset": 1.0}],
+        "Reshape": [{"target_shape": (1, -1)}],
+        "GaussianNoise": [{"stddev": 0.5}],
+        "Embedding": [{"input_dim": 3, "output_dim": 2, "embeddings_constraint": "unit_norm"}],
+        "ReLU": [{"max_value": 2.0, "negative_slope": 0.1, "threshold": 0.5}],
+        "LeakyReLU": [{"negative_slope": 0.1}],
+        "ELU": [{"alpha": 0.5}],
+        "PReLU": [{"alpha_initializer": "ones", "alpha_regularizer": "l1"}],
+        "Normalization": [{"mean": 1.0, "variance": [2.0, 3.0], "invert": True}],
+        "LayerNormalization": [{"epsilon": 0.1, "center": False, "gamma_constraint": "non_neg"}],
+        "BatchNormalization": [{"momentum": 0.5, "scale": False, "beta_regularizer": "l2"}],
     }
     return [layer_class(**common, **more) for more in special.get(layer_class.__name__, [{}])]
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", sorted(LAYERS.keys() - {"Lambda", "Model", "Sequential"}))
 def test_configs_are_complete(name: str) -> None:
     for layer in described(LAYERS[name]):
         config = json.loads(json.dumps(layer.config()))
@@ -258,7 +270,10 @@ def test_configs_are_complete(name: str) -> None:
 
 def test_every_layer_that_keras_has_here_is_known() -> None:
     shelf = {getattr(keras.layers, name) for name in keras.layers.__all__}
-    assert {x for x in shelf if isinstance(x, type)} - {Layer} == set(LAYERS.values())
+    assert {x for x in shelf if isinstance(x, type)} - {Layer} == set(LAYERS.values()) - {
+        keras.Model,
+        keras.Sequential,
+    }
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -277,9 +292,9 @@ def test_every_metric_comes_back(name: str, tmp_path: Path) -> None:
     model = row(Dense(2, "softmax"))
     model.compile("sgd", "mse", [name])
     model.save(tmp_path / "m.json")
-    again = load_model(tmp_path / "m.json").metrics
-    assert type(again[name]) is type(model.metrics[name])
-    assert again[name].config() == model.metrics[name].config()
+    again = load_model(tmp_path / "m.json").measures
+    assert type(again[name]) is type(model.measures[name])
+    assert again[name].config() == model.measures[name].config()
 
 
 # ── The file ──────────────────────────────────────────────────────────────────────────────
@@ -290,7 +305,7 @@ def test_the_file_is_readable(tmp_path: Path) -> None:
     model.save(tmp_path / "m.json")
     text = (tmp_path / "m.json").read_text(encoding="utf-8")
     assert max(map(len, text.splitlines())) <= 100
-    assert len(text.splitlines()) < 300
+    assert len(text.splitlines()) < 310
     parts = json.loads(text)
     assert list(parts)[:4] == ["format", "version", "checksum", "model"]
     assert list(parts)[-1] == "random"  # which nobody reads
@@ -486,7 +501,7 @@ class Scale(Layer):
     def forward(self, x: Any) -> Any:
         return [self.factor * number for number in x]
 
-    def weights(self) -> list[list[Any]]:
+    def weight_values(self) -> list[list[Any]]:
         return [[self.factor]]
 
     def config(self) -> dict[str, Any]:
@@ -504,7 +519,7 @@ class Demanding(Double):
 
 
 class Unlisted(Scale):
-    def weights(self) -> list[list[Any]]:
+    def weight_values(self) -> list[list[Any]]:
         return []
 
 

@@ -71,7 +71,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         x, y = ([Value(0.5) for _ in range(table.shape[1])] for table in (X, targets))
         weight, parameters = Value(1.0), model.parameters()
         loss = weight * self._loss(y, model.forward(list(x)))
-        kernels = [p for layer in model.layers for row in layer.weights()[0] for p in row]
+        kernels = [p for layer in model.layers for row in layer.weight_values()[0] for p in row]
         fine = 0.5 * self.alpha * ops.sum([kernel * kernel for kernel in kernels])
         program = compile(loss + fine, inputs=[*x, *y, weight], parameters=parameters)
         rows = np.column_stack([X, targets, weights / weights.mean()])

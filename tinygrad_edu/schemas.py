@@ -23,6 +23,13 @@ class Maybe(NamedTuple):
     of: Any
 
 
+class Either(NamedTuple):
+    """In a schema: an object with the keys of one or of the other."""
+
+    one: dict[str, Any]
+    other: dict[str, Any]
+
+
 class ByName(NamedTuple):
     """In a schema: an object with any keys, whose values are all of this kind."""
 
@@ -102,6 +109,9 @@ def check(part: Any, schema: Any, place: str, error: type[TinygradError] = Saved
     if isinstance(schema, Maybe):
         if part is not None:
             check(part, schema.of, place, error)
+    elif isinstance(schema, Either):
+        fits = isinstance(part, dict) and part.keys() == schema.other.keys()
+        check(part, schema.other if fits else schema.one, place, error)
     elif isinstance(schema, (dict, ByName)):
         need(type(part) is dict, place, "an object", part, error)
         kinds = schema if isinstance(schema, dict) else dict.fromkeys(part, schema.of)

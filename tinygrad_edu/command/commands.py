@@ -625,7 +625,7 @@ def read_saved(
         others = [name for name in table.names if name not in target and _numeric(table, name)]
         features, _ = usable(table, others, (), say, named=False)
         say(filled(f"The model has no column names: using {', '.join(features)}, in this order."))
-    width = prod(model.input_shape or ())
+    width = prod(model.in_shape or ())
     memory = memory._replace(features=features)
     if len(memory.inputs) != width:
         raise BadArgument(
@@ -709,7 +709,7 @@ def graph(options: Options, say: Say) -> Answer:
 
     if options.table is None:
         model, memory = load(options.model)
-        names = memory.inputs or _inputs(prod(model.input_shape or ()))
+        names = memory.inputs or _inputs(prod(model.in_shape or ()))
         inputs = [Value(memory.means.get(x, 1.0), name=x, role="input") for x in names]
         value: Any = model.forward([*inputs])[0]
         value.name = f"predicted {memory.target or ''}".rstrip()

@@ -15,26 +15,33 @@ Names, arguments, defaults and numbers are those of Keras; errors and warnings s
 layer, loss and optimiser is one of `tinygrad_edu.nn`, under Keras's name.
 """
 
+from ..nn.seeding import set_random_seed
+from ..nn.variables import Variable
 from . import (
     activations,
     callbacks,
+    constraints,
     initializers,
     layers,
     losses,
     metrics,
     models,
+    ops,
     optimizers,
     regularizers,
     saving,
     utils,
 )
+from .bases import Initializer, Loss, Metric, Regularizer
 from .interchange import from_keras
-from .layers import Input
+from .layers import Input, Layer
 from .models import Model, Sequential
-from .seeding import set_random_seed
+from .optimizers import Optimizer
 
 __all__ = [
-    "Input", "Model", "Sequential", "activations", "callbacks", "from_keras", "initializers",
-    "layers", "losses", "metrics", "models", "optimizers", "regularizers", "saving",
+    "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer",
+    "Sequential", "Variable", "activations", "callbacks", "constraints", "from_keras",
+    "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "regularizers",
+    "saving",
     "set_random_seed", "utils",
 ]  # fmt: skip

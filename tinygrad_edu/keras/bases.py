@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import nn
+from ..nn import constraints
 from ..nn.layers import snake
 from ..nn.losses import Compared, samples
+from ..nn.seeding import fresh
 from ..nn.settings import check_dtype
-from ..nn.tensors import Tensor
+from ..nn.tensors import Tensor, shaped
+from ..nn.variables import Variable, variable
 from ..trees import as_array, sizes
 from .lookup import Made
-from .seeding import fresh
-from .variables import Variable, shaped, variable
 
 _OF_VECTORS = frozenset({
     "categorical_accuracy", "categorical_crossentropy", "categorical_hinge", "cosine_similarity",
@@ -130,7 +131,8 @@ class Metric(nn.Metric):
 
     def reset_state(self) -> None:
         """Forget all samples."""
-        super().reset()
+        if isinstance(self, Made):
+            super().reset()
         for made in self.variables:
             made.assign(0.0)
 
@@ -144,11 +146,10 @@ class Metric(nn.Metric):
 
 class Initializer(nn.Initializer):
     """The base class of all initialisers. Yours overrides ``__call__(self, shape, dtype=None)``,
-    which returns an array.
+    which returns an array."""
 
-    >>> float(Initializer("ones")((1,))[0])
-    1.0
-    """
+    def __init__(self) -> None:
+        """A subclass has nothing to pass on."""
 
     def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> Any:  # type: ignore[override]
         """New numbers in this shape, as an array if NumPy is installed."""
@@ -160,3 +161,14 @@ class Initializer(nn.Initializer):
 class Regularizer(nn.Regularizer):
     """The base class of all regularisers. Yours overrides ``__call__(self, x)``, which gets the
     Values of a weight as an `nn.tensors.Tensor` and returns one."""
+
+    def __init__(self) -> None:
+        """A subclass has nothing to pass on."""
+
+
+class Constraint(constraints.Constraint):
+    """The base class of all constraints. Yours overrides ``__call__(self, w)``, which gets the
+    numbers of a weight as an `nn.tensors.Tensor` and returns as many."""
+
+    def __init__(self) -> None:
+        """A subclass has nothing to pass on."""

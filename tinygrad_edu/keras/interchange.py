@@ -20,10 +20,10 @@ from zipfile import BadZipFile, ZipFile
 from ..core.value import Value
 from ..errors import MissingExtra, SavedModelError, TinygradError
 from ..files import write_whole
-from ..nn.layers import Input, ShapedLayer
+from ..nn.layers import Apply, Input, Lambda, ShapedLayer
 from ..nn.optimizers import Optimizer
 from ..trees import flatten
-from . import initializers, losses, metrics, optimizers, regularizers, saving
+from . import constraints, initializers, losses, metrics, optimizers, regularizers, saving
 
 if TYPE_CHECKING:
     from .models import Model
@@ -32,7 +32,8 @@ VERSION: Final = "3.10.0"
 """The version of Keras whose format is written; later ones read it."""
 
 _ROOMS: Final[dict[str, Any]] = {
-    "initializer": initializers, "regularizer": regularizers, "loss": losses, "metric": metrics,
+    "initializer": initializers, "regularizer": regularizers, "constraint": constraints,
+    "loss": losses, "metric": metrics,
 }  # fmt: skip
 
 # Settings of Keras that don't change a number here: everything is computed in float64, batches
@@ -184,7 +185,7 @@ def _converted(key: str, value: Any) -> Any:
     room = _ROOMS.get(key.rpartition("_")[2])
     if room is not None:
         instance = room.deserialize(value)
-        return {"function": instance.name, **instance.settings}
+        return {"function": instance.row, **instance.settings}
     if key == "learning_rate":
         return getattr(optimizers.schedules, name)(**{k: v for k, v in config.items() if v})
     raise SavedModelError(f"Received: {key}={name}, which doesn't exist here.")
@@ -312,6 +313,11 @@ def _in_keras(layer: ShapedLayer) -> dict[str, Any]:
     kind = type(layer)
     if saving.LAYERS.get(kind.__name__) is not kind:
         raise SavedModelError(f"Keras has no layer {kind.__name__}, which is user-defined.")
+    if isinstance(layer, (Apply, Lambda, saving.MODELS["Model"])):
+        raise SavedModelError(
+            f"Layer {layer.name!r} has no form that Keras reads: it comes from arithmetic with "
+            f"signals, is a model itself, or is code."
+        )
     shapes = {"input_shape", "name"}
     own = {key: value for key, value in layer.config().items() if key not in shapes}
     for key, value in own.items():
@@ -356,7 +362,7 @@ def _wire(
         name = described["config"]["name"]
         described |= {"name": name, "inbound_nodes": nodes[name]}
     config["input_layers"] = [place[id(signal)] for signal in model._inputs]
-    config["output_layers"] = [place[id(model._order[-1])]]
+    config["output_layers"] = [place[id(signal)] for signal in model._outputs]
 
 
 def _compiled(model: Model) -> dict[str, Any] | None:
@@ -372,7 +378,7 @@ def _compiled(model: Model) -> dict[str, Any] | None:
             "optimizer": {"module": "keras.optimizers", "class_name": type(optimizer).__name__,
                           "config": own, "registered_name": None},
             "loss": _serialized(losses, model.loss.config()),
-            "metrics": list(model.metrics),
+            "metrics": list(model.measures),
         }  # fmt: skip
     except TinygradError:  # user-defined
         return None
@@ -396,9 +402,10 @@ def source(model: Model) -> str:
             called[id(signal)] = f"x{len(called)}"
             lines.append(f"{called[id(signal)]} = {places[signal.layer.name]}({given})")
     inputs = ", ".join(called[id(signal)] for signal in model._inputs)
-    output = called[id(model._order[-1])]
+    ends = [called[id(signal)] for signal in model._outputs]
+    output = ends[0] if len(ends) == 1 else f"[{', '.join(ends)}]"
     lines += [f"model = keras.Model([{inputs}], {output}, name={model.name!r})"]
-    weights = [weight for layer in model.layers for weight in layer.weights()]
+    weights = [weight for layer in model.layers for weight in layer.weight_values()]
     arrays = "".join(f"    numpy.array({_numbers(weight)!r}),\n" for weight in weights)
     text = "\n".join(lines)
     return f"import keras\nimport numpy\n\n{text}\nmodel.set_weights([\n{arrays}])\n"
@@ -466,7 +473,7 @@ def _h5(model: Model) -> bytes:
         for name, group in _groups(config["config"]["layers"]):
             into = file.create_group(f"{group}/vars")
             into.attrs["name"] = name
-            for i, weight in enumerate(named[name].weights() if name in named else []):
+            for i, weight in enumerate(named[name].weight_values() if name in named else []):
                 into.create_dataset(str(i), data=_numbers(weight), dtype="float64")
         for i, array in enumerate(_state(model) if config.get("compile_config") else []):
             file.create_dataset(f"optimizer/vars/{i}", data=array)
@@ -488,9 +495,7 @@ def _state(model: Model) -> list[Any]:
     memory = optimizer.state_dict()["memory"]
     rest = {name: iter(memory[name]) for name in columns}
     made: list[Any] = [optimizer.iterations, float(optimizer.learning_rate)]
-    for weight in (
-        weight for layer in model.layers if layer.trainable for weight in layer.weights()
-    ):
+    for weight in (list(weight) for layer in model.layers for weight in layer.trainable_weights):
         numbers, like = flatten(weight)
         made += [like([next(rest[name]) for _ in numbers]) for name in columns]
     return made

@@ -17,6 +17,7 @@ from ..nn.metrics import Metric
 from ..nn.module import Module
 from ..nn.names import Named
 from ..nn.optimizers import Optimizer
+from ..nn.variables import Variable
 from .programs import Evaluation, Forward, Recording, Training, numbers
 from .recording import OnlyPython, custom
 
@@ -53,7 +54,7 @@ def fingerprint(model: Any, beside: Collection[str] = ()) -> list[Any]:
             parts += [x, x._role] if kind is Value else [x]
         elif id(x) in seen:
             parts.append(id(x))
-        elif kind in (list, tuple, dict):
+        elif kind in (list, tuple, dict, Variable):
             seen.add(id(x))
             parts.append(len(x))
             waiting.extend(x)

@@ -48,7 +48,7 @@ class Made:
 
     def get_config(self) -> dict[str, Any]:
         """The settings by name: ``type(x).from_config(x.get_config())`` equals x."""
-        known = {**FIXED, **self.arguments}
+        known = {**self.usual, **self.arguments}
         return {name: known[name] for name in self.usual if name != "dtype"}
 
     @classmethod
@@ -92,9 +92,9 @@ def bound(
     arguments = {**usual, **dict(zip(names, given)), **settings}
     check_dtype(arguments.pop("dtype", None))
     for name in arguments.keys() - own.keys():
-        if (x := arguments.pop(name)) != FIXED[name]:
+        if (x := arguments.pop(name)) != usual[name]:
             raise BadArgument(
-                f"{what} computes with {name}={FIXED[name]!r} alone. Received: {x!r}."
+                f"{what} computes with {name}={usual[name]!r} alone. Received: {x!r}."
             )
     return arguments
 
@@ -133,9 +133,14 @@ def _signature(usual: Mapping[str, Any]) -> Signature:
     return Signature([Parameter(name, kind, default=x) for name, x in usual.items()])
 
 
-def functions(table: Mapping[str, Callable[..., Any]], names: Iterable[str]) -> dict[str, Any]:
+def functions(
+    module: str, table: Mapping[str, Callable[..., Any]], names: Iterable[str]
+) -> dict[str, Any]:
     """Functions of whole arrays: that of a row, along the last axis."""
-    return {name: _over_arrays(table[name]) for name in names}
+    made = {name: _over_arrays(table[name]) for name in names}
+    for function in made.values():
+        function.__module__ = module  # where pickle finds it
+    return made
 
 
 def _over_arrays(row: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,7 +33,7 @@ CLASSES = classes(
     ],
     Huber={"name": "huber_loss"},
 )  # fmt: skip
-FUNCTIONS = functions(LOSSES, LOSSES)
+FUNCTIONS = functions(__name__, LOSSES, LOSSES)
 
 _short = {alias: FUNCTIONS[row] for alias, row in ALIASES.items()}
 _shelf = Shelf(__name__, "loss", {**FUNCTIONS, **_short, **CLASSES})

@@ -62,6 +62,7 @@ CLASSES = {
     **_made(counts.Sum, "Sum(name, dtype)"),
 }
 FUNCTIONS = functions(
+    __name__,
     METRICS,
     (
         "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..compiler.exporting import Exported, written
 from ..errors import BadArgument, TinygradError
 from ..files import write_whole
-from ..nn.layers import Input, ShapedLayer, Signal, sample_shape
+from ..nn.layers import Apply, Input, ShapedLayer, Signal, layers_in, sample_shape
+from ..nn.tensors import Tensor
 from ..notebooks import wants_html
 from ..strings import legible
 from . import interchange, saving
+from .keeping import trained
 from .programs import Forward
 from .summary import as_html, summary
 from .training import Trainer
@@ -42,17 +46,94 @@ class Model(Trainer):
     6
     """
 
-    def __init__(
-        self,
-        inputs: Signal | Sequence[Signal],
-        outputs: Signal | Sequence[Signal],
-        name: str = "model",
-    ) -> None:
+    _NOT_ASKED = (
+        "compute_loss", "compute_metrics", "make_train_function", "predict_step", "test_step",
+        "train_step",
+    )  # fmt: skip
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in cls._NOT_ASKED:
+            if name in vars(cls):
+                raise BadArgument(
+                    f"fit does not call {name}, so this model would not do what it says. "
+                    f"Received: {cls.__name__}.{name}. Write a loop of your own: docs/keras.md "
+                    f"shows one."
+                )
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None) -> None:
         super().__init__(name)
-        output: Any = outputs
-        if isinstance(output, (list, tuple)) and len(output) == 1:
-            (output,) = output
-        self._wire([inputs] if isinstance(inputs, Signal) else list(inputs), output)
+        if inputs is not None:
+            self._wire([inputs] if isinstance(inputs, Signal) else list(_values(inputs)), outputs)
+
+    def build(self, input_shape: Any) -> None:
+        """Call ``call`` of a subclass on Signals, which wires it.
+
+        Args:
+            input_shape: the shape of one sample such as ``(2,)``, or of a batch: ``(None, 2)``.
+        """
+        method = getattr(self, "call", None)
+        if method is None:
+            raise BadArgument(
+                f"{type(self).__name__} has no inputs and outputs, and no call(self, x)."
+            )
+        start = Input(sample_shape(input_shape))
+        if "training" not in signature(method).parameters:
+            outputs = method(start)
+        else:
+            outputs, other = method(start, training=False), method(start, training=True)
+            if _wiring(outputs) != _wiring(other):
+                raise BadArgument(
+                    f"call of {type(self).__name__} uses other layers in training. Call them "
+                    f"always: layers such as Dropout know whether they are in training."
+                )
+        self._wire([start], outputs)
+        mine = {name: x for name, x in vars(self).items() if name != "layers"}
+        places = {id(layer): i for i, layer in enumerate(layers_in(mine.values()))}
+        self.layers.sort(key=lambda layer: places.get(id(layer), len(places)))
+
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """The outputs for samples, as Values; for Signals, the output Signal.
+
+        Args:
+            x: samples as for `fit`; or Signals, for a model in a model.
+            training: whether to behave as in training.
+
+        >>> from tinygrad_edu import keras
+        >>> model = keras.Sequential([keras.layers.Dense(1, kernel_initializer="ones")])
+        >>> [[y]] = model([[2.0]])
+        >>> y.data
+        2.0
+        """
+        parts = x if isinstance(x, (list, tuple)) else [x]
+        if any(isinstance(part, Signal) for part in parts):
+            return super().__call__(x)
+        rows = self._inputs_of(x).rows
+        with trained(self, bool(training)):
+            outputs = self.forward_batch(list(map(list, rows)))
+        return self.separated(outputs, lambda rows, shape: Tensor(rows, (len(rows), *shape)))
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers and how they are wired, without weights; `from_config` reads it."""
+        return saving.described(self)
+
+    config = get_config
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Any:
+        """A new model, with new weights, as `get_config` described it."""
+        return saving.assembled(config, custom_objects or {})
+
+    def to_json(self, **settings: Any) -> str:
+        """`get_config` as JSON; `keras.models.model_from_json` reads it.
+
+        Args:
+            **settings: as for `json.dumps`.
+        """
+        described = {"class_name": type(self).__name__, "config": self.get_config()}
+        return json.dumps(described, **settings)
 
     def summary(
         self, line_length: int | None = None, print_fn: Callable[[str], Any] = print
@@ -78,7 +159,7 @@ class Model(Trainer):
             BadArgument: if their number or a shape does not fit; nothing is changed then.
             NotANumber: if an entry is not a number; nothing is changed then.
         """
-        counts = [len(layer.weights()) for layer in self.layers]
+        counts = [len(layer.weight_values()) for layer in self.layers]
         if len(weights) != sum(counts):
             raise BadArgument(
                 f"This model has {sum(counts)} weights. Received: {len(weights)} arrays."
@@ -162,10 +243,10 @@ class Sequential(Model):
 
     branching: ClassVar[bool] = False
 
-    def __init__(self, layers: Iterable[Any] = (), name: str = "sequential") -> None:
-        Trainer.__init__(self, name)  # not as signals: the layers follow one by one
+    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None) -> None:
+        super().__init__(name=name)
         self._start: Signal | None = None
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
 
     def add(self, layer: ShapedLayer | Signal) -> None:
@@ -190,9 +271,10 @@ class Sequential(Model):
         elif self.built and layer.given_name not in self._taken:  # only the end is new
             signal = layer(self._order[-1])
             number_names([layer], self._taken)
-            layer.build(self._order[-1].shape, random=self.random)
+            layer.prepare(self._order[-1].shape, random=self.random)
             self.layers.append(layer)
             self._order.append(signal)
+            self._outputs = [signal]
         else:
             self._rewire([*self.layers, layer], start)
         self._members.add(id(layer))
@@ -228,10 +310,38 @@ class Sequential(Model):
                 signal = layer(signal)
             self._wire([start], signal)
         else:
-            self.layers, self._order = layers, []
+            self.layers, self._order, self._outputs = layers, [], []
         self._start = start
 
 
-load_model = saving.load_model
+def _values(parts: Any) -> Any:
+    return parts.values() if isinstance(parts, Mapping) else parts
+
+
+def _wiring(outputs: Any) -> list[Any]:
+    """Which layers are called on what, to compare two ways."""
+    waiting = [outputs] if isinstance(outputs, Signal) else list(_values(outputs))
+    found = []
+    while waiting:
+        signal = waiting.pop()
+        waiting += signal.inputs
+        layer = signal.layer
+        fixed = isinstance(layer, Apply) and (layer.row, layer.operands)
+        found.append(fixed or id(layer if layer is not None else signal))
+    return found
+
+
+def clone_model(model: Model) -> Any:
+    """A model with the same layers, and new weights."""
+    return type(model).from_config(model.get_config())
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """A new model, as `Model.to_json` described it."""
+    return Model.from_config(json.loads(json_string)["config"], custom_objects)
+
+
+load_model, save_model = saving.load_model, saving.save_model
 
 saving.MODELS.update(Sequential=Sequential, Model=Model)
+saving.LAYERS.update(saving.MODELS)  # models can be layers of models

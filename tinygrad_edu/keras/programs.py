@@ -46,7 +46,7 @@ class Recording:
         streams: the sources of the random numbers that are drawn for each sample.
     """
 
-    beside: ClassVar[Collection[str]] = ("loss", "metrics", "optimizer")
+    beside: ClassVar[Collection[str]] = ("loss", "measures", "optimizer")
     sketch: tuple[Flat, ...]
     streams: Sequence[Random] = ()
 
@@ -122,9 +122,9 @@ class _OfBatches(Recording):
         self.loss: Loss = model.loss
         if not self.loss.built_in or self.loss.reduction == "none":
             raise OnlyPython(self.loss.name)
-        self.weighted, self.outputs = weighted, prod(model.output_shape)
+        self.weighted, self.outputs = weighted, prod(model.out_shape)
         self.metrics = [
-            (m, weighted and name in model.weighted) for name, m in model.metrics.items()
+            (m, weighted and name in model.weighted) for name, m in model.measures.items()
         ]
 
     def rows(self, data: Pairs) -> Table:
@@ -180,10 +180,12 @@ class Training(_OfBatches):
         TracingError: if some code reads numbers.
     """
 
-    beside = ("loss", "metrics")
+    beside = ("loss", "measures")
 
     def __init__(self, model: Any, target: int, weighted: bool) -> None:
         super().__init__(model, target, weighted)
+        if any(layer.constrained for layer in model.layers):
+            raise OnlyPython("constraints on weights")
         self.optimizer, self.weights, self.frozen = model.optimizer, _to_learn(model), frozen(model)
         self._update = Update(self.optimizer, self.trace)
         with self.trace:

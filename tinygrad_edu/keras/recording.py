@@ -60,9 +60,10 @@ class Draws(Random):
 def drawing(layers: Sequence[ShapedLayer]) -> Iterator[list[tuple[Random, Value]]]:
     """A block in which layers draw Values: yields them, each with the stream it will come from."""
     drawn: list[tuple[Random, Value]] = []
+    parts = [part for layer in layers for _, part in layer._walk() if isinstance(part, ShapedLayer)]
     places = [
         (layer, name, stream)
-        for layer in layers
+        for layer in dict.fromkeys(parts)
         for stream in layer.streams()
         for name, thing in vars(layer).items()
         if thing is stream
@@ -83,14 +84,22 @@ class Recorded(NamedTuple):
     drawn: list[Value]  # the random numbers that its layers draw
     streams: list[Random]  # where each of these comes from
     outputs: list[Any]
+    fines: list[Any]  # the penalties on outputs of layers
 
 
 def forward(model: Any, training: bool) -> Recorded:
-    """The outputs of the layers for one sample; called while tracing."""
-    x = [MODE.get().trace.leaf(0.5, "input") for _ in range(prod(model.input_shape))]
+    """The outputs of the layers for one sample; called while tracing.
+
+    Raises:
+        OnlyPython: if a layer sees whole batches.
+    """
+    x = [MODE.get().trace.leaf(0.5, "input") for _ in range(prod(model.in_shape))]
+    if training and model.sees_batches:
+        raise OnlyPython("a layer that sees whole batches")
+    fines: list[Any] = []
     with drawing(model.layers if training else []) as drawn:
-        outputs = list(model.forward(list(x)))
-    return Recorded(x, [v for _, v in drawn], [stream for stream, _ in drawn], outputs)
+        outputs = list(model.forward(list(x), fines=fines))
+    return Recorded(x, [v for _, v in drawn], [stream for stream, _ in drawn], outputs, fines)
 
 
 def of_one_hot(loss: Loss) -> Loss | None:
@@ -152,7 +161,7 @@ def with_loss(model: Any, target: int, weighted: bool, training: bool) -> Losses
     (loss,) = (one_hot or model.loss).per_sample([y], [sample.outputs])
     weights = [Value(1.0)] if weighted else []
     sums: list[Any] = list(weights)
-    for name, metric in model.metrics.items():
+    for name, metric in model.measures.items():
         function = _recordable(metric, one_hot is not None, target, outputs)
         if function is None:
             raise OnlyPython(name)
@@ -160,6 +169,7 @@ def with_loss(model: Any, target: int, weighted: bool, training: bool) -> Losses
         sums.append(weights[0] * measured if weighted and name in model.weighted else measured)
     if weighted:
         loss = loss * weights[0]
+    loss = with_penalties(loss, sample.fines)
     inputs = [*sample.x, *y, *weights, *sample.drawn]
     return Losses(inputs, sample.streams, loss, sums, penalties(model))
 

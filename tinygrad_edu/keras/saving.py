@@ -31,7 +31,7 @@ from ..nn.names import Named
 from ..nn.optimizers import OPTIMIZERS, Optimizer
 from ..nn.schedules import SCHEDULES, Schedule
 from ..nn.settings import Settings, from_config
-from ..schemas import ByName, Maybe, Numeral, check, is_numeral, need, numeral
+from ..schemas import ByName, Either, Maybe, Numeral, check, is_numeral, need, numeral
 from ..trees import flatten, sizes
 from . import documents, metrics
 from . import layers as shelf
@@ -57,6 +57,7 @@ OTHERS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
 them."""
 
 
+_CALLS: Any = [{"layer": str, "inputs": [int]}]
 WEIGHTS: dict[str, Any] = {**HEAD, "weights": ByName(list)}
 WHOLE: dict[str, Any] = {
     **WEIGHTS,
@@ -67,7 +68,12 @@ WHOLE: dict[str, Any] = {
         "layers": [{"name": str, "class": str, "config": dict}],
         # Signals are numbered: the inputs, then what comes out of each call. A Sequential
         # has no wiring: each of its layers is called on what came out of the one before.
-        "wiring": Maybe({"calls": [{"layer": str, "inputs": [int]}], "output": int}),
+        "wiring": Maybe(
+            Either(
+                {"calls": _CALLS, "output": int},
+                {"calls": _CALLS, "outputs": [int], "names": Maybe([str])},
+            )
+        ),
     },
     "compiled": Maybe(
         {
@@ -119,7 +125,7 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
             OTHERS[".keras"][0](model, path)
             return
         parts = {
-            "model": _model(model),
+            "model": described(model),
             "compiled": _compiled(model),
             "weights": _weights(model.layers),
             "metadata": _data("The metadata", lambda: model.metadata),
@@ -168,7 +174,7 @@ def load_model(
             )
         streams = [_stream(state) for state in parts["random"]["streams"]]
         revived = parts["compiled"] and _revived(parts["compiled"], custom)
-        model = _assembled(parts["model"], parts["weights"], custom)
+        model = assembled(parts["model"], custom, parts["weights"])
         if revived:
             _compile(model, revived, parts["compiled"])
         _give_streams(model, streams, parts["random"])
@@ -272,7 +278,8 @@ def _named(model: Model) -> None:
         model._taken = number_names(model.layers, {})
 
 
-def _model(model: Model) -> dict[str, Any]:
+def described(model: Model) -> dict[str, Any]:
+    """The layers of a model and how they are wired, as data."""
     if type(model) not in MODELS.values():
         raise SavedModelError(
             f"Only a Sequential or a Model can be saved whole: a user-defined class is code, not "
@@ -286,7 +293,10 @@ def _model(model: Model) -> dict[str, Any]:
         for s in made
         if s.layer is not None
     ]
-    wiring = {"calls": calls, "output": places[id(model._order[-1])]}
+    ends = [places[id(signal)] for signal in model._outputs]
+    wiring: dict[str, Any] = {"calls": calls, "output": ends[0]}
+    if len(ends) > 1 or model._keys:
+        wiring = {"calls": calls, "outputs": ends, "names": model._keys}
     return {
         "class": type(model).__name__,
         "name": model.name,
@@ -308,11 +318,11 @@ def _layer(layer: ShapedLayer) -> dict[str, Any]:
             f"The config() of layer {layer.name!r} leaves out what {made_by.__name__} is made "
             f"with: {', '.join(sorted(forgotten))}. Return {{**super().config(), ...}} there."
         )
-    listed = {id(value) for value in flatten(layer.weights())[0]}
+    listed = {id(value) for value in flatten(layer.weight_values())[0]}
     if any(id(parameter) not in listed for parameter in layer.parameters()):
         raise SavedModelError(
-            f"Layer {layer.name!r} has parameters that its weights() does not list. Return all "
-            f"of them there, as nested lists."
+            f"Layer {layer.name!r} has parameters that its weight_values() does not list. Return "
+            f"all of them there, as nested lists."
         )
     return described
 
@@ -325,7 +335,12 @@ def _own_arguments(made_by: type) -> set[str]:
 
 def _plain(thing: ShapedLayer | Settings | Named) -> dict[str, Any]:
     """The config() as the file will give it back."""
-    return dict(_data(f"The config() of {thing!r}", thing.config))
+    return dict(
+        _data(
+            f"The config() of {thing!r}",
+            thing.get_config if isinstance(thing, ShapedLayer) else thing.config,
+        )
+    )
 
 
 def _data(what: str, give: Callable[[], Any]) -> Any:
@@ -391,10 +406,18 @@ def _unknown(kind: str, name: str, table: Iterable[str]) -> SavedModelError:
     )
 
 
-def _assembled(
-    described: dict[str, Any], weights: dict[str, Any], custom: Mapping[str, Any]
+def assembled(
+    described: Mapping[str, Any],
+    custom: Mapping[str, Any],
+    weights: dict[str, Any] | None = None,
 ) -> Model:
-    """The model with its weights, which are there and fit before it is built."""
+    """The model that was described, with new weights or with these, which fit before it is built.
+
+    Args:
+        described: the result of `described`.
+        custom: user-defined classes by name.
+        weights: those of each layer.
+    """
     kind, name = described["class"], described["name"]
     need(kind in MODELS, "the model, class", " or ".join(MODELS), kind)
     layers = {one["name"]: _layer_from(one, custom) for one in described["layers"]}
@@ -411,14 +434,17 @@ def _assembled(
         model: Model = MODELS[kind](name=name)
         model._rewire(list(layers.values()), inputs[0])  # type: ignore[attr-defined]
     else:
-        (output,) = _picked(signals, [wiring["output"]])
-        model = MODELS[kind](inputs, output, name)
+        outputs: Any = _picked(signals, wiring.get("outputs", [wiring.get("output")]))
+        if wiring.get("names"):
+            outputs = dict(zip(wiring["names"], outputs))
+        model = MODELS[kind](inputs, outputs, name)
     used = {id(layer) for layer in model.layers}
     need(used == set(map(id, layers.values())), "the wiring", "a call of every layer", list(layers))
     for name, layer in layers.items():
         layer.name = name
     model._taken = dict.fromkeys(layers, 1)
-    _fill(layers, weights)
+    if weights is not None:
+        _fill(layers, weights)
     return model
 
 
@@ -426,7 +452,7 @@ def _signals(
     inputs: Sequence[Signal],
     calls: list[dict[str, Any]],
     layers: Mapping[str, ShapedLayer],
-    weights: dict[str, Any],
+    weights: dict[str, Any] | None,
 ) -> list[Signal]:
     """The inputs and what comes out of each call. Layers are called, but nothing is built."""
     signals = list(inputs)
@@ -439,7 +465,7 @@ def _signals(
         need(bool(coming) and (len(coming) == 1 or not one), "the wiring",
               f"what goes into {name!r}", call["inputs"])  # fmt: skip
         shapes = layer.weight_shapes(*[signal.shape for signal in coming])
-        if shapes is not None:
+        if shapes is not None and weights is not None:
             _fitting(name, weights.get(name, []), shapes)
         signals.append(layer(coming[0] if one else coming))
     return signals
@@ -457,7 +483,9 @@ def _picked(signals: list[Any], places: list[int]) -> list[Any]:
 
 def _weights(layers: Iterable[ShapedLayer]) -> dict[str, Any]:
     """The weights of each layer that has some, as nested lists of their Keras shapes."""
-    return {layer.name: _numbers(layer.weights()) for layer in layers if layer.weights()}
+    return {
+        layer.name: _numbers(layer.weight_values()) for layer in layers if layer.weight_values()
+    }
 
 
 def _numbers(tree: Any) -> Any:
@@ -468,7 +496,7 @@ def _numbers(tree: Any) -> Any:
 
 def _fill(layers: Mapping[str, ShapedLayer], weights: dict[str, Any]) -> None:
     """Give the layers their weights: to all of them or, on an error, to none."""
-    mine = {name: list(map(sizes, layer.weights())) for name, layer in layers.items()}
+    mine = {name: list(map(sizes, layer.weight_values())) for name, layer in layers.items()}
     wanted = {name for name, shapes in mine.items() if shapes}
     if wanted != weights.keys():
         missing, unknown = sorted(wanted - weights.keys()), sorted(weights.keys() - wanted)
@@ -513,10 +541,11 @@ def _compiled(model: Model) -> dict[str, Any] | None:
     if optimizer is None:
         return None
     bound = None if optimizer.parameters is None else list(map(id, optimizer.parameters))
+    moved = {*bound} if bound is not None else set()
     trained = [
-        layer for layer in model.layers if {id(p) for p in flatten(layer.weights())[0]} & {*bound}
-    ] if bound is not None else []  # fmt: skip
-    if bound is not None and bound != [id(p) for variable in _variables(trained) for p in variable]:
+        layer for layer in model.layers if moved & set(map(id, flatten(_variables([layer]))[0]))
+    ]
+    if bound is not None and bound != [id(p) for v in _variables(trained) for p in v]:
         raise SavedModelError(
             f"The optimizer is bound to {len(bound)} weights, which are no longer those of the "
             f"model. Compile the model again, then save it."
@@ -528,7 +557,7 @@ def _compiled(model: Model) -> dict[str, Any] | None:
         "loss": model.loss and _function(model.loss),
         "metrics": {
             name: _function(metric) | ({"weighted": True} if name in model.weighted else {})
-            for name, metric in model.metrics.items()
+            for name, metric in model.measures.items()
         },
         "trained": None if bound is None else [layer.name for layer in trained],
         "memory": {**memory, "memory": columns},
@@ -536,7 +565,7 @@ def _compiled(model: Model) -> dict[str, Any] | None:
 
 
 def _variables(layers: Iterable[ShapedLayer]) -> list[list[Value]]:
-    return [flatten(weight)[0] for layer in layers for weight in layer.weights()]
+    return [flatten(list(w))[0] for layer in layers for w in layer.weights if w.trainable]
 
 
 def _settings(optimizer: Optimizer) -> dict[str, Any]:
@@ -618,7 +647,7 @@ def _compile(
     """Compile a model as it was, with what its optimiser remembers."""
     optimizer, loss, metrics = revived
     model.compile(optimizer, loss)
-    model.metrics = metrics
+    model.measures = metrics
     model.weighted = [name for name, config in compiled["metrics"].items() if "weighted" in config]
     if compiled["trained"] is not None:
         named = {layer.name: layer for layer in model.layers}

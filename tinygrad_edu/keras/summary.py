@@ -125,7 +125,7 @@ def _activation(layer: ShapedLayer) -> str:
 
 def _counted(layer: ShapedLayer) -> str:
     """The number of weights, and the shapes that it comes from."""
-    shapes: list[Shape] = list(map(sizes, layer.weights()))
+    shapes: list[Shape] = list(map(sizes, layer.weight_values()))
     count = f"{len(layer.parameters()):,}"
     if not shapes or shapes == [(1,)]:
         return count
@@ -182,8 +182,8 @@ def _facts(model: Model) -> list[tuple[str, str]]:
         memory = f", which remembers {plural(kept, 'number')}" if model.built and kept else ""
         facts.append(("Optimizer", f"{model.optimizer!r}{memory}"))
         facts.append(("Loss", model.loss.name if model.loss is not None else "none"))
-    if model.metrics:
-        facts.append(("Metrics", ", ".join(model.metrics)))
+    if model.measures:
+        facts.append(("Metrics", ", ".join(model.measures)))
     return facts
 
 

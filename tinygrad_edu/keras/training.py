@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from .. import nn
 from ..anomalies import detect_anomaly
 from ..blocks import MODE
+from ..core import ops
 from ..core.calculus import gradients
 from ..core.modes import caller, no_grad, scope
 from ..core.table import number
@@ -99,11 +100,11 @@ class Run(NamedTuple):
 class Trainer(Wired):
     """What `Model` and `Sequential` do with data; see there for making one."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | None) -> None:
         super().__init__(name)
         self.optimizer: nn.Optimizer | None = None
         self.loss: nn.Loss | None = None
-        self.metrics: dict[str, nn.Metric] = {}  # by the name that the history gives them
+        self.measures: dict[str, nn.Metric] = {}  # metrics by the name that the history gives them
         self.weighted: list[str] = []  # those metrics that weigh samples as the loss does
         self.history: History | None = None
         self.stop_training = False
@@ -121,13 +122,19 @@ class Trainer(Wired):
         for layer in self.layers:
             layer.trainable = trainable
 
+    @property
+    def metrics(self) -> list[nn.Metric]:
+        """The metrics; the history gives them the names of `metrics_names`."""
+        return list(self.measures.values())
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns."""
+        return ["loss", *self.measures] if self.loss is not None else []
+
     def build(self, input_shape: Any) -> None:
         """Give the shape of one sample, for a model that lacks it."""
         raise NotImplementedError
-
-    def count_params(self) -> int:
-        """How many numbers the weights are."""
-        return len(self.parameters())
 
     @alone
     def compile(
@@ -172,7 +179,7 @@ class Trainer(Wired):
         plain = len(by_name)
         for name, each in map(_named_metric, weighted_metrics or ()):
             by_name[free(f"weighted_{name}" if name in by_name else name, by_name)] = each
-        self.metrics, self.weighted = by_name, list(by_name)[plain:]
+        self.measures, self.weighted = by_name, list(by_name)[plain:]
         self.optimizer, self.loss = chosen, loss
         self.run_eagerly, self.jit_compile = bool(run_eagerly), jit_compile
         self._programs = Programs()
@@ -359,18 +366,18 @@ class Trainer(Wired):
         orders = source.orders(epochs)
         batches = [batch for order in orders for batch in order]
         records = iter(program.run(source.rows_for(program), batches, task))
-        logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.metrics}}
+        logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.measures}}
         for order in orders:
             loss_sum = 0.0
-            if self.metrics:
+            if self.measures:
                 self._reset()
             for batch in order:
                 loss, *sums = next(records)
                 loss_sum += loss * len(batch)
-                if self.metrics:
+                if self.measures:
                     program.note(sums, len(batch))
             logs["loss"].append(loss_sum / sum(map(len, order)))
-            if self.metrics:
+            if self.measures:
                 for name, x in self._results().items():
                     logs[name].append(x)
         return logs
@@ -424,7 +431,7 @@ class Trainer(Wired):
             program.note(sums, len(batch))
             return loss
         optimizer, _ = self._ready()
-        layers = self._program(Forward, True)
+        layers = None if self.fines_outputs else self._program(Forward, True)
         rows = layers.rows(batch.x.rows) if layers is not None else []
         value, outputs = self._loss_of(batch, layers, rows)
         zero_grad([*self.parameters(), *(optimizer.parameters or ())])  # constants are in one alone
@@ -434,6 +441,8 @@ class Trainer(Wired):
                 layers.pull(rows, outputs)
         if optimizer.parameters:  # also if none of them matters to these samples: momentum goes on
             optimizer.step()
+            for layer in self.layers:
+                layer.constrain()
         zero_grad(frozen(self))  # no business of training, so a program computes none
         self._measure(batch, outputs)
         return _number(value)
@@ -446,11 +455,14 @@ class Trainer(Wired):
         If the layers are a program, which reads these rows, only what is around them is recorded.
         """
         _, loss = self._ready()
+        fines: list[Any] = []
         if layers is not None:
             outputs = layers.leaves(rows)
         else:
-            outputs = [self.forward(x) for x in self._given(data.x.rows)]
-        return with_penalties(loss(data.y.rows, outputs, data.weights), penalties(self)), outputs
+            outputs = self.forward_batch(self._given(data.x.rows), fines=fines)
+        fines = [ops.sum(fines) / len(outputs)] if fines else []
+        value = loss(data.y.rows, outputs, data.weights)
+        return with_penalties(value, [*penalties(self), *fines]), outputs
 
     def _given(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
         """The samples as arguments of layers: for user-defined code, which may inspect them, as
@@ -482,15 +494,15 @@ class Trainer(Wired):
         return self._program(Training, data.y.width, data.weights is not None)
 
     def _measure(self, data: Pairs, outputs: list[Sample]) -> None:
-        for name, metric in self.metrics.items():
+        for name, metric in self.measures.items():
             weights = data.weights if name in self.weighted else None
             metric.update(data.y.rows, outputs, weights)
 
     def _results(self) -> dict[str, float]:
-        return {name: metric.result() for name, metric in self.metrics.items()}
+        return {name: metric.result() for name, metric in self.measures.items()}
 
     def _reset(self) -> None:
-        for metric in self.metrics.values():
+        for metric in self.measures.values():
             metric.reset()
 
     @alone
@@ -518,7 +530,7 @@ class Trainer(Wired):
     def _answer(self, logs: dict[str, float], return_dict: bool) -> Any:
         if return_dict:
             return logs
-        return list(logs.values()) if self.metrics else logs["loss"]
+        return list(logs.values()) if self.measures else logs["loss"]
 
     # ── Using ─────────────────────────────────────────────────────────────────────────────
 
@@ -568,7 +580,29 @@ class Trainer(Wired):
             array = array or batch.from_array
             hooks.on_predict_batch_end(step, {"outputs": outputs})
         hooks.on_predict_end()
-        return as_array(rows) if array else rows
+        return self.separated(rows, lambda part, _: as_array(part) if array else part)
+
+    def separated(self, rows: list[Any], make: Callable[[Any, tuple[int, ...]], Any]) -> Any:
+        """The numbers of all outputs, for each of several outputs apart: a list, or a dict."""
+        if len(self._outputs) == 1 and self._keys is None:
+            return make(rows, self._outputs[0].shape)
+        parts, start = [], 0
+        for signal in self._outputs:
+            end = start + prod(signal.shape)
+            parts.append(make([row[start:end] for row in rows], signal.shape))
+            start = end
+        return dict(zip(self._keys, parts)) if self._keys else parts
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """`predict` of these samples as one batch."""
+        return self.predict(x, batch_size=len(self._inputs_of(x)))
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """`evaluate` of these samples as one batch."""
+        size = len(self._inputs_of(x))
+        return self.evaluate(x, y, size, sample_weight=sample_weight, return_dict=return_dict)
 
     @alone
     def evaluate(
@@ -624,7 +658,7 @@ class Trainer(Wired):
         program = self._program(Evaluation, like.y.width, like.weights is not None)
         if program is not None:
             return program.batch
-        layers = self._program(Forward, False)
+        layers = None if self.fines_outputs else self._program(Forward, False)
 
         def loss(batch: Pairs) -> float:
             with trained(self, False), no_grad():
@@ -744,6 +778,12 @@ class Trainer(Wired):
                 "before compile. Write model.compile(optimizer='sgd', loss='mean_squared_error') "
                 "first."
             )
+        if len(self._outputs) > 1:
+            raise BadArgument(
+                f"A model is trained and evaluated on one output. Received: "
+                f"{len(self._outputs)} outputs of {self!r}, which can predict. Join them with a "
+                f"Concatenate layer, or make a model of each."
+            )
         if self.loss is None:
             raise GraphError(
                 "There is no loss to compute. Received: a model compiled without one. "
@@ -754,7 +794,7 @@ class Trainer(Wired):
     def _inputs_of(self, x: Any, of: str = "") -> Samples:
         """Samples that fit this model, which is built by them if it has to be."""
         inputs = samples(x, f"x{of}", self.ports)
-        if self.input_shape is None:
+        if self.in_shape is None:
             self.build(inputs.shape)
         return inputs
 
@@ -782,7 +822,7 @@ class Trainer(Wired):
         if y is not None or not is_stream(x):
             data = x if isinstance(x, Pairs) else self._pairs(x, y, sample_weight)
             return Batched(data.weighted(class_weight), size, random, steps)
-        if self.input_shape is None:
+        if self.in_shape is None:
             raise BadArgument(
                 "A generator does not show the shape of a sample before training. Give the "
                 "first layer its input_shape, or call model.build((n,))."
@@ -797,9 +837,9 @@ class Trainer(Wired):
     def _wanted(self) -> int | None:
         """The number of numbers in a target; None if a user-defined loss may accept any."""
         _, loss = self._ready()
-        if not loss.built_in or self.output_shape is None:
+        if not loss.built_in or self.out_shape is None:
             return None
-        return 1 if str(loss.row).startswith("sparse") else prod(self.output_shape)
+        return 1 if str(loss.row).startswith("sparse") else prod(self.out_shape)
 
     def _named_weights(self) -> list[tuple[str, Value]]:
         """Each weight with a name for people: its layer's and its own."""
@@ -812,20 +852,22 @@ class Trainer(Wired):
     def _variables(self) -> list[list[Value]]:
         """The weights that training may move, each a variable of its own."""
         return [
-            flatten(weight)[0]
-            for layer in self.layers
-            if layer.trainable
-            for weight in layer.weights()
+            flatten(list(weight))[0] for layer in self.layers for weight in layer.trainable_weights
         ]
 
     def _streams(self) -> list[Random]:
         """The sources of random numbers of this model and its layers."""
         return [self.random, *[r for layer in self.layers for r in layer.streams()]]
 
+    def _kept(self) -> list[Value]:
+        """Every Value whose number is part of the model, such as moving averages."""
+        weights = flatten([layer.weight_values() for layer in self.layers])[0]
+        return list(dict.fromkeys([*self.parameters(), *weights]))
+
     def _state(self, source: Source[Pairs]) -> State:
         optimizer, _ = self._ready()
         return State(
-            [p.data for p in self.parameters()],
+            [p.data for p in self._kept()],
             optimizer.state_dict(),
             [stream.getstate() for stream in self._streams()],
             source.rest,
@@ -833,7 +875,7 @@ class Trainer(Wired):
 
     def _restore(self, state: State, source: Source[Pairs]) -> None:
         optimizer, _ = self._ready()
-        for parameter, x in zip(self.parameters(), state.weights):
+        for parameter, x in zip(self._kept(), state.weights):
             parameter.data = x
         optimizer.load_state_dict(state.optimizer)
         for stream, numbers in zip(self._streams(), state.streams):

@@ -10,7 +10,7 @@ from ..core.ops import sum as total
 from ..core.value import Value
 from ..drawing import Drawing, draw
 from ..errors import BadArgument, GraphError, check_name
-from .seeding import set_random_seed
+from ..nn.seeding import set_random_seed
 
 if TYPE_CHECKING:
     from .models import Model
@@ -79,12 +79,12 @@ def plot_model(
 
 def _outputs(model: Model) -> Value:
     """The outputs for one sample of ones, recorded; of several their sum, as one root."""
-    if model.input_shape is None:
+    if model.in_shape is None:
         raise GraphError(
             f"There is nothing to draw before the model is built. Received: {model!r}. Call "
             f"model.build((n,)), or draw the loss of data: plot_model(model, x=x, y=y)."
         )
-    width = prod(model.input_shape)
+    width = prod(model.in_shape)
     outputs = model.forward_named([1.0] * width)
     root = outputs[0] if len(outputs) == 1 else total(outputs)
     if not isinstance(root, Value):

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, count
 from math import prod
+from random import Random
 from typing import Any, ClassVar
 
 from ..core.modes import scope
 from ..core.value import Value
 from ..errors import BadArgument, check_name
-from ..nn.layers import Sample, ShapedLayer, Signal, snake
-from ..nn.module import Module
+from ..nn.layers import Sample, ShapedLayer, Signal
 from ..nn.neurons import subscript
+from ..nn.seeding import fresh
 from .data import Port
-from .seeding import fresh
 from .turns import Turns
 
 
-class Wired(Module):
-    """Layers, and the signals between them.
+class Wired(ShapedLayer):
+    """Layers, and the signals between them; a layer itself, so that models can be nested.
 
     Attributes:
         layers: in the order in which their outputs are needed.
@@ -28,13 +28,19 @@ class Wired(Module):
     """
 
     branching: ClassVar[bool] = True  # whether a layer's input may be any other's output
+    _defines_call = False  # a model is wired once, by ``call`` too
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str | None) -> None:
+        self.given_name, self.name = name, name or self.usual_name
+        self.given_shape: Any = None
+        self.activity_regularizer = None
+        self.added = []
         self.layers: list[ShapedLayer] = []
         self.random = fresh()
         self.metadata: dict[str, Any] = {}
         self._inputs: list[Signal] = []
+        self._outputs: list[Signal] = []
+        self._keys: list[str] | None = None  # of the outputs, where they are a dict
         self._order: list[Signal] = []  # every signal after its inputs
         self._taken: dict[str, int] = {}  # see `number_names`
         self._members: set[int] = set()  # the ids of the layers
@@ -44,16 +50,30 @@ class Wired(Module):
     def built(self) -> bool:
         return bool(self._order)
 
-    def _wire(self, inputs: list[Signal], output: Signal) -> None:
-        """Sort the signals and build the layers between them."""
-        for signal in (*inputs, output):
+    @built.setter
+    def built(self, built: bool) -> None:
+        """As in `ShapedLayer`."""
+
+    def _wire(self, inputs: list[Signal], outputs: Any) -> None:
+        """Sort the signals and build the layers between them.
+
+        Args:
+            inputs: the inputs.
+            outputs: a Signal, or a list of them, or a dict of them by name.
+        """
+        self._keys = list(outputs) if isinstance(outputs, Mapping) else None
+        if isinstance(outputs, Mapping):
+            outputs = outputs.values()
+        several = hasattr(outputs, "__iter__") and not isinstance(outputs, Signal)
+        outputs = list(outputs) if several else [outputs]
+        for signal in (*inputs, *outputs):
             if not isinstance(signal, Signal):
                 raise BadArgument(
                     f"A model needs Signals: the results of keras.Input, and of layers called on "
                     f"them. Received: {signal!r}."
                 )
         placed: dict[int, Signal] = {}  # each after all that it is made from
-        waiting = [output]
+        waiting = list(outputs)[::-1]
         while waiting:
             signal = waiting.pop()
             missing = [s for s in signal.inputs if id(s) not in placed]
@@ -72,20 +92,96 @@ class Wired(Module):
         self._taken = number_names(layers, {})
         for signal in order:
             if signal.layer is not None:
-                signal.layer.build(*[s.shape for s in signal.inputs], random=self.random)
-        self.layers, self._inputs, self._order = layers, inputs, order
+                signal.layer.prepare(*[s.shape for s in signal.inputs], random=self.random)
+        self.layers, self._inputs, self._order = by_depth(layers, order, outputs), inputs, order
+        self._outputs = outputs
         self._members = set(map(id, layers))
 
     @property
-    def input_shape(self) -> tuple[int, ...] | None:
+    def input_shape(self) -> Any:  # type: ignore[override]
+        """The shape of a batch, such as ``(None, 2)``; a list of them for several inputs."""
+        shapes: list[Any] = [(None, *signal.shape) for signal in self._inputs]
+        return shapes[0] if len(shapes) == 1 else shapes or None
+
+    @property
+    def output_shape(self) -> Any:  # type: ignore[override]
+        """The shape of the outputs of a batch, such as ``(None, 1)``; a list for several."""
+        shapes: list[Any] = [(None, *signal.shape) for signal in self._outputs]
+        return shapes[0] if len(shapes) == 1 else shapes or None
+
+    @property
+    def inputs(self) -> list[Signal]:
+        """The Signals of the inputs."""
+        return list(self._inputs)
+
+    @property
+    def outputs(self) -> list[Signal]:
+        """The Signals of the outputs."""
+        return list(self._outputs)
+
+    @property
+    def input(self) -> Any:
+        """The Signal of the input; a list of several."""
+        return self._inputs[0] if len(self._inputs) == 1 else self.inputs
+
+    @property
+    def output(self) -> Any:
+        """The Signal of the output; a list of several."""
+        return self._outputs[0] if len(self._outputs) == 1 else self.outputs
+
+    @property
+    def fines_outputs(self) -> bool:
+        """Whether there is a penalty on the outputs of a layer."""
+        return any(layer.activity_regularizer is not None for layer in self.layers)
+
+    @property
+    def inputs_wanted(self) -> int | None:  # type: ignore[override]
+        """1, or None for several."""
+        return 1 if len(self._inputs) <= 1 else None
+
+    def prepare(self, *shapes: Any, random: Random | None = None) -> None:
+        """Set the shape of one sample, as a layer of another model."""
+        if not self.built:
+            self.build((None, *shapes[0]))
+        if list(shapes) != [s.shape for s in self._inputs]:
+            raise BadArgument(
+                f"The model {self.name!r} takes samples of shape {self.in_shape}. "
+                f"Received: {', '.join(map(str, shapes))}."
+            )
+
+    def shape_after(self, *shapes: Any) -> Any:
+        self.prepare(*shapes)
+        if len(self._outputs) > 1:
+            raise BadArgument(
+                f"A model in a model has one output. Received: {len(self._outputs)} of {self!r}."
+            )
+        return self.out_shape
+
+    def layers_inside(self) -> list[ShapedLayer]:
+        return self.layers
+
+    @property
+    def in_shape(self) -> tuple[int, ...] | None:
         """The shape of one sample; with several inputs, their total number of numbers."""
         if len(self._inputs) == 1:
             return self._inputs[0].shape
         return (sum(prod(s.shape) for s in self._inputs),) if self._inputs else None
 
     @property
-    def output_shape(self) -> tuple[int, ...] | None:
-        return self._order[-1].shape if self._order else None
+    def out_shape(self) -> tuple[int, ...] | None:
+        """The shape of the outputs of one sample; of several, how many numbers they are."""
+        if len(self._outputs) == 1:
+            return self._outputs[0].shape
+        return (sum(prod(s.shape) for s in self._outputs),) if self._outputs else None
+
+    @property
+    def answers(self) -> list[Port]:
+        """Each output by its name: that of its layer, or its key in a dict."""
+        names: list[str] = []
+        for signal in self._outputs:
+            layer = signal.layer
+            names.append(free(layer.name if layer is not None else "output", names))
+        return [Port(n, prod(s.shape)) for n, s in zip(self._keys or names, self._outputs)]
 
     @property
     def ports(self) -> list[Port] | None:
@@ -97,20 +193,47 @@ class Wired(Module):
         ]
         return [Port(name, prod(s.shape)) for name, s in zip(names, self._inputs)] or None
 
-    def forward(self, sample: Sample) -> Sample:
-        """The outputs for the numbers of one sample; each layer records in its own scope."""
-        results: dict[int, Sample] = {}
+    def forward(self, *xs: Any, fines: list[Any] | None = None) -> Sample:
+        """The outputs for the numbers of one sample; each layer records in its own scope.
+
+        Args:
+            *xs: the numbers of each input, or of all, one input after the other.
+            fines: takes the penalties on the outputs of layers.
+        """
+
+        def step(layer: ShapedLayer, *xs: Any) -> list[Sample]:
+            return [layer.forward(*[x for (x,) in xs])]
+
+        (outputs,) = self._through([list(chain(*xs))], step, fines)
+        return outputs
+
+    def forward_batch(self, *batches: Any, fines: list[Any] | None = None) -> list[Sample]:
+        """`forward` of each sample; in training layers that need all of them get them all."""
+        samples = [list(chain(*xs)) for xs in zip(*batches)]
+        if not self.sees_batches:
+            return [self.forward(sample, fines=fines) for sample in samples]
+        return self._through(samples, lambda layer, *xs: layer.forward_batch(*xs), fines)
+
+    def _through(
+        self, samples: Sequence[Sample], step: Callable[..., list[Sample]], fines: list[Any] | None
+    ) -> list[Sample]:
+        """The outputs of the last layer, where ``step`` computes those of each."""
+        found: dict[int, list[Sample]] = {}
         start = 0
         for signal in self._inputs:
-            width = prod(signal.shape)
-            results[id(signal)] = sample[start : start + width]
-            start += width
+            end = start + prod(signal.shape)
+            found[id(signal)] = [sample[start:end] for sample in samples]
+            start = end
         for signal in self._order:
-            if signal.layer is not None:
-                with scope(signal.layer.name):
-                    inputs = [results[id(s)] for s in signal.inputs]
-                    results[id(signal)] = signal.layer.forward(*inputs)
-        return results[id(self._order[-1])]
+            layer = signal.layer
+            if layer is not None:
+                with scope(layer.name):
+                    outputs = step(layer, *[found[id(s)] for s in signal.inputs])
+                found[id(signal)] = outputs
+                if fines is not None and layer.activity_regularizer is not None:
+                    fines += map(layer.activity_regularizer, outputs)
+        ends = [found[id(signal)] for signal in self._outputs]
+        return ends[0] if len(ends) == 1 else [list(chain(*parts)) for parts in zip(*ends)]
 
     def forward_named(self, numbers: Sequence[float]) -> Sample:
         """`forward` with names that a picture can show: x₁, x₂, … for inputs, ŷ₁, … for outputs."""
@@ -131,6 +254,31 @@ class Wired(Module):
         names = [layer.name for layer in self.layers]
         check_name("layer", name, names)
         return self.layers[names.index(name or "")]
+
+
+def by_depth(
+    layers: list[ShapedLayer], order: list[Signal], outputs: list[Signal]
+) -> list[ShapedLayer]:
+    """Layers in Keras's order: first those that most layers come after; of equals, the one that is
+    reached first on the way back from the outputs."""
+    depth: dict[int, int] = {}
+    for signal in reversed(order):
+        after = depth.setdefault(id(signal), 0)
+        for coming in signal.inputs:
+            depth[id(coming)] = max(depth.get(id(coming), 0), after + 1)
+    deepest: dict[int, int] = {}
+    for signal in order:
+        deepest[id(signal.layer)] = max(deepest.get(id(signal.layer), 0), depth[id(signal)])
+    reached: dict[int, int] = {}
+    waiting = outputs[::-1]
+    seen = set[int]()
+    while waiting:
+        signal = waiting.pop()
+        if id(signal) not in seen:
+            seen.add(id(signal))
+            reached.setdefault(id(signal.layer), len(reached))
+            waiting += signal.inputs[::-1]
+    return sorted(layers, key=lambda layer: (-deepest[id(layer)], reached[id(layer)]))
 
 
 def named(numbers: Sequence[float], name: str, role: str) -> Sample:
@@ -167,7 +315,7 @@ def number_names(layers: Sequence[ShapedLayer], taken: dict[str, int]) -> dict[s
     for layer in layers:
         if layer.given_name is None:
             if layer.name in taken:
-                base = layer.name = snake(type(layer).__name__)
+                base = layer.name = layer.usual_name
                 for i in count(taken.get(base, 1)):
                     if layer.name not in taken:
                         break

@@ -8,26 +8,32 @@ records that it comes next: that is how branching models are described.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce, wraps
+from inspect import signature
 from math import prod
 from operator import index
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..arrays import UFUNCS
 from ..core import ops
-from ..core.modes import scope
-from ..core.table import is_real, number
+from ..core.modes import no_grad, scope
+from ..core.table import TABLE, is_real, number
 from ..core.value import Number, Value
-from ..errors import BadArgument, check_whole
+from ..errors import BadArgument, check_name, check_whole
 from ..strings import legible
 from ..trees import as_array, flatten, sizes
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
+from .constraints import constraint as constraint_for
 from .initializers import initializer
 from .module import Module
 from .neurons import subscript, weighted_sum
 from .regularizers import regularizer
+from .seeding import fresh
 from .settings import check_dtype
+from .tensors import Tensor
+from .variables import Variable, variable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -39,6 +45,9 @@ Sample = list[Number]
 class Signal:
     """A connection between two layers of a model, with the shape of one sample there.
 
+    Arithmetic with signals and numbers, and NumPy's ufuncs, make layers: ``h + x`` is a skip
+    connection.
+
     Attributes:
         layer: the layer whose output it is, None for an input of the model.
         inputs: the signals that go into that layer.
@@ -46,6 +55,8 @@ class Signal:
 
     >>> Input(shape=(2,))
     Signal(shape=(2,), from an input)
+    >>> 2.0 * Input(shape=(2,)) + 1.0
+    Signal(shape=(2,), from add)
     """
 
     __slots__ = ("inputs", "layer", "name", "shape")
@@ -58,6 +69,12 @@ class Signal:
         name: str | None = None,
     ) -> None:
         self.shape, self.layer, self.inputs, self.name = shape, layer, inputs, name
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **_: Any) -> Signal:
+        row = UFUNCS.get(ufunc.__name__)
+        if row is None or method != "__call__":
+            raise BadArgument(f"A Signal has no {ufunc.__name__}. Use a Lambda layer.")
+        return apply(getattr(row, "name", ufunc.__name__), *inputs)
 
     def __repr__(self) -> str:
         origin = "an input" if self.layer is None else self.layer.name
@@ -121,6 +138,7 @@ class ShapedLayer(Module):
             batch_input_shape=(None, n) too.
         dtype: see `settings.check_dtype`.
         batch_size: changes nothing: a batch may have any size.
+        activity_regularizer: a penalty on the outputs, see `nn.regularizer`.
 
     Attributes:
         input_shape, output_shape: the shapes of one sample, None until the layer is built.
@@ -132,7 +150,19 @@ class ShapedLayer(Module):
     [2.0, 4.0]
     """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        build = vars(cls).get("build")
+        if build is not None:  # whoever calls it, the weights are made once
+            cls.build = _making(build)  # type: ignore[method-assign, assignment]
+
     inputs_wanted: ClassVar[int | None] = 1  # None: any number of them
+    of_batch: ClassVar[bool] = False  # whether, in training, all samples matter to each output
+
+    added: list[Variable]
+    _first_random: Random | None = None  # of the first numbers of its weights
+    _call: Signal | None = None  # its first output in a model
+    _building = _made = False  # whether `build` runs, and whether it has made the weights
 
     def __init__(
         self,
@@ -144,41 +174,125 @@ class ShapedLayer(Module):
         dtype: Any = None,
         batch_size: int | None = None,
         batch_input_shape: Sequence[int | None] | None = None,
+        activity_regularizer: Any = None,
     ) -> None:
         check_dtype(dtype)
         if batch_input_shape is not None:
             input_shape = tuple(batch_input_shape)[1:]
         input_shape = input_dim if input_shape is None else input_shape
         self.given_name = name
-        self.name = name or snake(type(self).__name__)
+        self.name = name or self.usual_name
         self.trainable = trainable
         self.given_shape = None if input_shape is None else _shape(input_shape)
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
+        self.activity_regularizer = regularizer_named(activity_regularizer)
+        self.added = []
+
+    @property
+    def usual_name(self) -> str:
+        """The name that a model numbers, if it was given none."""
+        return snake(type(self).__name__)
 
     @property
     def built(self) -> bool:
         return self.output_shape is not None
 
-    def build(self, *shapes: Shape, random: Random | None = None) -> None:
-        """Set the shape of the input, and create the weights; a second call only checks the
-        shape."""
+    @built.setter
+    def built(self, built: bool) -> None:
+        """Keras's layers set it at the end of ``build``."""
+
+    @property
+    def dtype(self) -> str:
+        """The kind of its numbers."""
+        return "float64"
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights. A user-defined layer overrides it, and calls `add_weight`.
+
+        Args:
+            input_shape: the shape of a batch, such as ``(None, 2)``; a list of them if there are
+                several inputs.
+        """
+        if not self._building:
+            several = isinstance(input_shape, list)
+            self.prepare(*map(sample_shape, input_shape if several else [input_shape]))
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = "glorot_uniform",
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A new weight, usually in `build`.
+
+        Args:
+            shape: such as ``(3, 2)``; ``()`` for a single number.
+            initializer: see `nn.initializer`.
+            dtype: see `settings.check_dtype`.
+            trainable: whether training may change it.
+            regularizer: a penalty, see `nn.regularizer`.
+            constraint: see `nn.constraint`.
+            name: such as "kernel".
+        """
+        check_dtype(dtype)
+        made = variable(shape, initializer, name or "variable", trainable, self._first_random)
+        made.regularizer, made.constraint = (
+            regularizer_named(regularizer),
+            constraint_for(constraint),
+        )
+        self.added.append(made)
+        return made
+
+    def prepare(self, *shapes: Shape, random: Random | None = None) -> None:
+        """Set the shape of the input, and create the weights; a second call only checks the shape.
+
+        Args:
+            *shapes: the shape of one sample of each input.
+            random: draws the weights.
+        """
         if self.built and self.input_shape not in (shapes[0], None):
             raise BadArgument(
                 f"Layer {self.name!r} was built for samples of shape {self.input_shape}. "
                 f"Received: {shapes[0]}."
             )
-        if not self.built:
-            after = self.shape_after(*shapes)
-            self.make(shapes[0], random or Random())
-            self.input_shape, self.output_shape = shapes[0], after
+        if self.built:
+            return
+        if type(self).build is not ShapedLayer.build and not self._made:
+            of_batches: list[Any] = [(None, *shape) for shape in shapes]
+            self._first_random = random or fresh()
+            self.build(of_batches[0] if len(shapes) == 1 else of_batches)
+        after = self.shape_after(*shapes)
+        self.make(shapes[0], random or fresh())
+        self.input_shape, self.output_shape = shapes[0], after
 
     def make(self, shape: Shape, random: Random) -> None:
         """Create the weights for samples of this shape; by default there are none."""
 
     def shape_after(self, *shapes: Shape) -> Shape:
-        """The shape of the output; by default that of the input."""
-        return shapes[0]
+        """The shape of the output; by default that of the input, or of what ``call`` returns."""
+        if type(self).compute_output_shape is not ShapedLayer.compute_output_shape:
+            given: list[Any] = [(None, *shape) for shape in shapes]
+            return sample_shape(self.compute_output_shape(given[0] if len(given) == 1 else given))
+        if not self._defines_call:
+            return shapes[0]
+        with no_grad():
+            batches = [Tensor([[0.5] * prod(shape)], (1, *shape)) for shape in shapes]
+            return sizes(self._called(batches))[1:]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs of a batch, ``(None, …)``.
+
+        Args:
+            input_shape: the shape of a batch, such as ``(None, 2)``; a list of them if there are
+                several inputs.
+        """
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        return (None, *self.shape_after(*map(sample_shape, shapes)))
 
     def weight_shapes(self, *shapes: Shape) -> list[Shape] | None:
         """The shapes of the weights that `make` would create; None if they are not known before.
@@ -188,21 +302,72 @@ class ShapedLayer(Module):
         """
         return None
 
-    def forward(self, x: Sample) -> Sample:
-        """The output for one sample."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward(self, x).")
+    @property
+    def _defines_call(self) -> bool:
+        """Whether it defines ``call``, as Keras's layers do."""
+        return hasattr(self, "call")
 
-    def __call__(self, x: Any) -> Any:
-        """The output for one sample of numbers; for Signals, the output Signal."""
-        parts = [x] if isinstance(x, Signal) or self.inputs_wanted == 1 else list(x)
+    def _called(self, batches: list[Any]) -> Any:
+        """What ``call`` returns for these inputs."""
+        method: Any = self.call  # type: ignore[attr-defined]
+        known = signature(method).parameters
+        training = {"training": self.training} if "training" in known else {}
+        return method(batches[0] if len(batches) == 1 else batches, **training)
+
+    def forward(self, *xs: Any) -> Sample:
+        """The output for one sample.
+
+        A user-defined layer overrides it, or defines ``call(self, x)``, which gets a batch of one
+        sample as a `tensors.Tensor`.
+        """
+        if not self._defines_call:
+            raise NotImplementedError(f"{type(self).__name__} has no forward(self, x).")
+        shapes = (
+            [self.input_shape] if len(xs) == 1 and self.input_shape else [(len(x),) for x in xs]
+        )
+        result = self._called([Tensor([list(x)], (1, *shape)) for x, shape in zip(xs, shapes)])
+        return list(flatten(result)[0])
+
+    @property
+    def sees_batches(self) -> bool:
+        """Whether in training it needs all samples of a batch at once: it, or a layer in it."""
+        return self.of_batch or any(layer.sees_batches for layer in self.layers_inside())
+
+    def forward_batch(self, *batches: Any) -> list[Sample]:
+        """The outputs for the samples of a batch. Each comes from its sample alone, unless in
+        training `sees_batches` is True; `forward` is not called then."""
+        if not (self._defines_call and self.sees_batches):
+            return [self.forward(*xs) for xs in zip(*batches)]
+        shapes = [self.input_shape] if len(batches) == 1 else [(len(xs[0]),) for xs in batches]
+        whole = [Tensor(list(xs), (len(xs), *(s or ()))) for xs, s in zip(batches, shapes)]
+        outputs = flatten(self._called(whole))[0]
+        size = len(outputs) // len(batches[0])
+        return [outputs[i : i + size] for i in range(0, len(outputs), size)]
+
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """The output for one sample of numbers, or for a batch of samples in arrays; for Signals,
+        the output Signal.
+
+        Args:
+            x: a sample, a batch or a Signal; for several inputs a list of these.
+            training: whether to behave as in training, for numbers; `Module.training` if not given.
+        """
+        several = isinstance(x, (list, tuple)) and any(isinstance(part, Signal) for part in x)
+        single = isinstance(x, Signal) or (self.inputs_wanted == 1 and not several)
+        parts = [x] if single else list(x)
         if parts and isinstance(parts[0], Signal):
-            if not all(isinstance(part, Signal) for part in parts):
-                raise BadArgument(f"{self.name} got Signals and numbers together: {x!r}.")
-            shape = self.shape_after(*[part.shape for part in parts])
-            return Signal(shape, self, tuple(parts))
+            return self._connected(parts)
+        if training is not None and training is not self.training:
+            was, self.training = self.training, training
+            try:
+                return self(x)
+            finally:
+                self.train(was)
+        if parts and all(getattr(part, "ndim", 0) > 1 for part in parts):
+            return self._batch(parts)
         samples = [[p] if isinstance(p, Value) or is_real(p) else list(p) for p in parts]
         if not self.built:
-            self.build(*[(len(sample),) for sample in samples])
+            self.prepare(*[(len(sample),) for sample in samples])
         if self.input_shape is not None and len(samples[0]) != prod(self.input_shape):
             raise BadArgument(
                 f"Layer {self.name!r} takes samples of shape {self.input_shape}. "
@@ -210,13 +375,116 @@ class ShapedLayer(Module):
             )
         return self.forward(*samples)
 
-    def weights(self) -> list[list[Any]]:
+    def _connected(self, parts: list[Any]) -> Signal:
+        """The output for Signals."""
+        if not all(isinstance(part, Signal) for part in parts):
+            raise BadArgument(f"{self.name} got Signals and numbers together: {parts!r}.")
+        if self.inputs_wanted == 1 and len(parts) > 1 and not self._defines_call:
+            raise BadArgument(f"{self.name} takes one input. Received: {len(parts)} Signals.")
+        shapes = [part.shape for part in parts]
+        if self._defines_call:
+            self.prepare(*shapes)
+        output = Signal(self.shape_after(*shapes), self, tuple(parts))
+        if self._call is None:
+            self._call = output
+        return output
+
+    def _batch(self, parts: list[Any]) -> Tensor:
+        """The outputs for a batch, of Values or numbers."""
+        shapes = [part.shape[1:] for part in parts]
+        if not self.built:
+            self.prepare(*shapes)
+        batches = []
+        for part, shape in zip(parts, shapes):
+            numbers, size = flatten(part)[0], prod(shape)  # row by row, however it is nested
+            batches.append([numbers[i : i + size] for i in range(0, len(numbers), size)])
+        rows = self.forward_batch(*batches)
+        return Tensor(rows, (len(rows), *self.shape_after(*shapes)))
+
+    @property
+    def input(self) -> Any:
+        """The Signal that it was first called on; a list of several."""
+        signals = self._connection().inputs
+        return signals[0] if len(signals) == 1 else list(signals)
+
+    @property
+    def output(self) -> Signal:
+        """The Signal that came out of its first call on one."""
+        return self._connection()
+
+    def _connection(self) -> Signal:
+        if self._call is None:
+            raise AttributeError(
+                f"Layer {self.name!r} is in no model whose input is known, so it has no input or "
+                f"output."
+            )
+        return self._call
+
+    def layers_inside(self) -> list[ShapedLayer]:
+        """The layers in its attributes, in their order."""
+        return layers_in(vars(self).values())
+
+    def weight_values(self) -> list[list[Any]]:
         """The Values of the weights, each as nested lists of its Keras shape."""
-        return []
+        inside = [weight for layer in self.layers_inside() for weight in layer.weight_values()]
+        mine = sorted(self.added, key=lambda weight: not weight.trainable)  # as Keras lists them
+        return [*mine, *inside]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights."""
+        if type(self).weight_values is not ShapedLayer.weight_values:
+            return [self._variable(weight) for weight in self.weight_values() if weight]
+        inside = (weight for layer in self.layers_inside() for weight in layer.weights)
+        mine = sorted(self.added, key=lambda weight: not weight.trainable)
+        return [*map(self._variable, mine), *inside]
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training may change."""
+        frozen = {
+            id(weight)
+            for layer in self.layers_inside()
+            if not layer.trainable
+            for weight in flatten(layer.weight_values())[0]
+        }
+        return [
+            weight
+            for weight in (self.weights if self.trainable else ())
+            if weight.trainable and id(flatten(list(weight))[0][0]) not in frozen
+        ]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves as they are."""
+        moved = {id(value) for weight in self.trainable_weights for value in flatten(weight)[0]}
+        return [w for w in self.weights if id(flatten(list(w))[0][0]) not in moved]
+
+    non_trainable_variables = non_trainable_weights
+
+    def _variable(self, weight: Any) -> Variable:
+        if not isinstance(weight, Variable):
+            weight = Variable(weight, trainable=flatten(weight)[0][0].role != "constant")
+        found: Variable = weight
+        found.path = f"{self.name}/{found.name}"
+        return found
+
+    def count_params(self) -> int:
+        """How many numbers the weights are."""
+        return len(flatten(self.weight_values())[0])
 
     def get_weights(self) -> list[Any]:
         """The numbers of the weights: NumPy arrays if NumPy is installed, else nested lists."""
-        return [as_array(_map(lambda value: value.data, weight)) for weight in self.weights()]
+        return [
+            weight.numpy()
+            if isinstance(weight, Variable)
+            else as_array(_map(lambda value: value.data, weight))
+            for weight in self.weight_values()
+        ]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set all weights to numbers in the shapes that `get_weights` returns.
@@ -225,8 +493,8 @@ class ShapedLayer(Module):
             BadArgument: if a shape does not match; nothing is changed then.
             NotANumber: if an entry is not a number; nothing is changed then.
         """
-        mine = self.weights()
-        wanted = list(map(sizes, mine))
+        mine = self.weight_values()
+        wanted = [w.shape if isinstance(w, Variable) else sizes(w) for w in mine]
         if len(weights) != len(mine) or not all(map(_fits, weights, wanted)):
             raise BadArgument(
                 f"The weights of {self.name!r} have the shapes {_listed(wanted)}. "
@@ -239,11 +507,41 @@ class ShapedLayer(Module):
 
     def penalties(self) -> list[Value]:
         """The penalty that regularisers add to the loss."""
-        return []
+        mine = [
+            (getattr(self, name), getattr(self, name.removesuffix("_regularizer")))
+            for name in vars(self)
+            if name.endswith("_regularizer") and name != "activity_regularizer"
+        ]
+        mine += [(weight.regularizer, list(weight)) for weight in self.added]
+        fines = [penalty(weight) for penalty, weight in mine if penalty is not None and weight]
+        return [*fines, *(p for layer in self.layers_inside() for p in layer.penalties())]
+
+    def constrain(self) -> None:
+        """Apply the constraints to the weights, as after each step of the optimiser."""
+        mine = [
+            (getattr(self, name), getattr(self, name.removesuffix("_constraint")))
+            for name in vars(self)
+            if name.endswith("_constraint")
+        ]
+        mine += [(weight.constraint, list(weight)) for weight in self.added]
+        for constraint, weight in mine:
+            if constraint is not None and weight:
+                numbers = constraint(_map(lambda value: value.data, weight))
+                for value, x in zip(flatten(weight)[0], flatten(numbers)[0]):
+                    value.data = number(x)
+        for layer in self.layers_inside():
+            layer.constrain()
+
+    @property
+    def constrained(self) -> bool:
+        """Whether there is a constraint to apply."""
+        mine = [x for name, x in vars(self).items() if name.endswith("_constraint")]
+        mine += [weight.constraint for weight in self.added]
+        return any(mine) or any(layer.constrained for layer in self.layers_inside())
 
     def streams(self) -> list[Random]:
         """The sources of random numbers that it draws from while training."""
-        return []
+        return [stream for layer in self.layers_inside() for stream in layer.streams()]
 
     def config(self) -> dict[str, Any]:
         """The arguments to create this layer again, without its weights, as JSON can store them."""
@@ -252,7 +550,18 @@ class ShapedLayer(Module):
             "name": self.given_name,
             "trainable": self.trainable,
             "input_shape": None if shape is None else list(shape),
+            **(self._parts("activity_regularizer") if self.activity_regularizer else {}),
         }
+
+    def _parts(self, *names: str) -> dict[str, Any]:
+        """The configurations of initialisers, regularisers and constraints."""
+        made = {name: getattr(self, name) for name in names or vars(self)}
+        ends = ("_initializer", "_regularizer", "_constraint")
+        return {name: x and x.config() for name, x in made.items() if name.endswith(ends)}
+
+    def get_config(self) -> dict[str, Any]:
+        """`config` under Keras's name, which a user-defined layer overrides."""
+        return self.config()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -266,6 +575,34 @@ class ShapedLayer(Module):
     def __repr__(self) -> str:
         shapes = f"{self.input_shape} → {self.output_shape}"
         return legible(f"<{type(self).__name__} {self.name!r}, {shapes}>")
+
+
+def layers_in(items: Iterable[Any]) -> list[ShapedLayer]:
+    """The layers among some objects, and in the lists and dicts among them."""
+    found: dict[int, ShapedLayer] = {}
+    waiting = list(items)[::-1]
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, ShapedLayer):
+            found.setdefault(id(x), x)
+        elif type(x) in (list, tuple, dict):
+            waiting.extend(list(x.values() if isinstance(x, dict) else x)[::-1])
+    return list(found.values())
+
+
+def _making(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """A user-defined ``build`` that notes that it is running, and that it ran."""
+
+    @wraps(build)
+    def made(self: Any, input_shape: Any) -> None:
+        before, self._building = self._building, True
+        try:
+            build(self, input_shape)
+        finally:
+            self._building = before
+        self._made = True
+
+    return made
 
 
 def _fits(tree: Any, shape: Shape) -> bool:
@@ -292,6 +629,14 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def last_axis(layer: ShapedLayer, axis: Any) -> None:
+    """Raise an error unless the axis is the last one."""
+    if axis not in (-1, [-1], (-1,)):
+        raise BadArgument(
+            f"{type(layer).__name__} works along the last axis. Received: axis={axis!r}."
+        )
+
+
 def parameter(x: float, name: str) -> Value:
     """A number as a weight."""
     return Value(x, name=name, role="parameter")
@@ -306,6 +651,8 @@ class Dense(ShapedLayer):
         use_bias: whether to add b.
         kernel_initializer, bias_initializer: names or callables, see `nn.initializer`.
         kernel_regularizer, bias_regularizer: names or callables, see `nn.regularizer`.
+        activity_regularizer: a penalty on the outputs.
+        kernel_constraint, bias_constraint: names or callables, see `nn.constraint`.
         **layer: as for `ShapedLayer`.
 
     Attributes:
@@ -326,28 +673,33 @@ class Dense(ShapedLayer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **layer: Any,
     ) -> None:
-        super().__init__(**layer)
+        super().__init__(activity_regularizer=activity_regularizer, **layer)
         self.units, self.use_bias = check_whole("units", units), bool(use_bias)
         self.activation = Activation(activation)
         self.kernel_initializer = initializer(kernel_initializer)
         self.bias_initializer = initializer(bias_initializer)
         self.kernel_regularizer = regularizer(kernel_regularizer)
         self.bias_regularizer = regularizer(bias_regularizer)
+        self.kernel_constraint = constraint_for(kernel_constraint)
+        self.bias_constraint = constraint_for(bias_constraint)
         self.kernel: list[list[Value]] = []
         self.bias: list[Value] = []
 
     def make(self, shape: Shape, random: Random) -> None:
         drawn = iter(self.kernel_initializer.draw((*shape, self.units), random))
-        self.kernel = [
+        kernel = [
             [parameter(next(drawn), subscript("w", i, shape[0])) for _ in range(self.units)]
             for i in range(1, shape[0] + 1)
         ]
+        self.kernel = Variable(kernel, "kernel")
         if self.use_bias:
-            self.bias = [
-                parameter(x, "b") for x in self.bias_initializer.draw((self.units,), random)
-            ]
+            bias = self.bias_initializer.draw((self.units,), random)
+            self.bias = Variable([parameter(x, "b") for x in bias], "bias")
 
     def shape_after(self, *shapes: Shape) -> Shape:
         if len(shapes[0]) != 1:
@@ -370,7 +722,7 @@ class Dense(ShapedLayer):
                 sums.append(total if self.activation.by_vector else self.activation.of(total))
         return self.activation.forward(sums) if self.activation.by_vector else sums
 
-    def weights(self) -> list[list[Any]]:
+    def weight_values(self) -> list[list[Any]]:
         return [self.kernel, self.bias] if self.use_bias else [self.kernel]
 
     def config(self) -> dict[str, Any]:
@@ -379,18 +731,8 @@ class Dense(ShapedLayer):
             "units": self.units,
             "activation": self.activation.called(),
             "use_bias": self.use_bias,
-            "kernel_initializer": self.kernel_initializer.config(),
-            "bias_initializer": self.bias_initializer.config(),
-            "kernel_regularizer": self.kernel_regularizer and self.kernel_regularizer.config(),
-            "bias_regularizer": self.bias_regularizer and self.bias_regularizer.config(),
+            **self._parts(),
         }
-
-    def penalties(self) -> list[Value]:
-        pairs = (
-            (self.kernel_regularizer, self.kernel),
-            (self.bias_regularizer, self.bias),
-        )
-        return [penalty(values) for penalty, values in pairs if penalty is not None and values]
 
 
 class Activation(ShapedLayer):
@@ -433,6 +775,7 @@ class Activation(ShapedLayer):
 
 
 named_activation = activation  # parameters have the same name
+regularizer_named = regularizer
 
 
 class Softmax(Activation):
@@ -445,7 +788,30 @@ class Softmax(Activation):
         return {name: x for name, x in super().config().items() if name != "activation"}
 
 
-class Dropout(ShapedLayer):
+class Noise(ShapedLayer):
+    """The base of layers that draw random numbers while training.
+
+    Args:
+        seed: an int, or a random.Random; the model's random numbers if not given.
+        **layer: as for `ShapedLayer`.
+    """
+
+    def __init__(self, seed: int | Random | None = None, **layer: Any) -> None:
+        super().__init__(**layer)
+        self._seeded = seed is not None
+        if not isinstance(seed, Random):
+            seed = Random(None if seed is None else index(seed))
+        self.random = seed
+
+    def make(self, shape: Shape, random: Random) -> None:
+        if not self._seeded:  # then the model sets its own stream
+            self.random.seed(random.getrandbits(64))
+
+    def streams(self) -> list[Random]:
+        return [self.random]
+
+
+class Dropout(Noise):
     """During training, sets each number to 0 with probability ``rate`` and multiplies the others by
     1/(1 − rate); otherwise it changes nothing.
 
@@ -461,18 +827,10 @@ class Dropout(ShapedLayer):
     """
 
     def __init__(self, rate: float, seed: int | Random | None = None, **layer: Any) -> None:
-        super().__init__(**layer)
+        super().__init__(seed, **layer)
         self.rate = number(rate)
         if not 0.0 <= self.rate < 1.0:
             raise BadArgument(f"A dropout rate must be from 0 to below 1. Received: {rate!r}.")
-        self._seeded = seed is not None
-        if not isinstance(seed, Random):
-            seed = Random(None if seed is None else index(seed))
-        self.random = seed
-
-    def make(self, shape: Shape, random: Random) -> None:
-        if not self._seeded:  # then the model sets its own stream
-            self.random.seed(random.getrandbits(64))
 
     def forward(self, x: Sample) -> Sample:
         if not self.training or self.rate == 0.0:
@@ -480,9 +838,6 @@ class Dropout(ShapedLayer):
         scale = 1.0 / (1.0 - self.rate)
         # A row, not an if: in compiled training the random number is an input.
         return [v * (scale * ops.greater_equal(self.random.random(), self.rate)) for v in x]
-
-    def streams(self) -> list[Random]:
-        return [self.random]
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "rate": self.rate}
@@ -569,3 +924,114 @@ class Concatenate(Merge):
 
     def forward(self, *xs: Sample) -> Sample:
         return [number for x in xs for number in x]
+
+
+class Apply(ShapedLayer):
+    """Applies a row of the table to its inputs, element by element; arithmetic on Signals makes it.
+
+    Args:
+        row: the name of the row, such as "add".
+        operands: the arguments of the row: None for the next input, or a number.
+
+    >>> Apply("sub", [1.0, None])([[0.25, 3.0]])
+    [0.75, -2.0]
+    """
+
+    inputs_wanted = None
+
+    def __init__(self, row: str, operands: Sequence[float | None] = (None,), **layer: Any) -> None:
+        check_name("row", row, TABLE)
+        self.row, self.operands = row, [None if x is None else number(x) for x in operands]
+        super().__init__(**layer)
+
+    @property
+    def usual_name(self) -> str:
+        return self.row
+
+    def shape_after(self, *shapes: Shape) -> Shape:
+        largest = max(shapes, key=prod)
+        if any(shape != largest and prod(shape) != 1 for shape in shapes):
+            raise BadArgument(f"{self.row} needs inputs of one shape. Received: {_listed(shapes)}.")
+        return largest
+
+    def forward(self, *xs: Any) -> Sample:
+        rest = iter(xs)
+        args = [[x] if x is not None else next(rest) for x in self.operands]
+        size = max(map(len, args))
+        return [TABLE[self.row](*[a[i % len(a)] for a in args]) for i in range(size)]
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "row": self.row, "operands": self.operands}
+
+
+def apply(row: str, *operands: Any) -> Signal:
+    """The Signal of a row applied to Signals and numbers.
+
+    >>> apply("mul", 2.0, Input(shape=(3,)))
+    Signal(shape=(3,), from mul)
+    """
+    signals = [x for x in operands if isinstance(x, Signal)]
+    made: Signal = Apply(row, [None if isinstance(x, Signal) else x for x in operands])(signals)
+    return made
+
+
+def _of_signals(row: str, reflected: bool = False) -> Any:
+    def operator(self: Signal, *others: Any) -> Any:
+        if not all(isinstance(x, Signal) or is_real(x) for x in others):
+            return NotImplemented
+        return apply(row, *others, self) if reflected else apply(row, self, *others)
+
+    return operator
+
+
+for _dunder, _row in {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "div",
+    "pow": "pow",
+}.items():
+    setattr(Signal, f"__{_dunder}__", _of_signals(_row))
+    setattr(Signal, f"__r{_dunder}__", _of_signals(_row, reflected=True))
+for _row in ("neg", "abs"):
+    setattr(Signal, f"__{_row}__", _of_signals(_row))
+
+
+class Lambda(ShapedLayer):
+    """A function of whole arrays as a layer.
+
+    Args:
+        function: gets a batch of one sample as a `tensors.Tensor`; for several inputs a list of
+            them.
+        output_shape: the shape of one sample of the output; found by a call if not given.
+        arguments: more arguments of the function, by name.
+
+    >>> Lambda(lambda x: x**2)([1.0, 3.0])
+    [1.0, 9.0]
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **layer: Any,
+    ) -> None:
+        super().__init__(**layer)
+        if mask is not None:
+            raise BadArgument(f"A Lambda layer has no masks here. Received: mask={mask!r}.")
+        self.function, self.arguments = function, dict(arguments or {})
+        self.wanted = output_shape
+
+    def call(self, x: Any) -> Any:
+        return self.function(x, **self.arguments)
+
+    def shape_after(self, *shapes: Shape) -> Shape:
+        return super().shape_after(*shapes) if self.wanted is None else sample_shape(self.wanted)
+
+    def config(self) -> dict[str, Any]:
+        raise BadArgument(
+            f"The function of a Lambda layer is code, which can't be saved as data. Received: "
+            f"{self.function!r}. Write a class of layers, and pass it in custom_objects."
+        )

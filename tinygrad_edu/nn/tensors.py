@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
 from ..arrays import of_values
+from ..core.value import plain
 from ..errors import MissingExtra
-from ..trees import flatten
+from ..trees import as_array, flatten
 
 
 class Tensor(list[Any]):
@@ -40,6 +41,11 @@ class Tensor(list[Any]):
         array = array.reshape(shape)
         return of_values(array) if dtype is None else array.astype(dtype)
 
+    def numpy(self) -> Any:
+        """The numbers, without what they were made from, as an array if NumPy is installed."""
+        numbers = [plain(x) for x in flatten(list(self))[0]]
+        return as_array(shaped(numbers, self._shape) if self._shape is not None else numbers)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -52,6 +58,18 @@ class Tensor(list[Any]):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         arrays = [x.__array__() if isinstance(x, Tensor) else x for x in inputs]
         return getattr(ufunc, method)(*arrays, **settings)
+
+
+def shaped(flat: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Nested lists of this shape.
+
+    >>> shaped([1.0, 2.0], (2, 1))
+    [[1.0], [2.0]]
+    """
+    if not shape:
+        return flat[0]
+    step = len(flat) // shape[0]
+    return [shaped(flat[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
 
 
 def _operator(name: str) -> Any:

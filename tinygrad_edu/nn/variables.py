@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 from ..core.table import number
 from ..core.value import Value
 from ..errors import BadArgument
-from ..nn.initializers import initializer as initializer_for
-from ..nn.tensors import Tensor
 from ..trees import as_array, flatten, sizes
+from .initializers import initializer as initializer_for
 from .seeding import fresh
+from .tensors import Tensor, shaped
 
 
 class Variable(Tensor):
@@ -42,6 +41,8 @@ class Variable(Tensor):
         self.name, self.trainable, self.path = name, trainable, path or name
 
     dtype = "float64"
+    regularizer: Any = None
+    constraint: Any = None
 
     @property
     def value(self) -> Any:
@@ -94,18 +95,6 @@ class Variable(Tensor):
 
 def _plain(x: Any) -> Any:
     return x if isinstance(x, Tensor) or not isinstance(x, list) else Tensor(x, sizes(x))
-
-
-def shaped(flat: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """Nested lists of this shape.
-
-    >>> shaped([1.0, 2.0], (2, 1))
-    [[1.0], [2.0]]
-    """
-    if not shape:
-        return flat[0]
-    step = len(flat) // shape[0]
-    return [shaped(flat[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
 
 
 def variable(
