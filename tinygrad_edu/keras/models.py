@@ -57,8 +57,8 @@ class Model(Trainer):
             if name in vars(cls):
                 raise BadArgument(
                     f"fit does not call {name}, so this model would not do what it says. "
-                    f"Received: {cls.__name__}.{name}. Write a loop of your own: docs/keras.md "
-                    f"shows one."
+                    f"Received: {cls.__name__}.{name}. Write a loop instead: loss = "
+                    f"loss_function(y, model(x)), loss.backward(), optimizer.step()."
                 )
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None) -> None:
