@@ -74,3 +74,17 @@ def test_a_model_that_differs_in_training_is_refused():
 def test_what_would_compute_something_else_is_refused(make):
     with pytest.raises(TinygradError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "near"),
+    [
+        ("losses", "Hubber", "Huber"),
+        ("metrics", "AUCC", "AUC"),
+        ("initializers", "HeNormall", "HeNormal"),
+        ("constraints", "MaxNorms", "MaxNorm"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest(room, name, near):
+    with pytest.raises(AttributeError, match=f"{name}.*Did you mean '{near}'"):
+        getattr(getattr(keras, room), name)

@@ -10,7 +10,7 @@ from functools import wraps
 from inspect import Parameter, Signature, getdoc, signature
 from typing import Any, ClassVar
 
-from ..errors import BadArgument, check_name
+from ..errors import BadArgument, check_name, unknown_name
 from ..nn.names import Named, defaults, look_up
 from ..nn.settings import check_dtype
 from ..trees import as_array, sizes
@@ -188,6 +188,11 @@ class Shelf:
                 check_name(self.kind, identifier, self.names)
             identifier = self.names[name]
         return identifier() if isinstance(identifier, type) else identifier
+
+    def absent(self, name: str) -> Any:
+        """The ``__getattr__`` of the room: the error for a name that isn't there."""
+        known = "" if name.startswith("_") else f": {unknown_name(self.kind, name, self.names)}"
+        raise AttributeError(f"module {self.module!r} has no attribute {name!r}{known}")
 
     def serialize(self, thing: Any) -> dict[str, Any]:
         """A function or an instance as data, in Keras's form."""
