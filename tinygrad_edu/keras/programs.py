@@ -239,8 +239,13 @@ class Training(_OfBatches):
         rates = self._rates(len(batches))
         if self.streams:
             rows, batches = self._drawn(rows, batches)
-        state, records = self._engine.train(rows, batches, self._load(), rates, task)
-        self._store(state)
+        before = self._load()
+        state, records = self._engine.train(rows, batches, before, rates, task)
+        try:
+            self._store(state)
+        except BaseException:  # Ctrl-C: all of the steps or none
+            self._store(before)
+            raise
         return records
 
     def at_once(self, task: Task) -> int:

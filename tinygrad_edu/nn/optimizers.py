@@ -250,11 +250,17 @@ class Optimizer(Settings):
         """
         if parameters is not None:
             self.bind(parameters)
-        updates = self.updates()
-        for parameter, update in zip(self.parameters, updates):
-            parameter.data = update.after
-        self.memory = [update.memory for update in updates]
-        self.iterations += 1
+        updates, memory, t = self.updates(), self.memory, self.iterations
+        try:
+            for parameter, update in zip(self.parameters, updates):
+                parameter.data = update.after
+            self.memory = [update.memory for update in updates]
+            self.iterations = t + 1
+        except BaseException:  # Ctrl-C
+            for parameter, update in zip(self.parameters, updates):
+                parameter.data = update.before
+            self.memory, self.iterations = memory, t
+            raise
 
     def updates(self) -> list[Update]:
         """The update of each parameter by the next `step`; nothing changes."""
