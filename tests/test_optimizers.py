@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
-import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -14,13 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interrupts import interrupted
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, keras, nn
+from tinygrad_edu import Value, nn
 from tinygrad_edu.errors import BadArgument, NameUnknown, NotANumber
-from tinygrad_edu.keras import programs
-from tinygrad_edu.nn import optimizers
 from tinygrad_edu.nn.optimizers import (
     OPTIMIZERS,
     SGD,
@@ -620,45 +615,3 @@ def test_a_state_is_loaded_where_its_parameters_are():
     fresh = Adam()
     fresh.load_state_dict(json.loads(json.dumps(Adam().state_dict())))  # saved before training
     assert fresh.iterations == 0
-
-
-# ── Ctrl-C ────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_an_interrupted_step_is_taken_as_a_whole_or_not_at_all(kind: str):
-    def state() -> tuple[Any, ...]:
-        return [w.data for w in weights], optimizer.memory, optimizer.iterations
-
-    weights = [Value(float(i), role="parameter") for i in range(1, 4)]
-    optimizer = OPTIMIZERS[kind]()
-    optimizer.bind([weights])
-    for weight in weights:
-        weight.grad = 1.0
-    before, line = state(), 1
-    while interrupted(optimizer.step, line, optimizers, tg.core.value):
-        if state() != before:  # the last lines: it was taken
-            assert state()[2] == before[2] + 1
-            before = state()
-        line += 1
-    assert line > 5 * len(weights)
-
-
-@pytest.mark.parametrize("eagerly", [True, False])
-def test_an_interrupted_step_of_a_model_is_taken_as_a_whole_or_not_at_all(eagerly: bool):
-    def made() -> Any:
-        keras.utils.set_random_seed(1)
-        model = keras.Sequential([keras.layers.Dense(2, input_shape=[1])])
-        model.compile("adam", "mse", run_eagerly=eagerly)
-        return model
-
-    model = made()
-    states = [(0, [w.tolist() for w in model.get_weights()])]
-    model.train_on_batch([1.0], [[2.0, 3.0]])
-    states.append((1, [w.tolist() for w in model.get_weights()]))
-    for line in itertools.count(1, 7):
-        model = made()
-        step = functools.partial(model.train_on_batch, [1.0], [[2.0, 3.0]])
-        if not interrupted(step, line, optimizers, tg.core.value, programs):
-            break
-        assert (model.optimizer.iterations, [w.tolist() for w in model.get_weights()]) in states
