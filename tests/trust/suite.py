@@ -23,7 +23,7 @@ def mutants() -> tuple[str, str]:
     if not REPORT.exists():
         return "Not measured: `make mutants` has not written its report yet.", ""
     report: dict[str, dict[str, Any]] = json.loads(REPORT.read_text(encoding="utf-8"))
-    lines = ["| file | mutants | killed | equivalent | survived | not tried yet |",
+    lines = ["| file | mutants | killed | equivalent | survived | no verdict yet |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     totals = []
     for part, files in report.items():
@@ -35,7 +35,7 @@ def mutants() -> tuple[str, str]:
             if part == "core":
                 lines.append(f"| {path} | {' | '.join(map(str, counts))} |")
         lines.append(f"| **{part}** | {' | '.join(f'**{x}**' for x in sums)} |")
-        score = 100.0 * sums[1] / max(sums[1] + sums[3], 1)
+        score = 100.0 * sums[1] / max(sums[0] - sums[2], 1)
         totals.append(f"{part} {score:.1f} %")
     survivors = [name for files in report.values() for row in files.values()
                  for name in row["survived"]]  # fmt: skip
@@ -52,9 +52,9 @@ def mutants() -> tuple[str, str]:
 MUTANTS = """\
 A mutant is the source with one small error in it. It is *killed* if a test fails, and *equivalent*
 if it behaves like the source, which takes an argument: `tests/mutants/equivalents.toml` lists each
-of them. The mutants are those of the core, and of a fixed sample of other rooms. Killed, of those
-that were tried to the end and aren't equivalent: {scores}. The last column counts those for which
-no run has come to a verdict yet. [Testing](testing.md) says how `make mutants` works."""
+of them. The mutants are those of the core, and of a fixed sample of other rooms. Killed so
+far, of all that aren't equivalent: {scores}. The last column counts those for which no run has come
+to a verdict yet, survivors of short runs among them. [Testing](testing.md) says how `make mutants` works."""
 
 SETTINGS = """\
 [run]
