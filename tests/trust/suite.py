@@ -54,7 +54,8 @@ A mutant is the source with one small error in it. It is *killed* if a test fail
 if it behaves like the source, which takes an argument: `tests/mutants/equivalents.toml` lists each
 of them. The mutants are those of the core, and of a fixed sample of other rooms. Killed so
 far, of all that aren't equivalent: {scores}. The last column counts those for which no run has come
-to a verdict yet, survivors of short runs among them. [Testing](testing.md) says how `make mutants` works."""
+to a verdict yet, survivors of short runs among them. [Testing](testing.md) says how `make mutants`
+works."""
 
 SETTINGS = """\
 [run]
