@@ -21,6 +21,9 @@ settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, p
 settings.register_profile("thorough", settings.get_profile("dev"), max_examples=2000)
 
 
+collect_ignore_glob = ["data/*"]  # scripts that made the data, by other libraries
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="run the slow tests too")
     parser.addoption("--examples", type=int, metavar="N", help="random examples of each test")

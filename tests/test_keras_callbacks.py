@@ -504,7 +504,7 @@ def test_one_line_per_epoch_when_piped(capsys):
     names=st.lists(
         st.sampled_from(
             ["loss", "mae", "accuracy", "sparse_categorical_accuracy", "learning_rate",
-             "root_mean_squared_error", "a" * 30, "b_" * 18]
+             "root_mean_squared_error", "a" * 30, "b_" * 16]
         ),
         min_size=1, unique=True,
     ),

@@ -199,7 +199,7 @@ class Model(Trainer):
         >>> from tinygrad_edu import keras
         >>> model = keras.Sequential([keras.layers.Dense(1, input_shape=[1])])
         >>> model.set_weights([[[2.0]], [1.0]])
-        >>> "inputs[0] * 2.0" in model.export("javascript")
+        >>> "2.0 * inputs[0]" in model.export("javascript")
         True
         """
         if not self.built:
