@@ -21,6 +21,11 @@ settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, p
 settings.register_profile("thorough", settings.get_profile("dev"), max_examples=2000)
 
 
+# About the package as a whole, or about other libraries: CI has the time for them.
+ONLY_IN_CI = (
+    "test_encodings", "test_estimators", "test_exporting", "test_extending", "test_interchange",
+    "test_matrix", "test_mutants", "test_peers", "test_site", "test_trust",
+)  # fmt: skip
 collect_ignore_glob = ["data/*"]  # scripts that made the data, by other libraries
 
 
@@ -44,8 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = set()  # the tests that take longer than a developer wants to wait
     if not config.getoption("--thorough"):
         left.update(item for item in items if "thorough" in item.keywords)
-        if not os.environ.get("REQUIRE_BROWSER"):  # CI runs all tests of the page and the site
-            slow = ("test_exploring_page", "test_site")
+        if not os.environ.get("REQUIRE_BROWSER"):  # as CI does
+            asked = " ".join(map(str, config.args))  # a file that was named is run
+            slow = [name for name in ("test_exploring_page", *ONLY_IN_CI) if name not in asked]
             left.update(item for item in items if any(name in item.nodeid for name in slow))
             left.difference_update(item for item in items if "smoke" in item.keywords)
     config.hook.pytest_deselected(items=list(left))
