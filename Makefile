@@ -39,7 +39,7 @@ lint: $(VENV)/developing ## check style and formatting
 types: $(VENV)/developing ## check types, strictly
 	@$(RUN) -m mypy
 
-check: lint types test ## lint, types, tests; CI also tests the page, the site and exports
+check: lint types test ## lint, types, tests; CI also tests the page and the site
 
 thorough: $(VENV)/developing ## the slow tests too
 	@$(PYTEST) --thorough
