@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_exploring_page import ARGUMENTS, CHROMIUM, MISSING
+from tests.test_exploring_page import browser  # noqa: F401, as it is a fixture
 
 ROOT = Path(__file__).parents[1]
 AXE = ("index", "zero", "operations", "reference", "homework", "search")
@@ -34,18 +34,6 @@ def site(tmp_path_factory) -> Path:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return built
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if MISSING:
-        pytest.fail(MISSING)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def pages(site: Path) -> list[Path]:
@@ -72,7 +60,7 @@ def test_no_link_is_broken(site):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_in_order(site, browser, scheme):
+def test_every_page_is_in_order(site, browser, scheme):  # noqa: F811
     page = browser.new_page(color_scheme=scheme, offline=True)
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -91,7 +79,7 @@ def test_every_page_is_in_order(site, browser, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible(site, browser, scheme):
+def test_pages_are_accessible(site, browser, scheme):  # noqa: F811
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = browser.new_page(color_scheme=scheme, offline=True)
     for name in AXE:
