@@ -32,8 +32,7 @@ FLOORS = {
     "core": 2,
     "aliases": 3, "anomalies": 3, "defining": 3, "fast": 3, "matrices": 3, "snapshots": 3,
     "nn": 4, "compiler": 4, "drawing": 4, "explaining": 4, "testing": 4,
-    "homework": 4,
-    "keras": 5,
+    "homework": 5, "keras": 5,
     "exploring": 6, "estimators": 6,
     "command": 7, "__main__": 8, "__init__": 8,
 }  # fmt: skip

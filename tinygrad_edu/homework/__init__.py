@@ -40,6 +40,7 @@ from ..core.table import TABLE
 from ..errors import BadArgument, check_name
 from ..files import file_errors, read_whole
 from ..strings import legible, plural, short
+from ..testing.rows import common_factor
 
 __all__ = ["TASKS", "Grade", "Task", "grade", "load", "mistakes", "nudge", "start"]
 
@@ -125,7 +126,7 @@ def load(which: str) -> Task:
 
     Raises:
         NameUnknown: with the nearest name.
-        FileError: if there is no such file.
+        FileError: if the file does not exist.
         BadArgument: if the file is not a task, with the part that is missing.
     """
     path = Path(which)
@@ -444,16 +445,12 @@ def written(x: Any, digits: int | None = None) -> str:
 def _relation(pairs: list[tuple[Any, Any]]) -> str:
     """A factor or a sign by which all wrong answers are off; "" if there is none."""
     flat = [pair for x, y in pairs for pair in _aligned(x, y)]
-    ratios = [x / y for x, y in flat if y]
-    if len(flat) < 2 or not ratios or any(y == 0.0 != x for x, y in flat):
+    factor = common_factor(flat)
+    if len(flat) < 2 or factor is None or isclose(factor, 1.0, rel_tol=CLOSE):
         return ""
-    if not all(isclose(ratio, ratios[0], rel_tol=CLOSE) for ratio in ratios):
-        return ""
-    if isclose(ratios[0], -1.0, rel_tol=CLOSE):
+    if isclose(factor, -1.0, rel_tol=CLOSE):
         return "The sign is wrong everywhere."
-    if isclose(ratios[0], 1.0, rel_tol=CLOSE):
-        return ""
-    return f"It is {written(ratios[0])} times the right answer everywhere: look for a factor."
+    return f"It is {written(factor)} times the right answer everywhere: look for a factor."
 
 
 def _aligned(x: Any, y: Any) -> list[tuple[float, float]]:

@@ -156,14 +156,30 @@ def _close(x: float, y: float) -> bool:
     return isclose(x, y, rel_tol=1e-6, abs_tol=1e-9)
 
 
-def _factor(pairs: Sequence[tuple[float, float]]) -> str:
-    """A factor that all slopes are off by; "" if there is none."""
+def common_factor(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """The factor by which all numbers differ from the right ones, None if there is none.
+
+    Args:
+        pairs: each number, and the right one.
+
+    >>> common_factor([(2.0, 4.0), (0.5, 1.0), (0.0, 0.0)])
+    0.5
+    >>> common_factor([(2.0, 4.0), (1.0, 0.0)])
+    """
     ratios = [said / right for said, right in pairs if right and isfinite(said / right)]
-    if not ratios or not all(_close(ratio, ratios[0]) for ratio in ratios):
+    if not ratios or any(right == 0.0 != said for said, right in pairs):
+        return None
+    return ratios[0] if all(_close(ratio, ratios[0]) for ratio in ratios) else None
+
+
+def _factor(pairs: Sequence[tuple[float, float]]) -> str:
+    """A factor that all slopes are off by, in words; "" if there is none."""
+    factor = common_factor(pairs)
+    if factor is None:
         return ""
-    if _close(ratios[0], -1.0):
+    if _close(factor, -1.0):
         return " The sign is wrong everywhere."
-    return f" It is {ratios[0]:.6g} times the right slope everywhere."
+    return f" It is {factor:.6g} times the right slope everywhere."
 
 
 def _recognised(
