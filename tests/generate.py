@@ -139,7 +139,8 @@ def _typed(thing: Any) -> Iterator[str]:
 
 def operations() -> str:
     """The page of all operations: formula, partials, domain and kinks of each row."""
-    rows = [_operation(TABLE[name]) for name in TABLE if name in BUILT_IN - {"unless_nan"}]
+    domains = _domains()
+    rows = [_operation(TABLE[name], domains) for name in TABLE if name in BUILT_IN - {"unless_nan"}]
     return _OPERATIONS + "\n".join(rows) + "\n"
 
 
@@ -159,7 +160,7 @@ _NARY = {"sum": ("Σ xᵢ", "1"), "logsumexp": ("log Σ exp(xᵢ)", "exp(xᵢ �
 _GUARD = re.compile(r"clip\((\w+), -[\d.e+]+, [\d.e+]+\)")
 
 
-def _operation(op: Op) -> str:
+def _operation(op: Op, domains: dict[str, str]) -> str:
     names = op.parameters if op.arity else ("xs",)
     if op.arity is None:
         formula, slopes = _NARY[op.name][0], [_NARY[op.name][1]]
@@ -169,7 +170,7 @@ def _operation(op: Op) -> str:
         slopes = [_slope(op, i) for i in range(op.arity)]
     cells = [
         f"`{op.name}({', '.join(names)})`", formula, "; ".join(slopes),
-        "" if op.domain is None else f"`{DOMAINS[op.name]}`", "yes" if op.kinks else "",
+        "" if op.domain is None else f"`{domains[op.name]}`", "yes" if op.kinks else "",
     ]  # fmt: skip
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
@@ -209,9 +210,6 @@ def _domains() -> dict[str, str]:
                     body = getattr(keyword.value, "body", keyword.value)
                     conditions[ast.literal_eval(call.args[0])] = ast.unparse(body)
     return conditions
-
-
-DOMAINS = _domains()
 
 
 GENERATED = {

@@ -235,8 +235,8 @@ In how many rows 99 % of the results are off by at most {CLOSE:.0f} ulp:"""
 WORST = """\
 A cell such as `0.5 (0.9)` says: 99 % of the results are off by at most 0.5 ulp, and the worst by
 0.9. Derivatives are by every argument of the row. ∞ means that a result was infinite or nan where
-the exact one is a number, and — that there is no such derivative. Kinks themselves are left out, as
-are exact results too large for a double.
+the exact one is a number, and — that the library cannot compute this derivative. Kinks themselves
+are left out, as are exact results too large for a double.
 
 An error of many ulp means that terms cancelled: the result is small, and the terms that add up to
 it are not. These are the worst results. The last column is the error in relation to the larger one

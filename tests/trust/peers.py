@@ -123,7 +123,7 @@ def _by_torch(f: Function, where: Sequence[Args], order: Sequence[By]) -> Number
             return torch.zeros_like(y)
         try:
             (g,) = torch.autograd.grad(y.sum(), leaves[i], create_graph=True, allow_unused=True)
-        except RuntimeError:  # there is no such derivative
+        except RuntimeError:  # the function has no further derivative
             return torch.full_like(y, NONE)
         return torch.zeros_like(y) if g is None else g
 

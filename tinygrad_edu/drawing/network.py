@@ -22,7 +22,7 @@ from .svg import dress
 from .themes import THEMES, Theme, largest, marks, shade, stroke, stylesheet
 
 NEURONS: Final = 16  # of a layer; of a larger one the first ones and the last are drawn
-LABELLED: Final = 20  # weights; more of them have no numbers, only tooltips
+LABELLED: Final = 20  # the most weights whose numbers are shown; of more, tooltips show them
 
 
 class Dense(NamedTuple):

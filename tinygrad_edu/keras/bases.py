@@ -30,7 +30,7 @@ class Loss(nn.Loss):
     Args:
         name: the name of this loss.
         reduction: see `nn.Loss`.
-        dtype: see `lookup.check_dtype`.
+        dtype: see `nn.settings.check_dtype`.
 
     >>> class Cubic(Loss):
     ...     def call(self, y_true, y_pred):
@@ -60,7 +60,7 @@ class Metric(nn.Metric):
     numbers in variables.
 
     Args:
-        dtype: see `lookup.check_dtype`.
+        dtype: see `nn.settings.check_dtype`.
         name: the name of this metric.
 
     >>> class Largest(Metric):
