@@ -25,6 +25,7 @@ from .nn.layers import Sample
 try:
     import numpy as np
     from scipy.optimize import minimize
+    from scipy.special import softmax
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils import check_random_state, column_or_1d
@@ -181,9 +182,7 @@ class Classifier(ClassifierMixin, _Network):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class, in the order of ``classes_``."""
-        logits = self._outputs(X)
-        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return raised / raised.sum(axis=1, keepdims=True)
+        return softmax(self._outputs(X), axis=1)
 
     def predict(self, X: Any) -> Any:
         """The most probable label of each row."""
