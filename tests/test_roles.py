@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,9 @@ FUNCTIONS: dict[str, Callable[[Value], Callable[[Any], Any]]] = {
     "the role itself": lambda w: lambda x: x * (2.0 if w.role == "constant" else 3.0),
     "replayed": lambda w: lambda x: tg.gradients(tg.replay(w * x * w), [w])[0],
     "detached": lambda w: lambda x: tg.gradients(w.detach() * x * w, [w])[0],
+    "a detached factor": lambda w: (
+        lambda x: (lambda d: tg.gradients(d * x * d, [d])[0])(w.detach())
+    ),
     "none": lambda w: lambda x: w * x,
 }
 
@@ -70,6 +74,18 @@ def test_jit_sees_the_roles_of_what_it_captured(name, first, then):
     Value(1.0).role = "constant"
     jitted(3.0)
     assert jitted.traces <= 2, "the role of another Value doesn't matter"
+
+
+@pytest.mark.parametrize(("first", "then"), CHANGES)
+def test_jit_sees_the_roles_of_interior_nodes_that_it_records_again(first, then):
+    w = Value(2.0)
+    h = w * 3.0
+    f = lambda x: tg.gradients(tg.replay(h * 1.0) * x * w, [w])[0]  # noqa: E731
+    jitted = tg.jit(f)
+    for role in (first, then, first, then):
+        h.role = role
+        assert jitted(3.0) == f(Value(3.0)).data
+    assert jitted.traces <= 2, "one program for each role"
 
 
 def test_a_jitted_method_sees_roles_and_the_programs_of_each_stay_current():
@@ -99,6 +115,67 @@ def test_a_program_refuses_gradients_that_its_parameters_roles_no_longer_fit(fir
     assert program.value([[3.0]]) == 39.0, "which depends on no role"
     w.role = first
     assert list(program.value_and_grad([[3.0]])[1]) == [slope, 3.0]
+
+
+INTERIOR: dict[str, Callable[[Value, Value], list[Value]]] = {
+    "used once": lambda w, x: [h := w * x, h**2 + w],
+    "used twice": lambda w, x: [h := w * x, h * h + h],
+    "a term": lambda w, x: [h := (w * x) ** 2, h + 0.5 * w],
+    "a term that counts once": lambda w, x: [h := 0.5 * w, w * x + h],
+    "a sum of both kinds": lambda w, x: [h := w * x + 0.5 * w, h + w * x],
+    "shared sums": lambda w, x: [h := w * x + w, tg.sum([h, h, x]) + h],
+    "in a row of many": lambda w, x: [h := tg.tanh(w), tg.logsumexp([h, x, w * x])],
+    "behind another constant": lambda w, x: [
+        h := w * x,
+        Value.interpret(tg.ops.stop_gradient, [h]) + h,
+    ],
+    "the loss": lambda w, x: [h := (w * x) ** 2, h],
+}
+
+
+@pytest.mark.parametrize(("first", "then"), CHANGES)
+@pytest.mark.parametrize("name", INTERIOR)
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_program_knows_the_roles_of_interior_nodes(name, first, then, reduce, changed):
+    x, w = Value(3.0, name="x"), Value(2.0, name="w")
+    h, loss = INTERIOR[name](w, x)
+    h.name, h.role = "h", first
+    slopes = {first: tg.gradients(loss, [w])[0].data}
+    if changed:
+        w.data = 2.0  # so that the graph is recorded again for the program
+    program = tg.compile(loss, inputs=[x], parameters=[w], reduce=reduce)
+    copy = pickle.loads(pickle.dumps(program))
+    h.role = then
+    slopes[then] = tg.gradients(tg.replay(loss), [w])[0].data
+    for kept in (program, copy):
+        assert kept.value([[3.0]]) == pytest.approx(loss.data)
+    assert copy.value_and_grad([[3.0]])[1] == pytest.approx([slopes[first]]), "has no such node"
+    for role in (then, first):
+        h.role = role
+        if h is loss or (role == "constant") is (first == "constant"):
+            assert program.value_and_grad([[3.0]])[1] == pytest.approx([slopes[role]])
+        else:
+            with pytest.raises(BadArgument, match=r"role of 'h'.*tg\.compile"):
+                program.value_and_grad([[3.0]])
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_loss_is_taken_apart_without_letting_a_gradient_through_a_constant(seed):
+    rng = random.Random(seed)
+    x, w, v = Value(0.3), Value(0.7), Value(-0.4)
+    nodes = [x, w, v]
+    for _ in range(rng.randint(2, 8)):
+        a, b, c = rng.choices(nodes, k=3)
+        nodes.append(rng.choice([a + b, a + b, tg.sum([a, b, c]), a + 1.5, a * b, tg.tanh(a)]))
+        nodes[-1].role = rng.choice([None, None, "constant"])
+    loss = nodes[-1]
+    loss.backward()
+    expected = pytest.approx([w.grad, v.grad], rel=1e-12, abs=1e-300)
+    program = tg.compile(loss, inputs=[x], parameters=[w, v])
+    for batch in ([[0.3]], [[0.3], [0.3]], [[0.3]] * 5):
+        assert program.value(batch) == pytest.approx(loss.data, rel=1e-12)
+        assert program.value_and_grad(batch)[1] == expected
 
 
 def test_results_that_are_no_derivatives_depend_on_no_role():

@@ -257,7 +257,7 @@ class Lowering(_Writer):
         since: int = 0,
     ) -> None:
         values = [root for root in roots if isinstance(root, Value)]
-        captured, nodes, floats = _reachable(values, [*inputs, *shared], since)
+        captured, nodes, floats = reachable(values, [*inputs, *shared], since)
         self.captured = tuple(captured)
         self.backward: int | None = None
         self.slots = {value: slot for slot, value in enumerate([*inputs, *shared, *captured])}
@@ -395,8 +395,8 @@ class Lowering(_Writer):
         return code
 
 
-def _reachable(
-    roots: Sequence[Value], given: Sequence[Value], since: int
+def reachable(
+    roots: Sequence[Value], given: Sequence[Value], since: int = 0
 ) -> tuple[list[Value], list[Value], list[float]]:
     """The nodes of the roots' graph, down to the given Values: the ends, which are leaves and
     nodes older than ``since``; the interior nodes; both oldest first; and the plain numbers.

@@ -8,16 +8,16 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from ..blocks import entering
-from ..core.graph import tape, wanted
+from ..core.graph import depends_on, tape, wanted
 from ..core.modes import refuse_while_tracing
-from ..core.ops import add, identity
+from ..core.ops import add, identity, stop_gradient
 from ..core.ops import sum as sum_row
 from ..core.table import is_real
 from ..core.value import ROLES_SET, Number, Value, replay
 from ..errors import BadArgument, NotANumber, StaleGraph, check_name
 from . import python, serialization
 from .arrays import SMALL, Results, arrays
-from .lowering import Lowering, Recording
+from .lowering import Lowering, Recording, reachable
 from .scheduler import Runner
 from .traced import Roles
 from .transforms import only
@@ -85,8 +85,9 @@ def compile(
     inputs, parameters = _leaves(inputs, "inputs"), _leaves(parameters, "parameters")
     if len({*inputs, *parameters}) < len(inputs) + len(parameters):
         raise BadArgument("Inputs and parameters must all be different Values.")
-    single = None
+    single = roles = None
     if isinstance(loss, Value):
+        roles = Roles(_live(loss, parameters), wanted)
         root = _current(loss)
         with entering(recording=True):
             parts = _terms(root, inputs)
@@ -102,7 +103,7 @@ def compile(
     slopes = zip(code.total[1:] or code.once[1:], parameters)
     names = {slot: f"d{w.name}" for slot, w in slopes if w.name and slot >= code.first}
     recording = lowering.recording(code, inputs, parameters, names, single, reduce)
-    return Program(recording, executor, fastmath)
+    return Program(recording, executor, fastmath, roles)
 
 
 def _items(values: Any, what: str) -> list[Any]:
@@ -133,6 +134,12 @@ def _with_slopes(lowering: Lowering, part: Number | None, parameters: Sequence[V
     return [lowering.slot(part), *slopes]
 
 
+def _live(root: Value, parameters: Sequence[Value]) -> list[Value]:
+    """The Values on whose roles the gradient of a root depends."""
+    _, nodes, _ = reachable([root], parameters)
+    return sorted(depends_on(nodes, parameters) - {root}, key=attrgetter("_serial"))
+
+
 def _current(root: Value) -> Value:
     """The root, recorded again if some leaf has changed since: its numbers don't matter here."""
     try:
@@ -147,10 +154,39 @@ def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number 
     a part without terms.
 
     Sums and + at the top are taken apart only as far as needed to separate these, so that all
-    other sums keep the order of their terms.
+    other sums keep the order of their terms. No gradient flows to the terms of
+    a sum that is a constant, nor to a term that is one.
     """
     nodes = tape(root)
-    varying, mixed = set(inputs), set[Value]()  # a mixed sum has terms of both kinds in it
+    varying, mixed = _dependent(nodes, inputs)
+    uses = dict.fromkeys(nodes, 0.0)  # how often a term counts: sums may share it
+    stopped = dict(uses)  # and how often without a gradient
+    uses[root] = 1.0
+    lanes: list[Number] = []
+    regular: list[Number] = []
+    for node in reversed(nodes):
+        if node is not root and not wanted(node):
+            uses[node], stopped[node] = 0.0, uses[node] + stopped[node]
+        if node not in mixed:
+            part = lanes if node in varying else regular
+            for stops, times in ((False, uses[node]), (True, stopped[node])):
+                if times:
+                    term = stop_gradient(node) if stops else node
+                    part.append(term if times == 1.0 else term * times)
+            continue
+        for arg in reversed(node.args):
+            if type(arg) is float:
+                regular.append(arg * (uses[node] + stopped[node]))
+            else:
+                uses[arg] += uses[node]
+                stopped[arg] += stopped[node]
+    return _total(lanes[::-1]), _total(regular[::-1])
+
+
+def _dependent(nodes: Sequence[Value], inputs: Sequence[Value]) -> tuple[set[Value], set[Value]]:
+    """Those of the nodes of a tape that depend on the inputs, and the sums among these that have
+    terms of both kinds in them."""
+    varying, mixed = set(inputs), set[Value]()
     for node in nodes:
         if any(type(arg) is not float and arg in varying for arg in node.args):
             varying.add(node)
@@ -158,21 +194,7 @@ def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number 
                 type(arg) is not float and arg in varying and arg not in mixed for arg in node.args
             ):
                 mixed.add(node)
-    uses = dict.fromkeys(nodes, 0.0)  # how often a term counts: sums may share it
-    uses[root] = 1.0
-    lanes: list[Number] = []
-    regular: list[Number] = []
-    for node in reversed(nodes):
-        times = uses[node]
-        if node in mixed:
-            for arg in reversed(node.args):
-                if type(arg) is float:
-                    regular.append(arg * times)
-                else:
-                    uses[arg] += times
-        elif times:
-            (lanes if node in varying else regular).append(node if times == 1.0 else node * times)
-    return _total(lanes[::-1]), _total(regular[::-1])
+    return varying, mixed
 
 
 def _total(terms: list[Number]) -> Number | None:
@@ -223,7 +245,7 @@ class Program:
     Args:
         recording: the recorded expression, with its leaves.
         executor, fastmath: as in `compile`.
-        roles: those on which the recording depends, if not only on those of its parameters.
+        roles: those on which the derivatives in it depend; by default those of its parameters.
 
     Attributes:
         code: the program as plain data.
@@ -282,7 +304,7 @@ class Program:
 
         Raises:
             BadArgument: as `value`; if ``out`` doesn't have one number per parameter; or if a
-                parameter has become a constant, or stopped being one.
+                Value between a parameter and the loss has become a constant, or stopped being one.
         """
         if self._roles.seen != ROLES_SET[0]:  # `Roles.changed` without its call
             self._refuse_roles()

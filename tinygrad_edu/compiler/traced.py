@@ -44,7 +44,7 @@ class Roles:
         self._were = list(map(read, self.values))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Roles, (self.values, self._read)
+        return Roles, ([x for x in self.values if x.op is None], self._read)  # without the graph
 
     def changed(self) -> list[Value]:
         """The Values whose role has changed."""

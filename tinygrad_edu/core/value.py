@@ -216,7 +216,7 @@ class Value(Operators):
         """A new leaf with the same number and name, without the graph."""
         if self.trace is not None or _mode().trace is not None:  # a leaf would hide its origin
             stopped = self.interpret(ops.stop_gradient, (self,))
-            stopped._name, stopped._role = self._name, self._role
+            stopped._name, stopped._role = self._name, self.role
             return stopped
         return Value(self._data, self._name, self._role)
 
@@ -372,5 +372,5 @@ def replay(root: Value) -> Value:
         assert old.op is not None
         args = [arg if type(arg) is float else made.get(arg, arg) for arg in old.args]
         made[old] = copy = Value.interpret(old.op, args)
-        copy._name, copy._role, copy.scope = old._name, old._role, old.scope
+        copy._name, copy._role, copy.scope = old._name, old.role, old.scope
     return made.get(root, root)
