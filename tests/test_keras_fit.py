@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_edu import keras
+import tinygrad_edu as tg
+from tinygrad_edu import keras, nn
 from tinygrad_edu.errors import BadArgument
 from tinygrad_edu.keras.training import Diverged
 
@@ -290,3 +291,52 @@ def test_a_loss_that_diverges_within_steps_of_an_array():
         histories.append((history.epoch, history.history["loss"]))
     assert histories[0][0] == histories[1][0] == [0, 1, 2, 3][: len(histories[0][0])] != []
     assert histories[0][1] == pytest.approx(histories[1][1])
+
+
+class Attributes(keras.layers.Layer):
+    """A layer whose weights are Values in its attributes, without a list of them."""
+
+    def __init__(self, wrap: Any) -> None:
+        super().__init__()
+        self.w, self.fixed = wrap(tg.Value(0.5)), tg.Value(2.0, role="constant")
+
+    def forward(self, x: Any) -> Any:
+        return [self.parameters()[0] * x[0] * self.fixed]
+
+
+class OfTensors(Attributes):
+    def call(self, x: Any) -> Any:
+        return self.parameters()[0] * x * self.fixed
+
+
+class Around(keras.layers.Layer):
+    """The same inside another layer."""
+
+    def __init__(self, wrap: Any) -> None:
+        super().__init__()
+        self.inside = Attributes(wrap)
+
+    def forward(self, x: Any) -> Any:
+        return self.inside.forward(x)
+
+
+class Held(nn.Module):
+    def __init__(self, value: tg.Value) -> None:
+        self.value = value
+
+
+@pytest.mark.parametrize("kind", [Attributes, OfTensors, Around])
+@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [v], lambda v: {"w": (v,)}, Held])
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_values_in_the_attributes_of_a_layer_are_trained(kind, wrap, eagerly):
+    layer = kind(wrap)
+    model = keras.Sequential([layer])
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=eagerly)
+    model.fit([[1.0]], [[3.0]], verbose=0)
+    assert [p.data for p in model.parameters()] == [0.5 + 0.1 * 2 * (3.0 - 1.0) * 2.0]
+    assert (model.count_params(), len(layer.trainable_weights)) == (1, 1)
+    layer.trainable = False
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=eagerly)
+    model.fit([[1.0]], [[5.0]], verbose=0)
+    assert [p.data for p in model.parameters()] == [1.3]
+    assert (len(layer.trainable_weights), len(layer.non_trainable_weights)) == (0, 1)

@@ -12,7 +12,8 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, nn
-from tinygrad_edu.errors import BadArgument
+from tinygrad_edu.errors import BadArgument, NotANumber
+from tinygrad_edu.nn.tensors import Tensor
 
 # Every ufunc of real numbers that has a row, with arguments in the row's domain.
 ONE = {
@@ -223,3 +224,30 @@ def test_modules_refuse_objects_whose_parameters_they_would_miss():
         holding(Holder()).parameters()
     for held in (Holder("constant"), Holder, math, len):
         assert holding(held).parameters() == []
+
+
+@pytest.mark.parametrize("symbol", ["+", "-", "*", "/", "**", "//", "%", "<", "<=", ">", ">="])
+@pytest.mark.parametrize("form", ["value {} tensor", "tensor {} value"])
+def test_a_value_beside_a_tensor_is_a_scalar_beside_an_array(symbol, form):
+    written = form.format(symbol)
+    of_numbers = eval(written, {"value": 1.5, "tensor": np.array([[2.0, 0.5], [1.5, 3.0]])})
+    tensor = Tensor([2.0, 0.5, 1.5, 3.0], (2, 2))
+    result = eval(written, {"value": Value(1.5), "tensor": tensor})
+    numbers = [x.data if isinstance(x, Value) else x for x in np.ravel(result)]
+    assert numbers == list(of_numbers.ravel())
+    assert np.shape(result) == (2, 2)
+
+
+class Names(str):
+    __slots__ = ()
+
+
+class Items(list):
+    pass
+
+
+@pytest.mark.parametrize("other", ["ab", Names("ab"), [1.0], Items([1.0]), (1.0,), b"a", None, {}])
+def test_what_is_no_array_is_refused_at_once(other):
+    for compute in (lambda v: v + other, lambda v: v * other, lambda v: v**other):
+        with pytest.raises(NotANumber):
+            compute(Value(2.0))

@@ -23,11 +23,13 @@ _FOREIGN = (str, bytes, complex, list, tuple, dict, set, type(None))
 def operand(x: Any) -> Any:
     """x as the argument of an operator: a Value, a float, or NotImplemented.
 
-    Objects with a length are arrays, whose own reflected operator handles the elements.
+    Objects with a length are arrays, whose own reflected operator handles the elements; so are
+    lists of a type with NumPy's arithmetic, as `nn.Tensor`.
     """
     if isinstance(x, Operators):
         return x
-    if isinstance(x, _FOREIGN) or (is_real(x) and not hasattr(x, "__len__")):
+    foreign = isinstance(x, _FOREIGN) and not hasattr(x, "__array_ufunc__")
+    if foreign or (is_real(x) and not hasattr(x, "__len__")):
         return number(x)
     return NotImplemented
 

@@ -427,8 +427,14 @@ class ShapedLayer(Module):
     def weight_values(self) -> list[list[Any]]:
         """The Values of the weights, each as nested lists of its Keras shape."""
         inside = [weight for layer in self.layers_inside() for weight in layer.weight_values()]
-        mine = sorted(self.added, key=lambda weight: not weight.trainable)  # as Keras lists them
-        return [*mine, *inside]
+        return [*self._own_weights(), *inside]
+
+    def _own_weights(self) -> list[Any]:
+        """The added weights, in Keras's order, and the other Values in its attributes."""
+        mine = sorted(self.added, key=lambda weight: not weight.trainable)
+        others = [mine, *(layer.parameters() for layer in self.layers_inside())]
+        listed = set(map(id, flatten(others)[0]))
+        return [*mine, *([value] for value in self.parameters() if id(value) not in listed)]
 
     @property
     def weights(self) -> list[Variable]:
@@ -436,8 +442,7 @@ class ShapedLayer(Module):
         if type(self).weight_values is not ShapedLayer.weight_values:
             return [self._variable(weight) for weight in self.weight_values() if weight]
         inside = (weight for layer in self.layers_inside() for weight in layer.weights)
-        mine = sorted(self.added, key=lambda weight: not weight.trainable)
-        return [*map(self._variable, mine), *inside]
+        return [*map(self._variable, self._own_weights()), *inside]
 
     variables = weights
 
