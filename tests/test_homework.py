@@ -16,7 +16,8 @@ from tinygrad_edu.core.table import BUILT_IN, TABLE
 from tinygrad_edu.errors import BadArgument, GradientMismatch, NameUnknown, TinygradError
 from tinygrad_edu.testing import check_op
 
-LOADED = {name: homework.load(name) for name in homework.TASKS}
+ALL = (*homework.TASKS, *homework.STEPS)
+LOADED = {name: homework.load(name) for name in ALL}
 
 
 def written(task: str, **functions: str) -> str:
@@ -38,7 +39,7 @@ def in_class(old: str, new: str, task: str = "backward") -> str:
     return LOADED[task].solution.replace(old, new)
 
 
-@pytest.mark.parametrize("name", homework.TASKS)
+@pytest.mark.parametrize("name", ALL)
 def test_the_solution_passes_and_the_blanks_do_not(name):
     task = LOADED[name]
     assert homework.grade(task, task.solution).passed
@@ -52,7 +53,7 @@ def test_the_solution_passes_and_the_blanks_do_not(name):
     assert "# write this" in str(grade)
 
 
-@pytest.mark.parametrize("name", homework.TASKS)
+@pytest.mark.parametrize("name", ALL)
 def test_each_planted_mistake_is_named_and_no_other(name):
     for words, grade in homework.mistakes(LOADED[name]):
         assert grade.mistakes == [words]
@@ -60,7 +61,8 @@ def test_each_planted_mistake_is_named_and_no_other(name):
 
 
 def test_enough_mistakes_are_known():
-    assert sum(len(task.mistakes) for task in LOADED.values()) >= 70
+    assert sum(len(LOADED[name].mistakes) for name in homework.TASKS) >= 70
+    assert min(len(LOADED[name].mistakes) for name in homework.STEPS) >= 7
 
 
 _BACK = "arg.grad += value.grad * slope"

@@ -258,7 +258,8 @@ COMMANDS: dict[Callable[..., Any], tuple[Options, str]] = {
          **QUIET, **JSON},
         """
         tinygrad-edu homework start                 the files of all tasks
-        tinygrad-edu homework check slopes.py       a verdict in words
+        tinygrad-edu homework start build1          the first of eight steps, build1 to build8
+        tinygrad-edu homework check slopes          a verdict in words
         tinygrad-edu homework check class/*.py --json > grades.json
         tinygrad-edu homework try my_task.txt       for teachers: each planted mistake
         """,

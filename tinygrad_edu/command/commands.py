@@ -732,17 +732,19 @@ def homework(options: Options, say: Say) -> Answer:
     if options.action == "start":
         names = options.names or kit.TASKS
         files = kit.start(options.folder, [name.removesuffix(".py") for name in names])
-        for path, new in files:
-            say(f"{path}{'' if new else ' is there already and stays as it is'}")
+        for file in files:
+            say(f"{file.path}{_origin(file)}")
         say("Fill in the lines # write this, then: tinygrad-edu homework check")
-        return {"files": [str(path) for path, _ in files]}
+        return {"files": [str(file.path) for file in files]}
     if options.action == "try":
         verdicts = [each for name in options.names for each in kit.mistakes(kit.load(name))]
         for words, verdict in verdicts:
             say(f"{'named' if words in verdict.mistakes else 'NOT NAMED'}: {words}\n  {verdict}\n")
         return {"mistakes": [{"words": w, "named": w in g.mistakes} for w, g in verdicts]}
-    own = (options.folder / f"{name}.py" for name in kit.TASKS)
-    paths = [*map(Path, options.names)] or [path for path in own if path.exists()]
+    there = [options.folder / f"{name}.py" for name in (*kit.TASKS, *kit.STEPS)]
+    there = [path for path in there if path.exists()]
+    short = {path.stem: path for path in there}
+    paths = [short.get(name, Path(name)) for name in options.names] or there
     if not paths:
         raise BadArgument(
             f"There is no homework in {options.folder}. Received: no files to check. Write them "
@@ -755,6 +757,18 @@ def homework(options: Options, say: Say) -> Answer:
         say(f"{path}: {grade}\n")
         grades.append({"file": str(path), "passed": grade.passed, **grade._asdict()})
     return {"grades": grades}
+
+
+def _origin(file: Any) -> str:
+    """Where a file that homework start wrote comes from, if that needs to be said."""
+    if not file.new:
+        return " is there already and stays as it is"
+    if file.before is None:
+        return ""
+    if file.before.passed:
+        return f", which continues your {file.before.task}.py"
+    return (f", which continues the solution of {file.before.task}: in your {file.before.task}.py "
+            f"only {file.before.right} of {file.before.asked} answers are right")  # fmt: skip
 
 
 def show(text: str, stream: Any = None) -> None:

@@ -10,7 +10,9 @@ students, and below a line ``# TEACHER`` three lists:
 - ``PROBES``: pairs of an expression, which is computed with the student's code and with the
   solution, and an expression for the number that nudging gives, or "";
 - ``MISTAKES``: tuples of a sentence and what to replace in the solution to make that mistake;
-- ``SETUP``, which may be left out: code for the probes, run behind the student's.
+- ``SETUP``, which may be left out: code for the probes, run behind the student's;
+- ``AFTER``, which may be left out: the task that this one continues. The file then has only what is
+  new, and students go on with their own files.
 
 A file is right if it answers all probes as the solution does. If not, the mistakes are made one by
 one: a mistake whose answers are the student's is named, and otherwise only numbers are shown.
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import signal
 import textwrap
 import threading
@@ -41,14 +44,21 @@ from ..errors import BadArgument, check_name
 from ..files import file_errors, read_whole
 from ..strings import legible, plural, short
 from ..testing.rows import common_factor
+from .continuing import continued
 
-__all__ = ["TASKS", "Grade", "Task", "grade", "load", "mistakes", "nudge", "start"]
+__all__ = [
+    "STEPS", "TASKS", "Grade", "Started", "Task", "grade", "load", "mistakes", "nudge", "start",
+]  # fmt: skip
 
 TASKS = ("slopes", "backward", "neuron", "step", "softmax", "momentum", "operation")
 """The names of all tasks, in their order."""
 
+STEPS = tuple(f"build{i}" for i in range(1, 9))
+"""The steps of docs/build.md: each continues the file of the step before."""
+
 BLANK, TEACHER = "# BLANK", "\n# TEACHER\n"
 SECONDS = 2  # that an answer may take
+KEY = re.compile(r' *"[^"]*": ')  # of a row in a table, which stays
 CLOSE = 1e-6  # a relative difference that is a matter of rounding
 
 
@@ -61,6 +71,8 @@ class Task(NamedTuple):
         probes: expressions, each with another one for the nudged number, or "".
         mistakes: sentences, each with the solution in which that mistake was made.
         setup: code that the probes need.
+        after: the name of the task that this one continues, or "".
+        part: the code of this task alone, if it continues another.
     """
 
     name: str
@@ -68,24 +80,37 @@ class Task(NamedTuple):
     probes: list[tuple[str, str]]
     mistakes: list[tuple[str, str]]
     setup: str = ""
+    after: str = ""
+    part: str = ""
 
-    def blanks(self) -> str:
+    def blanks(self, own: str = "") -> str:
         """The file for students: the solution without the lines to be written.
+
+        Args:
+            own: for a task that continues another: the student's own code for that one, to which
+                this task is added, instead of the solution.
 
         >>> print(load("momentum").blanks().split("velocity.", 1)[1])
         \"\"\"
             ...  # write this
         <BLANKLINE>
         """
-        lines: list[str] = []
-        for line in self.solution.split("\n"):
-            if not line.endswith(BLANK):
-                lines.append(line)
-            elif not lines[-1].endswith("# write this"):
-                indent = line[: len(line) - len(line.lstrip())]
-                comma = "," if line.removesuffix(BLANK).rstrip().endswith(",") else ""
-                lines.append(f"{indent}... {comma} # write this".replace(" , ", ", "))
-        return f"# task: {self.name}\n" + "\n".join(lines)
+        left = _left(self.part if own else self.solution)
+        return f"# task: {self.name}\n{continued(own, left) if own else left}"
+
+
+def _left(code: str) -> str:
+    """Code with its blank lines as students get them."""
+    lines: list[str] = []
+    for line in code.split("\n"):
+        key = KEY.match(line)
+        if not line.endswith(BLANK):
+            lines.append(line)
+        elif key or not lines[-1].endswith("# write this"):
+            comma = "," if line.removesuffix(BLANK).rstrip().endswith(",") else ""
+            indent = line[: len(line) - len(line.lstrip())]
+            lines.append(f"{key[0] if key else indent}...{comma}  # write this")
+    return "\n".join(lines)
 
 
 class Grade(NamedTuple):
@@ -131,13 +156,17 @@ def load(which: str) -> Task:
     """
     path = Path(which)
     if path.name == which and not path.suffix:
-        check_name("task", which, TASKS)
+        check_name("task", which, (*TASKS, *STEPS))
         path = Path(__file__).parent / "tasks" / f"{which}.txt"
     solution, _, teacher = read(path).partition(TEACHER)
     room: dict[str, Any] = {}
     try:
         with _silent():
             exec(compile(teacher, str(path), "exec"), room)
+        after, part = room.get("AFTER", ""), solution if "AFTER" in room else ""
+        if after:
+            finished = load(after).solution.replace(f"  {BLANK}", "")
+            solution = continued(finished, solution)
         probes = [(str(ask), str(nudged)) for ask, nudged in room["PROBES"]]
         planted = [(words, _replaced(solution, edits)) for words, *edits in room["MISTAKES"]]
     except BadArgument:
@@ -148,7 +177,8 @@ def load(which: str) -> Task:
             f"tuples of a sentence and the strings to replace. Received: {short(str(path), 60)}, "
             f"where {type(error).__name__}: {error}."
         ) from error
-    return Task(path.stem, solution.rstrip() + "\n", probes, planted, room.get("SETUP", ""))
+    solution, setup = solution.rstrip() + "\n", room.get("SETUP", "")
+    return Task(path.stem, solution, probes, planted, setup, after, part)
 
 
 def _replaced(solution: str, edits: Sequence[Any]) -> str:
@@ -163,11 +193,25 @@ def _replaced(solution: str, edits: Sequence[Any]) -> str:
     return solution
 
 
-def start(folder: Path, names: Sequence[str] = TASKS) -> list[tuple[Path, bool]]:
-    """Write the files with blanks; those that are there already stay as they are.
+class Started(NamedTuple):
+    """A file that `start` wrote, or found.
 
-    Returns:
-        Each file, and whether it is new.
+    Attributes:
+        path: where it is.
+        new: whether it was written; files that are there already stay as they are.
+        before: the grade of the file that this one continues, if there is one.
+    """
+
+    path: Path
+    new: bool
+    before: Grade | None = None
+
+
+def start(folder: Path, names: Sequence[str] = TASKS) -> list[Started]:
+    """Write the files with blanks.
+
+    A step of `STEPS` continues the student's file of the step before, if all its answers are right,
+    and otherwise the solution of that step.
 
     Raises:
         FileError: if a file can't be written.
@@ -176,13 +220,24 @@ def start(folder: Path, names: Sequence[str] = TASKS) -> list[tuple[Path, bool]]
     for name in names:
         task = load(name)
         path = folder / f"{task.name}.py"
+        own, before = _own(folder, task) if not path.exists() else ("", None)
         with file_errors(path, "written"):
             folder.mkdir(parents=True, exist_ok=True)
             new = not path.exists()
             if new:
-                path.write_text(task.blanks(), encoding="utf-8")
-        files.append((path, new))
+                path.write_text(task.blanks(own), encoding="utf-8")
+        files.append(Started(path, new, before))
     return files
+
+
+def _own(folder: Path, task: Task) -> tuple[str, Grade | None]:
+    """The student's code that a task continues, if it is right; and its grade."""
+    path = folder / f"{task.after}.py"
+    if not task.after or not path.exists():
+        return "", None
+    own = read(path)
+    before = grade(load(task.after), own)
+    return own.removeprefix(f"# task: {task.after}\n") if before.passed else "", before
 
 
 def read(path: Path) -> str:
