@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
+import functools
+import itertools
 import pickle
 import threading
 from typing import Any
 
 import pytest
+from interrupts import interrupted
 from threads import eight
 
 from tinygrad_edu import keras
 from tinygrad_edu.errors import GraphError
+from tinygrad_edu.keras import training, turns
 
 X, Y = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
 
@@ -96,7 +101,55 @@ def test_an_error_in_training_ends_the_turn():
 
 def test_copies_have_their_own_turns():
     made = model()
-    with made._turns.taken("fit"):
-        other = copy.deepcopy(made)
-        eight(lambda _: other.predict(X))
-    assert pickle.loads(pickle.dumps(made._turns))._training is False
+    copies: list[Any] = []
+
+    class Copying(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            copies.extend([copy.deepcopy(made), pickle.loads(pickle.dumps(made))])
+            for other in copies:
+                eight(lambda _, other=other: other.predict(X))
+
+    made.fit(X, Y, verbose=0, callbacks=Copying())
+    assert len(copies) == 2
+
+
+def test_a_callback_may_fit_and_its_end_is_not_the_end():
+    made = model()
+    errors: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            made.predict(X)
+        except GraphError as error:
+            errors.append(error)
+
+    class Inner(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            made.fit(X, Y, verbose=0)
+            thread = threading.Thread(target=elsewhere)
+            thread.start()
+            thread.join()
+
+    made.fit(X, Y, verbose=0, callbacks=Inner())
+    assert len(errors) == 1
+    eight(lambda _: made.predict(X))
+
+
+@pytest.mark.parametrize("use", ["fit", "predict", "compile", "train_on_batch"])
+def test_after_an_interrupt_it_is_everyones_turn(use):
+    """At any line of `turns`, and at some lines of what takes its turn."""
+    made = model()
+
+    def free() -> bool:
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(made.predict(X)), daemon=True)
+        thread.start()
+        thread.join(10.0)
+        return len(answers) == 1
+
+    work, line = functools.partial(USES[use], made, ""), 0
+    for line in itertools.chain(range(1, 40), itertools.count(40, 17)):
+        if not contextvars.Context().run(interrupted, work, line, turns, training):
+            break
+        assert free(), f"Ctrl-C at line {line} keeps the model"
+    assert line > 10

@@ -12,12 +12,13 @@ they are still visible, and those of all other blocks stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar, Token, copy_context
 from functools import wraps
 from typing import Any, TypeVar
 from weakref import ref
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 
 class Mode:
@@ -93,6 +94,14 @@ def _innermost() -> Mode:
     """The mode of the innermost block that is still open here."""
     mode = MODE.get()
     return mode.outer if mode.ended and mode.outer is not None else mode
+
+
+def enclosed(f: Callable[..., R], *args: Any) -> R:
+    """Call f; a block that it leaves open ends with it.
+
+    Python doesn't leave a block if Ctrl-C comes at the very moment when its ``__exit__`` begins.
+    """
+    return copy_context().run(f, *args)
 
 
 class entering:

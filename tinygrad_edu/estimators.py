@@ -21,6 +21,7 @@ from .errors import MissingExtra
 from .keras.layers import Dense, Input
 from .keras.models import Sequential
 from .nn.layers import Sample
+from .nn.module import set_numbers
 
 try:
     import numpy as np
@@ -87,8 +88,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
                 options={**options, "gtol": self.tol},
             )  # fmt: skip
             theta = _polished(lambda theta: loss_and_slopes(theta)[1], found.x)
-        for parameter, number in zip(parameters, theta):
-            parameter.data = number
+        set_numbers(parameters, theta)
         self.model_, self.n_iter_, self.loss_ = model, max(1, int(found.nit)), float(found.fun)
         if self.n_iter_ >= self.max_iter:
             warnings.warn(

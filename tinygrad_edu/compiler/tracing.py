@@ -17,7 +17,7 @@ from inspect import signature
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from ..blocks import MODE
+from ..blocks import MODE, enclosed
 from ..core.calculus import is_symbolic
 from ..core.graph import wanted
 from ..core.table import number
@@ -190,7 +190,7 @@ class Jitted:
             raise BadArgument("A program needs at least one sample. Received: none.")
         traced = self._fitting(call) or self._keep(call)
         if traced.program is None:
-            traced = _trace(call, self._options)  # which says why
+            traced = enclosed(_trace, call, self._options)  # which says why
         return traced.program  # type: ignore[no-any-return]
 
     def _call(self, args: tuple[Any, ...], named: dict[str, Any]) -> Call | None:
@@ -223,7 +223,7 @@ class Jitted:
             kept.traces += 1
             traced = _UNCOMPILED
             try:
-                traced = _trace(call, self._options)
+                traced = enclosed(_trace, call, self._options)
             except Mixed:  # f captured Values that are being differentiated or traced: it is called
                 kept.traces -= 1
                 return traced

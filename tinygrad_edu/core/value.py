@@ -291,7 +291,7 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
     with _SWEEPING:
         nodes = tape(*roots, through_stops=False)
         before = [node._grad for node in nodes]
-        leaves = [(node, node._grad) for node in nodes if node.op is None]
+        leaves = _leaves(nodes)
         try:
             for node in nodes:
                 node._grad = 0.0
@@ -308,6 +308,15 @@ def backward(roots: Iterable[Value], seeds: Iterable[float] | None = None) -> No
 
 # One sweep at a time: two threads would overwrite each other's adjoints. A fork waits for it too.
 _SWEEPING = lock()
+
+
+def _leaves(nodes: list[Value]) -> list[tuple[Value, float]]:
+    """The leaves with their earlier gradients.
+
+    It is a function because Python 3.13.0 ends no `with` block if Ctrl-C comes in the condition of
+    a comprehension inside the block.
+    """
+    return [(node, node._grad) for node in nodes if node.op is None]
 
 
 def sweep(nodes: list[Value]) -> None:

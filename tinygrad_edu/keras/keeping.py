@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from random import getstate, setstate
 from typing import Any, TypeVar
 
+from ..blocks import enclosed
 from ..core.value import Value
 from ..errors import NotTraceable, TinygradError, TracingError
 from ..nn.metrics import Metric
@@ -107,11 +108,11 @@ class Programs:
         made: T | None
         if key not in self._made:
             foreign = custom(fingerprint(model, kind.beside))
-            made = self._attempt(model, key, foreign)
+            made = enclosed(self._attempt, model, key, foreign)
         else:
             made, foreign = self._made[key]
             if foreign and made is not None:
-                made = self._attempt(model, key, foreign, made)
+                made = enclosed(self._attempt, model, key, foreign, made)
         self._made[key] = made, foreign
         return made
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..compiler.exporting import Exported, written
-from ..errors import BadArgument, TinygradError
+from ..errors import BadArgument
 from ..files import write_whole
 from ..nn.layers import Apply, Input, ShapedLayer, Signal, layers_in, sample_shape
 from ..nn.tensors import Tensor
@@ -169,7 +169,7 @@ class Model(Trainer):
             for layer, count in zip(self.layers, counts):
                 layer.set_weights(rest[:count])
                 rest = rest[count:]
-        except TinygradError:
+        except BaseException:  # Ctrl-C, too
             self.set_weights(before)
             raise
 

@@ -27,6 +27,7 @@ from ..files import read_whole
 from ..nn.layers import Input, Shape, ShapedLayer, Signal
 from ..nn.losses import Loss
 from ..nn.metrics import Metric, R2Score
+from ..nn.module import set_numbers
 from ..nn.names import Named
 from ..nn.optimizers import OPTIMIZERS, Optimizer
 from ..nn.schedules import SCHEDULES, Schedule
@@ -505,8 +506,14 @@ def _fill(layers: Mapping[str, ShapedLayer], weights: dict[str, Any]) -> None:
             f"{', '.join(missing) or 'none'}. Unknown: {brief(unknown) if unknown else 'none'}."
         )
     numbers = {name: _fitting(name, weights.get(name, []), shapes) for name, shapes in mine.items()}
-    for name, layer in layers.items():
-        layer.set_weights(numbers[name])
+    values = [value for layer in layers.values() for value in flatten(layer.weight_values())[0]]
+    before = [value.data for value in values]
+    try:
+        for name, layer in layers.items():
+            layer.set_weights(numbers[name])
+    except BaseException:  # Ctrl-C, or a user-defined layer that refuses them
+        set_numbers(values, before)
+        raise
 
 
 def _fitting(name: str, trees: Any, shapes: Sequence[Shape]) -> list[Any]:

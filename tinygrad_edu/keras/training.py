@@ -18,6 +18,7 @@ from ..core.table import number
 from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError, check_whole
 from ..nn.layers import Sample
+from ..nn.module import set_numbers
 from ..trees import as_array, flatten
 from .callbacks import CallbackList, History, Progress
 from .data import (
@@ -37,7 +38,7 @@ from .engines import Task
 from .keeping import Programs, fingerprint, trained
 from .programs import Evaluation, Forward, Training, frozen
 from .recording import custom, penalties, with_penalties
-from .turns import alone
+from .turns import alone, alone_for_long
 from .wiring import Wired, free, named
 
 T = TypeVar("T", Forward, Evaluation, Training)
@@ -179,14 +180,14 @@ class Trainer(Wired):
         plain = len(by_name)
         for name, each in map(_named_metric, weighted_metrics or ()):
             by_name[free(f"weighted_{name}" if name in by_name else name, by_name)] = each
-        self.measures, self.weighted = by_name, list(by_name)[plain:]
-        self.optimizer, self.loss = chosen, loss
-        self.run_eagerly, self.jit_compile = bool(run_eagerly), jit_compile
-        self._programs = Programs()
+        vars(self).update(  # at once, so that Ctrl-C can't come in between
+            measures=by_name, weighted=list(by_name)[plain:], optimizer=chosen, loss=loss,
+            run_eagerly=bool(run_eagerly), jit_compile=jit_compile, _programs=Programs(),
+        )  # fmt: skip
 
     # ── Training ──────────────────────────────────────────────────────────────────────────
 
-    @alone
+    @alone_for_long
     def fit(
         self,
         x: Any = None,
@@ -875,8 +876,7 @@ class Trainer(Wired):
 
     def _restore(self, state: State, source: Source[Pairs]) -> None:
         optimizer, _ = self._ready()
-        for parameter, x in zip(self._kept(), state.weights):
-            parameter.data = x
+        set_numbers(self._kept(), state.weights)
         optimizer.load_state_dict(state.optimizer)
         for stream, numbers in zip(self._streams(), state.streams):
             stream.setstate(numbers)

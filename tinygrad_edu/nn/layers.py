@@ -27,7 +27,7 @@ from ..trees import as_array, flatten, sizes
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
 from .constraints import constraint as constraint_for
 from .initializers import initializer
-from .module import Module
+from .module import Module, set_numbers
 from .neurons import subscript, weighted_sum
 from .regularizers import regularizer
 from .seeding import fresh
@@ -506,9 +506,7 @@ class ShapedLayer(Module):
                 f"Received: {_listed(list(map(sizes, weights)))}, or rows of different lengths."
             )
         values = flatten(mine)[0]
-        numbers = [number(x) for x in flatten(list(weights))[0]]
-        for value, x in zip(values, numbers):
-            value.data = x
+        set_numbers(values, [number(x) for x in flatten(list(weights))[0]])
 
     def penalties(self) -> list[Value]:
         """The penalty that regularisers add to the loss."""
@@ -532,8 +530,7 @@ class ShapedLayer(Module):
         for constraint, weight in mine:
             if constraint is not None and weight:
                 numbers = constraint(_map(lambda value: value.data, weight))
-                for value, x in zip(flatten(weight)[0], flatten(numbers)[0]):
-                    value.data = number(x)
+                set_numbers(flatten(weight)[0], map(number, flatten(numbers)[0]))
         for layer in self.layers_inside():
             layer.constrain()
 

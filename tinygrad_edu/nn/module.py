@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _PLAIN = frozenset({float, int, bool, str, type(None)})  # what holds no Value
+
+
+def set_numbers(leaves: Sequence[Value], numbers: Iterable[Any]) -> None:
+    """Set the data of leaves: of all or, after an error or Ctrl-C, of none."""
+    before = [leaf._data for leaf in leaves]
+    try:
+        for leaf, x in zip(leaves, numbers):
+            leaf.data = x
+    except BaseException:
+        for leaf, x in zip(leaves, before):
+            leaf.data = x
+        raise
 
 
 class Module:
@@ -113,8 +125,7 @@ class Module:
                 f"Unknown: {sorted(unknown) or 'nothing'}."
             )
         numbers = {path: number(x) for path, x in state.items()}
-        for path, parameter in parameters.items():
-            parameter.data = numbers[path]
+        set_numbers(list(parameters.values()), [numbers[path] for path in parameters])
 
     def parameters(self) -> list[Value]:
         """All parameters, in the order in which they were made attributes."""

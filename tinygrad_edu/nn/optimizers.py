@@ -214,8 +214,8 @@ class Optimizer(Settings):
                     f"{len(self.parameters)} other parameters. Received: {len(flat)} parameters. "
                     f"Make a new optimizer for them."
                 )
-            self.parameters = flat
-            self.memory = [self.start() for _ in flat]
+            state = {"parameters": flat, "memory": [self.start() for _ in flat]}
+            vars(self).update(state)  # at once, so that Ctrl-C can't come in between
         self._sizes = list(map(len, variables))
 
     @property
@@ -414,8 +414,8 @@ class Optimizer(Settings):
                     f"Bind the parameters of the model that was saved, then load."
                 )
         numbers = {name: list(map(number, column)) for name, column in columns.items()}
-        self.memory = [{name: numbers[name][i] for name in numbers} for i in range(count)]
-        self.iterations = iterations
+        memory = [{name: numbers[name][i] for name in numbers} for i in range(count)]
+        vars(self).update(memory=memory, iterations=iterations)  # at once
 
 
 def _is_rate(x: Any) -> bool:

@@ -10,6 +10,7 @@ from ..core.value import Value
 from ..errors import BadArgument
 from ..trees import as_array, flatten, sizes
 from .initializers import initializer as initializer_for
+from .module import set_numbers
 from .seeding import fresh
 from .tensors import Tensor, shaped
 
@@ -74,8 +75,7 @@ class Variable(Tensor):
             numbers *= len(values)
         elif given != self.shape:
             raise BadArgument(f"{self.name} has the shape {self.shape}. Received: {given}.")
-        for value, new in zip(values, numbers):
-            value.data = new
+        set_numbers(values, numbers)
 
     def assign_add(self, x: Any) -> None:
         """Add to the numbers; see `assign`."""
