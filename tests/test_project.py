@@ -245,9 +245,10 @@ def test_no_page_names_a_machine():
         assert str(ROOT) not in text, path
 
 
-def test_the_wheel_works_in_a_fresh_environment(tmp_path):
+def test_the_wheel_works_in_a_fresh_environment(tmp_path, monkeypatch):
     """Built as `make build` does, installed with its dependencies, used away from the source."""
     run = {"check": True, "cwd": tmp_path, "capture_output": True, "text": True}
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # which would lead to the source
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT], **run
     )

@@ -114,11 +114,9 @@ class Value(Operators):
     trace: ClassVar[Any] = None  # of the compiler's own kind of Value, the trace that it is in
 
     def __init__(self, data: Any, name: str | None = None, role: str | None = None) -> None:
-        self._data = number(data)
-        self._grad = 0.0
+        self._data, self._grad = number(data), 0.0
         self._serial = tick()
-        self.op = None
-        self.args = ()
+        self.op, self.args = None, ()
         self.name = name
         self._role = None if role is None else _known_role(role)
         self.scope = _mode().scope
