@@ -117,7 +117,7 @@ def test_without_an_engine_there_is_a_tree_and_a_hint(monkeypatch):
     def missing(source, form):
         raise layout_engines._Missing("<nothing> is installed")
 
-    monkeypatch.setattr(layout_engines, "ENGINES", [missing])
+    monkeypatch.setattr(layout_engines, "ENGINES", {"missing": missing})
     page = Page((Value(3.0, name=EVIL) * 2.0)._repr_mimebundle_()["text/html"])
     assert page.tags == {"pre", "p"}
     assert "└─ 2" in page.text

@@ -13,7 +13,9 @@ import struct
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -446,13 +448,136 @@ def test_an_engine_that_fails_is_passed_over(
     monkeypatch.setattr(shutil, "which", lambda name: str(program))
     with pytest.raises(errors.DrawingError, match="no fonts today"):
         draw(Value(1.0)).svg()
-    monkeypatch.setattr(
-        layout_engines, "ENGINES", [*layout_engines.ENGINES, lambda source, form: b"<svg/>"]
-    )
+    monkeypatch.setitem(layout_engines.ENGINES, "last", lambda source, form: b"<svg/>")
     assert draw(Value(1.0)).svg().startswith("<svg")
-    monkeypatch.setattr(layout_engines, "ENGINES", [lambda source, form: b"<svg>"])
+    monkeypatch.setattr(layout_engines, "ENGINES", {"one": lambda source, form: b"<svg>"})
     with pytest.raises(errors.DrawingError, match="invalid SVG"):
         draw(Value(1.0)).svg()
+
+
+@pytest.fixture
+def registering() -> Iterator[Callable[[str, Any], None]]:
+    """`register_layout_engine`; afterwards, none is registered."""
+    yield tg.register_layout_engine
+    layout_engines.REGISTERED.clear()
+
+
+def an_svg(words: str) -> str:
+    return f'<svg xmlns="http://www.w3.org/2000/svg"><text>{words}</text></svg>'
+
+
+def test_a_registered_engine_is_the_first(registering: Callable[[str, Any], None]) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def mine(source: str, form: str) -> str | bytes:
+        asked.append((source[:7], form))
+        return an_svg("mine") if form == "svg" else b"\x89PNG"
+
+    registering("mine", mine)
+    assert "mine" in draw(Value(1.0)).svg()
+    assert draw(Value(1.0)).png() == b"\x89PNG"
+    assert asked == [("digraph", "svg"), ("digraph", "png")]
+    registering("mine", lambda source, form: an_svg("another").encode())
+    assert "another" in draw(Value(1.0)).svg()
+    registering("mine", None)
+    registering("nobody", None)
+    assert "another" not in draw(Value(1.0)).svg()
+
+
+def test_a_registered_engine_that_fails_is_passed_over(
+    registering: Callable[[str, Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(source: str, form: str) -> str:
+        raise ZeroDivisionError("no room")
+
+    registering("broken", broken)
+    registering("odd", lambda source, form: 3)
+    assert draw(Value(1.0)).svg().startswith("<svg")
+    monkeypatch.setattr(layout_engines, "ENGINES", {})
+    with pytest.raises(errors.DrawingError) as caught:
+        draw(Value(1.0)).svg()
+    tried = "Tried: broken failed: no room; odd returned int instead of bytes or str."
+    assert tried in str(caught.value)
+    assert "tg.register_layout_engine" in str(caught.value)
+
+
+def test_what_is_not_an_engine_is_refused(registering: Callable[[str, Any], None]) -> None:
+    with pytest.raises(errors.BadArgument, match=r"function of DOT.*Received: 'dot'"):
+        registering("dot", "dot")
+    with pytest.raises(errors.BadArgument, match=r"must be a string.*Received: 3"):
+        registering(3, an_svg)  # type: ignore[arg-type]
+    assert not layout_engines.REGISTERED
+
+
+class Viz:
+    """An instance of viz.js, as Pyodide shows it to Python."""
+
+    class formats:
+        @staticmethod
+        def to_py() -> list[str]:
+            return ["dot", "svg"]
+
+    def renderString(self, source: str, format: str) -> str:
+        assert source.startswith("digraph")
+        return an_svg("by viz.js")
+
+
+class Maker:
+    """The module of viz.js."""
+
+    @staticmethod
+    def instance() -> Viz:
+        return Viz()
+
+
+PLACES: dict[str, tuple[dict[str, Any], Any, bool]] = {
+    "a global instance": ({"viz": Viz()}, None, False),
+    "an instance, named as the module is": ({"Viz": Viz()}, None, False),
+    "a registered module": ({}, Viz(), False),
+    "a global that makes one": ({"viz": None, "Viz": Maker()}, None, True),
+    "a registered module that makes one": ({}, Maker(), True),
+}
+
+
+def in_a_browser(
+    monkeypatch: pytest.MonkeyPatch, names: dict[str, Any], module: Any, waits: bool
+) -> Any:
+    """As in Pyodide, with these globals of JavaScript and this module named viz."""
+    hide(monkeypatch)
+    js = SimpleNamespace(**names)
+    ffi = SimpleNamespace(can_run_sync=lambda: waits, run_sync=lambda promise: promise)
+    monkeypatch.setattr(layout_engines, "IN_PYODIDE", True)
+    for name, there in {"js": js, "pyodide": None, "pyodide.ffi": ffi, "viz": module}.items():
+        monkeypatch.setitem(sys.modules, name, there)
+    return js
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_viz_js_is_found(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    js = in_a_browser(monkeypatch, *PLACES[place])
+    assert "by viz.js" in draw(Value(1.0)).svg()
+    assert "makes one" not in place or isinstance(js.viz, Viz)  # kept for the next picture
+    with pytest.raises(errors.DrawingError, match=r"viz\.js draws no png"):
+        draw(Value(1.0)).png()
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({}, "viz.js is not loaded"),
+        ({"viz": None}, "viz.js is not loaded"),
+        ({"Viz": Maker()}, "viz.js is loaded, but has no instance yet"),
+    ],
+)
+def test_in_a_browser_the_remedy_is_viz_js(
+    names: dict[str, Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_browser(monkeypatch, names, None, waits=False)
+    with pytest.raises(errors.DrawingError) as caught:
+        draw(Value(1.0)).svg()
+    assert reason in str(caught.value)
+    assert "globalThis.viz = await Viz.instance()" in str(caught.value)
+    assert "pip" not in str(caught.value)
 
 
 TIKZ = {

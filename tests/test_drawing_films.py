@@ -108,7 +108,7 @@ def test_saving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SHOWN._repr_mimebundle_()["text/html"].count("<svg") == 1
-    monkeypatch.setattr("tinygrad_edu.drawing.layout_engines.ENGINES", [])
+    monkeypatch.setattr("tinygrad_edu.drawing.layout_engines.ENGINES", {})
     bundle = film(GRAPHS)._repr_mimebundle_()
     assert set(bundle) == {"text/plain"}
     assert "loss" in bundle["text/plain"]

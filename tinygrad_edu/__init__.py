@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from . import keras, nn, testing
     from .compiler import Program, compile, jit, vmap
     from .compiler.exporting import export
-    from .drawing import Drawing, Film, draw, film, plots, tree
+    from .drawing import Drawing, Film, draw, film, plots, register_layout_engine, tree
     from .explaining import Explanation, compare, explain, explain_update
     from .exploring import Page, explore
 
@@ -62,7 +62,9 @@ Value.explain = _explained  # type: ignore[method-assign]
 
 # Names that are imported late, with the modules that define them, or that they are.
 _LATE: dict[str, str] = {
-    **dict.fromkeys(["Drawing", "Film", "draw", "film", "tree"], ".drawing"),
+    **dict.fromkeys(
+        ["Drawing", "Film", "draw", "film", "register_layout_engine", "tree"], ".drawing"
+    ),
     **dict.fromkeys(["Explanation", "compare", "explain", "explain_update"], ".explaining"),
     **dict.fromkeys(["Page", "explore"], ".exploring"),
     **dict.fromkeys(["Program", "compile", "jit", "vmap"], ".compiler"),
@@ -88,7 +90,8 @@ __all__ = [
     "TABLE", "Drawing", "Explanation", "Film", "Graph", "Op", "Page", "Program", "Value",
     "backward", "compare", "compile", "detect_anomaly", "draw", "explain", "explain_update",
     "explore", "export", "film", "grad", "gradients", "hessian", "hvp", "jacobian", "jit", "jvp",
-    "keras", "nn", "no_grad", "op", "plots", "ravel", "register_container", "replay", "scope",
-    "snapshot", "testing", "tree", "value_and_grad", "vjp", "vmap", "zero_grad",
+    "keras", "nn", "no_grad", "op", "plots", "ravel", "register_container",
+    "register_layout_engine", "replay", "scope", "snapshot", "testing", "tree", "value_and_grad",
+    "vjp", "vmap", "zero_grad",
 ]  # fmt: skip
 __all__ += exports.__all__

@@ -15,8 +15,9 @@ is located when something is rendered.
 from __future__ import annotations
 
 from .films import Film, film
+from .layout_engines import register_layout_engine
 from .picture import Drawing, draw
 from .text import tree
 from .themes import THEMES
 
-__all__ = ["THEMES", "Drawing", "Film", "draw", "film", "tree"]
+__all__ = ["THEMES", "Drawing", "Film", "draw", "film", "register_layout_engine", "tree"]

@@ -1,23 +1,31 @@
 """Rendering of DOT source with the layout engine that is installed.
 
-The first choice is graphviz-pure, which is installed with this package and draws the same picture
-on every machine. No engine is imported, located or run before something is rendered.
+The first choice is an engine that the user has registered, then graphviz-pure, which is installed
+with this package and draws the same picture on every machine. No engine is imported, located or run
+before something is rendered.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from ..errors import DrawingError
+from ..errors import BadArgument, DrawingError
+
+Engine: TypeAlias = Callable[[str, str], "bytes | str"]
 
 SECONDS: Final = 300  # a layout that takes longer is stopped
+IN_PYODIDE: Final = sys.platform == "emscripten"  # Python that runs in JavaScript
 
 _GET: Final = {
     "pdf": "pip install 'tinygrad-edu[pdf]' (or Graphviz, https://graphviz.org/download)",
     "svg": "pip install graphviz graphviz-pure (or Graphviz, https://graphviz.org/download)",
 }
+_GET_IN_PYODIDE: Final = (
+    "load @viz-js/viz in JavaScript and set globalThis.viz = await Viz.instance(); it draws svg"
+)
 
 
 class _Missing(Exception):
@@ -31,16 +39,60 @@ def render(source: str, form: str) -> bytes:
         DrawingError: if there is none, with the packages to install; or if all of them failed.
     """
     reasons = []
-    for engine in ENGINES:
+    for name, engine in [*REGISTERED.items(), *ENGINES.items()]:
         try:
-            return engine(source, form)
+            drawn = engine(source, form)
         except _Missing as reason:
             reasons.append(str(reason))
+        except DrawingError:
+            raise
+        except Exception as error:  # whatever it raises, the user gets one kind of error
+            reasons.append(f"{name} failed: {str(error) or type(error).__name__}")
+        else:
+            if isinstance(drawn, (bytes, str)):
+                return drawn.encode() if isinstance(drawn, str) else drawn
+            reasons.append(f"{name} returned {type(drawn).__name__} instead of bytes or str")
+    remedy = _GET_IN_PYODIDE if IN_PYODIDE else _GET.get(form, _GET["svg"])
     raise DrawingError(
-        f"No layout engine could draw this graph as {form}. "
-        f"To get one: {_GET.get(form, _GET['svg'])}. Tried: {'; '.join(reasons)}. "
+        f"No layout engine could draw this graph as {form}. To get one: {remedy}; or pass your own "
+        f"to tg.register_layout_engine. Tried: {'; '.join(reasons)}. "
         f"Without an engine, .text() and .source still work."
     )
+
+
+def register_layout_engine(name: str, engine: Engine | None) -> None:
+    """Draw pictures and pages with a user-defined layout engine, before all others are tried.
+
+    Args:
+        name: a name for error messages. If an engine of this name is registered, it is replaced.
+        engine: a function of DOT source and a format, "svg", "png" or "pdf", that returns the
+            picture as bytes or as a string. If it raises an exception, the next engine is tried.
+            None removes the engine of this name.
+
+    Raises:
+        BadArgument: if the name isn't a string, or the engine neither a function nor None.
+
+    >>> import tinygrad_edu as tg
+    >>> def by_hand(source, form):
+    ...     if form != "svg":
+    ...         raise ValueError("draws only svg")
+    ...     return '<svg xmlns="http://www.w3.org/2000/svg"><text>by hand</text></svg>'
+    >>> tg.register_layout_engine("hand", by_hand)
+    >>> "by hand" in tg.draw(tg.Value(2.0)).svg()
+    True
+    >>> tg.register_layout_engine("hand", None)
+    """
+    if not isinstance(name, str):
+        raise BadArgument(f"The name of a layout engine must be a string. Received: {name!r}.")
+    if engine is None:
+        REGISTERED.pop(name, None)
+    elif callable(engine):
+        REGISTERED[name] = engine
+    else:
+        raise BadArgument(
+            f"A layout engine must be a function of DOT source and a format, such as "
+            f'"svg"; or None, to remove it. Received: {engine!r}.'
+        )
 
 
 def _graphviz_pure(source: str, form: str) -> bytes:
@@ -76,10 +128,42 @@ def _pygraphviz(source: str, form: str) -> bytes:
         from pygraphviz import AGraph
     except ImportError:
         raise _Missing("pygraphviz is not installed") from None
+    return bytes(AGraph(string=source).draw(path=None, format=form, prog="dot"))
+
+
+def _viz_js(source: str, form: str) -> str:
+    """viz.js, Graphviz compiled to WebAssembly, where Python runs in JavaScript."""
+    if not IN_PYODIDE:
+        raise _Missing("viz.js is for Python in a browser")
+    viz = _instance_of_viz()
+    if form not in viz.formats.to_py():
+        raise _Missing(f"viz.js draws no {form}")
+    return str(viz.renderString(source, format=form))
+
+
+def _instance_of_viz() -> Any:
+    """The global ``viz`` of JavaScript, or the module that was registered under this name; or an
+    instance that the global ``Viz`` makes, where Python may wait for it."""
+    from importlib import import_module
+
+    import js
+    from pyodide.ffi import can_run_sync, run_sync
+
     try:
-        return bytes(AGraph(string=source).draw(path=None, format=form, prog="dot"))
-    except Exception as error:  # whatever it raises, the user gets one kind of error
-        raise _Missing(f"pygraphviz failed: {error}") from error
+        registered = import_module("viz")
+    except ImportError:
+        registered = None
+    found = [getattr(js, "viz", None), registered, getattr(js, "Viz", None)]
+    for one in found:
+        if hasattr(one, "renderString"):
+            return one
+    makers = [one for one in found if hasattr(one, "instance")]
+    if not makers:
+        raise _Missing("viz.js is not loaded")
+    if not can_run_sync():
+        raise _Missing("viz.js is loaded, but has no instance yet")
+    js.viz = run_sync(makers[0].instance())
+    return js.viz
 
 
 def _cairosvg(source: str, form: str) -> bytes:
@@ -131,4 +215,11 @@ def _run(program: str, source: str, form: str) -> bytes:
         raise _Missing(f"{program} can't be run: {error}") from error
 
 
-ENGINES: list[Callable[[str, str], bytes]] = [_graphviz_pure, _dot, _pygraphviz, _cairosvg]
+REGISTERED: dict[str, Engine] = {}  # by users; the newest name is the last
+ENGINES: dict[str, Engine] = {
+    "graphviz-pure": _graphviz_pure,
+    "dot": _dot,
+    "pygraphviz": _pygraphviz,
+    "viz.js": _viz_js,
+    "CairoSVG": _cairosvg,
+}
