@@ -279,6 +279,24 @@ def test_the_clock_never_shows_in_the_result(batch_size, pieces, monkeypatch):
     assert trained(*pieces) == (expected, executors)
 
 
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_clock_of_coarse_steps(stands, monkeypatch):
+    """In a browser, a clock goes in steps of up to a millisecond: the time of a piece may be 0."""
+
+    def trained():
+        keras.set_random_seed(3)
+        model = keras.Sequential(mlp())
+        model.compile("sgd", "mse")
+        each = [keras.callbacks.WeightHistory()]  # so that it comes back after every epoch
+        model.fit(XS, YS, epochs=20, batch_size=1, verbose=0, callbacks=each)
+        return model.state_dict()
+
+    expected, now = trained(), iter(range(10**9))
+    clock = (lambda: 0.0) if stands else (lambda: next(now) // 3 * 1e-3)
+    monkeypatch.setattr(engines, "perf_counter", clock)
+    assert trained() == expected
+
+
 def test_an_executor_that_only_few_samples_agree_on_is_taken_between_trainings():
     """A task is not left in the middle, however many parts it has."""
     code = Code(1, 0, (), ("exp",), ((0,),), total=(1,))

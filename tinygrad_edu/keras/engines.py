@@ -17,6 +17,8 @@ Batches = Sequence[Sequence[int]]
 
 PIECE = 0.05
 """Seconds that a call may take: Ctrl-C is handled between two calls."""
+TICK = 1e-3
+"""Seconds that a call is taken to last at least: a browser's clock goes in steps as long."""
 
 
 class Table(list[list[float]]):
@@ -135,7 +137,7 @@ class TrainingEngine:
             run, table = (_quickly, rows.array) if fast else (_plainly, rows)
             until = i + size
             state, more = run(step, update, table, batches[i:until], state, rates[i:until])
-            self._pace = (perf_counter() - start) / (work * len(more))
+            self._pace = max(perf_counter() - start, TICK) / (work * len(more))
             self._scheduler.add(work * len(more))
             self._steps += len(more)
             records += more
