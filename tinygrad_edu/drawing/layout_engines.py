@@ -150,7 +150,7 @@ def _instance_of_viz() -> Any:
     from pyodide.ffi import can_run_sync, run_sync
 
     try:
-        registered = import_module("viz")
+        registered: Any = import_module("viz")
     except ImportError:
         registered = None
     found = [getattr(js, "viz", None), registered, getattr(js, "Viz", None)]
