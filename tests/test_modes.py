@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import os
 import signal
@@ -25,7 +26,7 @@ from interrupts import interrupted
 import tinygrad_edu as tg
 from tinygrad_edu import Value, blocks
 from tinygrad_edu.blocks import MODE, Mode
-from tinygrad_edu.errors import Anomaly, TracingError
+from tinygrad_edu.errors import Anomaly, NotANumber, TracingError
 from tinygrad_edu.locks import Locked
 
 
@@ -123,6 +124,66 @@ def _async_generator(mode: Any, seen: Callable[[], bool]) -> list[bool]:
     return asyncio.run(main())
 
 
+class _Callable:
+    def __init__(self, f: Any) -> None:
+        self.f = f
+
+    def __call__(self) -> Any:
+        return self.f()
+
+    method = __call__
+
+
+def _logged(f: Any) -> Any:
+    """Another decorator, whose wrapper is a plain function."""
+
+    @functools.wraps(f)
+    def logged() -> Any:
+        return f()
+
+    return logged
+
+
+# Callables that return a generator or a coroutine without being one's function.
+DISGUISES: list[Callable[[Any], Any]] = [
+    functools.partial, _Callable, lambda f: _Callable(f).method, _logged, staticmethod,
+    lambda f: lambda: f(),
+]  # fmt: skip
+
+
+def _disguised(mode: Any, seen: Callable[[], bool]) -> list[bool]:
+    def generator() -> Any:
+        yield seen()
+        yield seen()
+        return seen()
+
+    async def coroutine() -> bool:
+        await asyncio.sleep(0)
+        return seen()
+
+    async def async_generator() -> Any:
+        yield seen()
+        await asyncio.sleep(0)
+        yield seen()
+
+    answers = []
+    for disguise in DISGUISES:
+        f = mode(disguise(generator))
+        for answer in f():
+            answers += [answer, not seen()]
+
+        async def main(disguise: Any = disguise) -> list[bool]:
+            task = asyncio.create_task(mode(disguise(coroutine))())
+            found = [await task, await mode(disguise(coroutine))(), not seen()]
+            async for answer in mode(disguise(async_generator))():
+                found += [answer, not seen()]
+            return found
+
+        answers += asyncio.run(main())
+    answers += list(mode(lambda: (seen() for _ in range(2)))())
+    return [*answers, not seen()]
+
+
 def _inherited_by_a_task(mode: Any, seen: Callable[[], bool]) -> list[bool]:
     async def child(after: asyncio.Event) -> bool:
         await after.wait()
@@ -156,7 +217,7 @@ def _one_object_in_many_threads(mode: Any, seen: Callable[[], bool]) -> list[boo
 
 WAYS = [
     _function, _method, _recursive, _generator, _coroutine, _async_generator,
-    _inherited_by_a_task, _not_inherited_by_a_thread, _one_object_in_many_threads,
+    _disguised, _inherited_by_a_task, _not_inherited_by_a_thread, _one_object_in_many_threads,
 ]  # fmt: skip
 
 
@@ -168,6 +229,13 @@ def test_a_mode_holds_inside_and_not_outside(name, way):
     with ThreadPoolExecutor(4) as pool:
         mode = make()  # one object, used by several threads at once
         assert all(all(answers) for answers in pool.map(lambda _: way(mode, seen), range(8)))
+
+
+@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("f", [classmethod(lambda cls: 0), property(lambda self: 0), _Callable, 3])
+def test_a_mode_decorates_no_other_things(name, f):
+    with pytest.raises(NotANumber, match="@classmethod and @property above"):
+        MODES[name][0]()(f)
 
 
 # ── Left late ─────────────────────────────────────────────────────────────────────────────

@@ -55,7 +55,7 @@ KERAS = (
 PURE = ("errors", "blocks", "ieee", "trees", "core", "fast", "matrices", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.
 NEIGHBOURS = {
-    ("fast", "snapshots"), ("errors", "strings"), ("files", "errors"),
+    ("fast", "snapshots"), ("errors", "strings"), ("files", "errors"), ("blocks", "errors"),
     ("drawing", "explaining"),  # how TeX writes names
 }  # fmt: skip
 

@@ -14,8 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar, Token, copy_context
 from functools import wraps
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, TypeVar
 from weakref import ref
+
+from .errors import NotANumber
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
@@ -168,51 +171,75 @@ class entering:
 
 
 def decorated(block: entering, f: F) -> F:
-    """f, run inside the block; a generator or coroutine at each step."""
+    """f, run inside the block; a generator or coroutine at each step.
+
+    Raises:
+        NotANumber: if f is a class, or what ``@classmethod`` and ``@property`` made.
+    """
+    if isinstance(f, type) or not callable(f):
+        raise NotANumber(
+            f"A block decorates functions, generators and coroutines. Received: {f!r}. Decorate "
+            f"the methods of a class, and write @classmethod and @property above the block."
+        )
     flags = getattr(getattr(f, "__code__", None), "co_flags", 0)
-    if flags & 0x20:  # inspect.CO_GENERATOR; importing inspect would cost milliseconds
-
-        @wraps(f)
-        def steps_of_generator(*args: Any, **named: Any) -> Any:
-            return (yield from _steps(block, f(*args, **named)))
-
-        return steps_of_generator  # type: ignore[return-value]
-    if flags & 0x80:  # CO_COROUTINE
-
-        @wraps(f)
-        async def steps_of_coroutine(*args: Any, **named: Any) -> Any:
-            return await _Awaited(block, f(*args, **named))
-
-        return steps_of_coroutine  # type: ignore[return-value]
-    if flags & 0x200:  # CO_ASYNC_GENERATOR
-
-        @wraps(f)
-        async def steps_of_async_generator(*args: Any, **named: Any) -> Any:
-            generator = f(*args, **named)
-            try:
-                step = generator.__anext__()
-                while True:
-                    try:
-                        item = await _Awaited(block, step)
-                    except StopAsyncIteration:
-                        return
-                    try:
-                        step = generator.asend((yield item))
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        step = generator.athrow(error)
-            finally:
-                await _Awaited(block, generator.aclose())
-
-        return steps_of_async_generator  # type: ignore[return-value]
+    for flag, wrapper in _OF_FLAG.items():  # importing inspect would cost milliseconds
+        if flags & flag:
+            return wrapper(block, f)  # type: ignore[no-any-return]
 
     @wraps(f)
     def inside(*args: Any, **named: Any) -> Any:
         with block:
-            return f(*args, **named)
+            result = f(*args, **named)
+        stepped = _OF_RESULT.get(type(result))  # of a partial, or of another decorator
+        return result if stepped is None else stepped(block, lambda: result)()
 
     return inside  # type: ignore[return-value]
+
+
+def _generator(block: entering, f: Any) -> Any:
+    @wraps(f)
+    def steps_of_generator(*args: Any, **named: Any) -> Any:
+        return (yield from _steps(block, f(*args, **named)))
+
+    return steps_of_generator
+
+
+def _coroutine(block: entering, f: Any) -> Any:
+    @wraps(f)
+    async def steps_of_coroutine(*args: Any, **named: Any) -> Any:
+        return await _Awaited(block, f(*args, **named))
+
+    return steps_of_coroutine
+
+
+def _async_generator(block: entering, f: Any) -> Any:
+    @wraps(f)
+    async def steps_of_async_generator(*args: Any, **named: Any) -> Any:
+        generator = f(*args, **named)
+        try:
+            step = generator.__anext__()
+            while True:
+                try:
+                    item = await _Awaited(block, step)
+                except StopAsyncIteration:
+                    return
+                try:
+                    step = generator.asend((yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    step = generator.athrow(error)
+        finally:
+            await _Awaited(block, generator.aclose())
+
+    return steps_of_async_generator
+
+
+# By the flag of the code, as in `inspect`, and by the type of the result.
+_OF_FLAG = {0x20: _generator, 0x80: _coroutine, 0x200: _async_generator}
+_OF_RESULT: dict[type, Any] = {
+    GeneratorType: _generator, CoroutineType: _coroutine, AsyncGeneratorType: _async_generator,
+}  # fmt: skip
 
 
 def _steps(block: entering, steps: Any) -> Generator[Any, Any, Any]:
