@@ -132,11 +132,8 @@ class Op:
                 interpret = getattr(type(arg), "interpret", None)
                 if interpret is not None:
                     return interpret(self, args)
-                return (
-                    self(*map(_number_or_interpreted, args))
-                    if self.arity
-                    else self(list(map(_number_or_interpreted, args)))
-                )
+                numbers = list(map(_number_or_interpreted, args))
+                return self(numbers) if self.arity is None else self(*numbers)
         return self.compute(*args)
 
     def compute(self, *args: float) -> float:
@@ -203,11 +200,8 @@ class Op:
         filled.update(named)
         given = dict(zip(self.parameters, args))
         filled.update(given)
-        if (
-            len(args) > self.arity
-            or set(filled) != set(self.parameters)
-            or given.keys() & named.keys()
-        ):
+        twice = given.keys() & named.keys()
+        if twice or len(args) > self.arity or set(filled) != set(self.parameters):
             raise TypeError(
                 f"{self.name}({', '.join(self.parameters)}) got {len(args)} arguments"
                 f"{' and ' + ', '.join(named) if named else ''}."
