@@ -665,6 +665,104 @@ class TestArgnums:
         assert tg.vmap(lambda x: x * x, in_axes=kind(0))([1.0, 2.0]) == [1.0, 4.0]
 
 
+@dataclasses.dataclass
+class Defaulted:
+    a: float
+    b: float = dataclasses.field(init=False, default=2.0)
+
+
+@dataclasses.dataclass
+class Doubling:
+    a: float
+
+    def __post_init__(self):
+        self.a = self.a * 2.0
+
+
+@dataclasses.dataclass
+class Multiplied:
+    a: float
+    times: dataclasses.InitVar[float] = 3.0
+
+    def __post_init__(self, times):
+        self.a = self.a * times
+
+
+@dataclasses.dataclass(init=False)
+class Halving:
+    a: float
+
+    def __init__(self, a):
+        self.a = a / 2.0
+
+
+@dataclasses.dataclass
+class Converting:
+    a: list
+
+    def __post_init__(self):
+        self.a = list(self.a)
+
+
+@dataclasses.dataclass
+class Computing:
+    a: float
+    square: float = dataclasses.field(init=False)
+    cache: dict = dataclasses.field(init=False, default_factory=dict)
+
+    def __post_init__(self):
+        self.square, self.cube = self.a * self.a, self.a * self.a * self.a
+
+
+class Weighted(list):
+    """A list with a setting."""
+
+    def __init__(self, items=(), weight=1.0):
+        super().__init__(items)
+        self.weight = weight
+
+
+class Free(tuple):
+    pass
+
+
+class Lazy(defaultdict):
+    pass
+
+
+class Names(dict):
+    pass
+
+
+class Queue(deque):
+    pass
+
+
+def having(x, **attributes):
+    for name, value in attributes.items():
+        setattr(x, name, value)
+    return x
+
+
+CHANGING = {  # with functions that would see the changes
+    "a computed field that was set": (having(Defaulted(2.0), b=5.0), lambda t: t.a * t.b),
+    "a field changed": (Doubling(2.0), lambda t: t.a * t.a),
+    "a constructor's argument lost": (Multiplied(2.0, 3.0), lambda t: t.a * t.a),
+    "a constructor of its own": (Halving(2.0), lambda t: t.a * t.a),
+    "a list's attribute": (Weighted([2.0], 3.0), lambda t: t[0] * t.weight),
+    "a tuple's attribute": (having(Free([2.0]), weight=3.0), lambda t: t[0] * t.weight),
+    "a defaultdict's": (having(Lazy(list, a=2.0), weight=3.0), lambda t: t["a"] * t.weight),
+    "a dict's": (having(Names(a=2.0), names=np.array(["b"])), lambda t: t["a"]),
+    "a deque's": (having(Queue([2.0]), weight=[3.0]), lambda t: t[0] * t.weight[0]),
+}
+KEEPING = {
+    "a conversion": (Converting((2.0, 3.0)), lambda t: t.a[0] * t.a[1], [3.0, 2.0]),
+    "computed": (Computing(2.0), lambda t: t.square + t.cube, 16.0),
+    "nan": (having(Computing(math.nan), cache={}), lambda t: 2.0 * t.a, 2.0),
+    "attributes as by default": (Weighted([2.0]), lambda t: t[0] * t.weight, 1.0),
+}
+
+
 class TestContainers:
     @pytest.mark.parametrize(
         "tree",
@@ -694,6 +792,24 @@ class TestContainers:
         tg.register_container(Picky, dict, lambda picky, members: Picky(**members))
         assert tg.grad(lambda p: p["w"] * 2.0)(Picky(w=1.0)) == {"w": 2.0}
         del CONTAINERS[Picky]
+
+    @pytest.mark.parametrize(
+        "transform", [tg.grad, tg.jit, tg.hessian, lambda f: lambda x: tg.vmap(f)([x, x])]
+    )
+    @pytest.mark.parametrize("name", CHANGING)
+    def test_one_that_another_constructor_would_change_is_refused(self, name, transform):
+        x, f = CHANGING[name]
+        transformed = transform(f)
+        with pytest.raises(BadArgument, match=rf"{type(x).__name__}.*register_container"):
+            transformed(x)
+
+    @pytest.mark.parametrize("name", KEEPING)
+    def test_one_whose_constructor_converts_or_computes_is_kept(self, name):
+        x, f, want = KEEPING[name]
+        slope = tg.grad(f)(x)
+        assert type(slope) is type(x)
+        assert (slope[0] if isinstance(x, list) else slope.a) == want
+        assert tg.jit(f)(x) == pytest.approx(f(x), nan_ok=True)
 
     def test_a_module_can_be_registered(self):
         class Line(nn.Module):

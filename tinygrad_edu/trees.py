@@ -137,9 +137,57 @@ def _fields(x: Any, computed: bool = False) -> dict[str, Any]:
 
 
 def _replaced(x: Any, members: dict[str, Any]) -> Any:
+    """A dataclass with other fields, if its constructor stores them and computes the rest."""
     from dataclasses import replace
 
-    return replace(x, **members)
+    made, mine = replace(x, **members), _fields(x, computed=True)
+    changed = [name for name in members if not _alike(members[name], getattr(made, name))]
+    computed = [name for name in mine if name not in members]
+    if computed and not holds_values(list(mine.values())):  # so they can be compared
+        again = replace(x, **{name: mine[name] for name in members})
+        changed += [name for name in computed if not _alike(mine[name], getattr(again, name, None))]
+    if changed:
+        raise _refused(x, f"its constructor sets {', '.join(changed)} to something else.")
+    return made
+
+
+def _kept(x: Any, made: Any) -> Any:
+    """A container like x, whose class may be a user's, with attributes besides the members."""
+    if type(x) not in CONTAINERS:
+        mine, its = _attributes(x), _attributes(made)
+        if mine.keys() != its.keys() or not _alike(mine, its):
+            raise _refused(x, f"its attributes would change: {', '.join(mine)}.")
+    return made
+
+
+def _attributes(x: Any) -> dict[str, Any]:
+    inside = getattr(x, "__dict__", None)  # an attribute dict may be its own
+    return inside if type(inside) is dict else {}
+
+
+def _alike(x: Any, y: Any) -> bool:
+    """Whether two members hold the same numbers and Values."""
+    if x is y:
+        return True
+    try:
+        (one, _), (other, _) = flatten(x), flatten(y)
+    except NotANumber:
+        try:
+            return bool(x == y)
+        except (TypeError, ValueError):  # arrays of other things
+            return False
+    return len(one) == len(other) and all(
+        a is b or (not is_interpreted(a) and (a == b or (a != a and b != b)))
+        for a, b in zip(one, other)
+    )
+
+
+def _refused(x: Any, why: str) -> BadArgument:
+    kind = type(x).__name__
+    return BadArgument(
+        f"An object of type {kind} could not be rebuilt from other members: {why} "
+        f"Say how with tg.register_container({kind}, members, rebuild)."
+    )
 
 
 _DATACLASS = Container(_fields, _replaced)
@@ -170,16 +218,20 @@ _PANDAS = {
 }
 
 CONTAINERS: dict[type, Container] = {
-    list: Container(_by_position, lambda x, new: type(x)(new.values())),
+    list: Container(_by_position, lambda x, new: _kept(x, type(x)(new.values()))),
     tuple: Container(  # a named tuple's constructor takes the members one by one
-        _by_position, lambda x, new: getattr(type(x), "_make", type(x))(new.values())
+        _by_position, lambda x, new: _kept(x, getattr(type(x), "_make", type(x))(new.values()))
     ),
-    dict: Container(dict, lambda x, new: type(x)(new)),
+    dict: Container(dict, lambda x, new: _kept(x, type(x)(new))),
     defaultdict: Container(
-        dict, lambda x, new: type(x)(x.default_factory, new), lambda x: x.default_factory
+        dict,
+        lambda x, new: _kept(x, type(x)(x.default_factory, new)),
+        lambda x: x.default_factory,
     ),
     deque: Container(
-        _by_position, lambda x, new: type(x)(new.values(), x.maxlen), lambda x: x.maxlen
+        _by_position,
+        lambda x, new: _kept(x, type(x)(new.values(), x.maxlen)),
+        lambda x: x.maxlen,
     ),
     set: Container(_by_position, None),
     frozenset: Container(_by_position, None),
@@ -276,11 +328,7 @@ def _rebuilt(x: Any, row: Any, inside: dict[Any, Any]) -> Any:
     except TypeError as error:
         if type(error) is not TypeError:
             raise
-        kind = type(x).__name__
-        raise BadArgument(
-            f"An object of type {kind} could not be rebuilt from other members: {error} "
-            f"Say how with tg.register_container({kind}, members, rebuild)."
-        ) from error
+        raise _refused(x, str(error)) from error
 
 
 def is_array(x: Any) -> bool:
