@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import notebooks  # noqa: E402
 
 from tinygrad_edu import Value, __version__, explore, keras  # noqa: E402
 
@@ -52,7 +54,16 @@ def plainly(*arguments: Any) -> None:
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     stages()
+    notebooks.write(HERE / "_extra" / "notebooks")
     app.connect("autodoc-process-docstring", plainly, priority=400)
+    app.connect("html-page-context", offer)
+
+
+def offer(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Below its heading, a page offers its notebook."""
+    if page in notebooks.PAGES:
+        link = f'<p><a href="notebooks/{page}.ipynb" download>This page as a notebook</a></p>'
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
 
 
 def stages() -> None:

@@ -44,6 +44,12 @@ def test_every_page_of_the_docs_is_in_the_site(site):
     built = {page.stem for page in pages(site)}
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} <= built
     assert {page.stem for page in (site / "stages").glob("*.html")} == {"house", "houses", "ways"}
+    assert {path.name for path in (site / "notebooks").iterdir()} == {
+        "build.ipynb",
+        "the-post.ipynb",
+        "tour.ipynb",
+        "zero.ipynb",
+    }
 
 
 def test_no_link_is_broken(site):
