@@ -22,6 +22,8 @@ from tinygrad_edu.explaining import symbols
 from tinygrad_edu.explaining.notation import Math
 from tinygrad_edu.explaining.symbols import Term
 
+from . import tensor_picture
+
 PACKAGE = Path(__file__).parents[1] / "tinygrad_edu"
 
 
@@ -214,6 +216,7 @@ def _domains() -> dict[str, str]:
 
 GENERATED = {
     PACKAGE.parent / "docs" / "operations.md": operations,
+    PACKAGE.parent / "docs" / "tensors.svg": tensor_picture.picture,
     PACKAGE / "core" / "exports.py": exports,
     PACKAGE / "core" / "operators.pyi": operators_stub,
     **{PACKAGE / "keras" / f"{name}.pyi": partial(room_stub, name) for name in BASES},

@@ -18,6 +18,7 @@ from ..core.value import Value
 from ..errors import BadArgument, MissingExtra, check_name
 from ..files import write_whole
 from . import python
+from .array_words import ARRAYS, RELATIONS
 from .c_source import c_source
 from .code import SPELLED, Code
 from .lowering import flatten
@@ -211,43 +212,14 @@ def _python(what: Exported) -> str:
     return f'"""{_about(what)}"""\n\n{python.source(what.whole, names)}{call}'
 
 
-# The words of NumPy, which PyTorch and JAX share but for a few; "m" is the module.
-_ARRAYS: Final = {
-    **{name: f"m.{name}({{0}})" for name in (
-        "abs", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan",
-        "sinh", "cosh", "tanh", "floor", "ceil", "round",
-    )},
-    **{name: f"m.arc{name[1:]}({{0}})" for name in (
-        "asin", "acos", "atan", "asinh", "acosh", "atanh",
-    )},
-    **{name: f"m.{word}({{0}}, {{1}})" for name, word in {
-        "pow": "pow", "maximum": "maximum", "minimum": "minimum", "atan2": "arctan2",
-        "hypot": "hypot", "mod": "remainder", "floordiv": "floor_divide",
-    }.items()},
-    **{name: SPELLED[name].c for name in ("identity", "add", "sub", "mul", "div", "neg", "square",
-                                          "reciprocal", "sum")},
-    "where": "m.where({0} != 0.0, {1}, {2})",
-    "unless_nan": "m.where({1} == {1}, {0}, {1})",
-    "sign": "m.where({0} > 0.0, 1.0, m.where({0} < 0.0, -1.0, {0} + 0.0))",
-    "step": "m.where({0} > 0.0, 1.0, m.where({0} == {0}, 0.0, {0}))",
-    "relu": "m.where(({0} > 0.0) | ({0} != {0}), {0}, 0.0)",
-    "cbrt": "m.sign({0}) * m.abs({0}) ** (1.0 / 3.0)",
-    "erf": "m.erf({0})",
-    "erfc": "m.erfc({0})",
-}  # fmt: skip
-
-
-_RELATIONS: Final = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
-
-
 def _with_arrays(what: Exported, module: str, array: str, **words: str) -> tuple[str, str]:
     """The constants, and the body of a function of ``x`` and ``theta``."""
     code = what.code
     counts = {"x[..., {}]": code.inputs, "theta[{}]": code.shared, "c[{}]": len(code.constants)}
     names = [form.format(i) for form, count in counts.items() for i in range(count)]
     cast = "({}).to(x.dtype)" if module == "torch" else "({}).astype(x.dtype)"
-    table = {name: word.replace("m.", f"{module}.") for name, word in _ARRAYS.items()}
-    table |= {name: cast.format(SPELLED[name].c) for name in _RELATIONS} | words
+    table = {name: word.replace("m.", f"{module}.") for name, word in ARRAYS.items()}
+    table |= {name: cast.format(SPELLED[name].c) for name in RELATIONS} | words
     lines, results = _lines(code, table, "{} = {}", names)
     parts = ", ".join(f"{module}.broadcast_to({result}, x.shape[:-1])" for result in results)
     body = [f"c = {array}", *lines, f"return {module}.stack([{parts}], -1)"]
@@ -355,7 +327,7 @@ def _sympy_words(s: Any) -> dict[str, Callable[..., Any]]:
         cubic = s.sqrt(2 / s.pi) * (x + s.Float(0.044715, 17) * x**3)
         return x * (1 + s.tanh(cubic)) / 2
 
-    relations = dict(zip(_RELATIONS, (s.Lt, s.Le, s.Gt, s.Ge, s.Eq, s.Ne)))
+    relations = dict(zip(RELATIONS, (s.Lt, s.Le, s.Gt, s.Ge, s.Eq, s.Ne)))
     return {
         **{name: (lambda x, y, r=r: if_(r(x, y), 1, 0)) for name, r in relations.items()},
         **{name: getattr(s, name) for name in SPELLED if hasattr(s, name)},

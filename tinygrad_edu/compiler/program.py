@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..blocks import entering
 from ..core.graph import depends_on, tape, wanted
@@ -21,6 +21,9 @@ from .lowering import Lowering, Recording, reachable
 from .scheduler import Runner
 from .traced import Roles
 from .transforms import only
+
+if TYPE_CHECKING:
+    from .tensors import Tensors
 
 __all__ = ["Program", "compile"]
 
@@ -473,6 +476,30 @@ class Program:
             total=slopes if self.code.total else (),
             once=slopes if self.code.once else (),
         )
+
+    def tensors(self) -> Tensors:
+        """The products of matrices and other operations on tensors in this program of scalars.
+
+        Printing them shows mathematics; `Tensors.source` returns NumPy code.
+
+        They are found by the structure of the program alone, however it was written. Two samples of
+        a layer of two neurons:
+
+        >>> x, w = ([Value(0.5, name=f"{a}{i}") for i in range(4)] for a in "xw")
+        >>> layer = [w[0] * x[0] + w[1] * x[1], w[2] * x[0] + w[3] * x[1]]
+        >>> program = compile([h.tanh() for h in layer], inputs=x[:2], parameters=w)
+        >>> print(program.tensors())
+        8 scalar instructions are 1 line of tensors. n is the number of samples.
+        <BLANKLINE>
+        h₁ = tanh(X @ W₁.T)    n × 2
+        <BLANKLINE>
+        X    n × 2, the inputs
+        W₁   2 × 2, θ[0:4].reshape(2, 2)
+        """
+        from .tensors import Tensors
+
+        self._refuse_roles()
+        return Tensors(self.code, self._recording.backward, None if self.code.each else 1)
 
     def report(self) -> Report:
         """The size of the program, its executor and the reason, and the time to prepare it."""
