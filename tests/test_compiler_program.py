@@ -30,6 +30,7 @@ from tinygrad_edu.compiler import Code, program, python, scheduler
 from tinygrad_edu.compiler.arrays import SMALL, Lists, arrays
 from tinygrad_edu.compiler.scheduler import CHUNK, Runner
 from tinygrad_edu.errors import BadArgument, MissingExtra, NameUnknown, NotANumber
+from tinygrad_edu.schemas import checksum
 from tinygrad_edu.testing import strategies
 
 
@@ -755,7 +756,9 @@ def test_programs_survive_a_round_trip(graph, captured):
 
 
 def test_documents_of_the_first_version_are_read():
-    text = json.dumps({key: x for key, x in document().items() if key != "single"})
+    later = ("single", "checksum")
+    first = {key: x for key, x in document().items() if key not in later} | {"version": 1}
+    text = json.dumps(first)
     assert Program.from_json(text).value_and_grad([[0.0]]) == (2.0, [0.5])
 
 
@@ -774,12 +777,15 @@ def document() -> Any:
     return json.loads(tg.compile(tg.exp(w * x) + 0.5 * w, inputs=[x], parameters=[w]).to_json())
 
 
+DOCUMENT = json.dumps(document())
 CHANGES: dict[str, Any] = {
     "no object": lambda d: [d],
     "a key too few": lambda d: {k: v for k, v in d.items() if k != "once"},
     "a key too many": lambda d: {**d, "code": "import os"},
     "another format": lambda d: {**d, "format": "pickle"},
-    "a later version": lambda d: {**d, "version": 2},
+    "a later version": lambda d: {**d, "version": 3},
+    "version 1 with a checksum": lambda d: {**d, "version": 1},
+    "another checksum": lambda d: {**d, "checksum": "sha256:0"},
     "true as version": lambda d: {**d, "version": True},
     "an unknown primitive": lambda d: {**d, "instructions": [["system", 0]]},
     "a primitive that is not a string": lambda d: {**d, "instructions": [[3, 0]]},
@@ -818,9 +824,12 @@ CHANGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_document_that_is_no_program(change):
-    text = json.dumps(CHANGES[change](document()))
-    with pytest.raises((BadArgument, NameUnknown)):
+    text = json.dumps(changed := CHANGES[change](document()))
+    with pytest.raises(BadArgument):
         Program.from_json(text)
+    if isinstance(changed, dict) and "checksum" not in change:  # nor one that was made on purpose
+        with pytest.raises((BadArgument, NameUnknown)):
+            Program.from_json(summed(changed))
     assert Program.from_json(json.dumps(document())).value([[0.0]]) == 2.0
 
 
@@ -831,7 +840,7 @@ def test_a_document_that_is_no_program(change):
         json.dumps(document()).replace("0.5", "NaN"),
         json.dumps(document()).replace("0.5", "-Infinity"),
         json.dumps(document()).replace("0.5", "1e999"),
-        json.dumps(document()).replace('"version": 1', '"version": 1, "version": 1'),
+        json.dumps(document()).replace('"version": 2', '"version": 2, "version": 2'),
         json.dumps(document()).replace("0.5", "1" + "0" * 5000),
         b"{}", None,
     ],
@@ -839,6 +848,11 @@ def test_a_document_that_is_no_program(change):
 def test_a_text_that_is_no_program(text):
     with pytest.raises(BadArgument):
         Program.from_json(text)
+
+
+def summed(parts: dict[str, Any]) -> str:
+    """The document with a checksum of its own, as who changes it on purpose may compute it."""
+    return json.dumps({**parts, "checksum": checksum(parts)})
 
 
 JSON = st.recursive(
@@ -851,7 +865,10 @@ JSON = st.recursive(
 
 @given(st.sampled_from(sorted(document())), JSON)
 def test_a_document_with_anything_in_one_place_is_a_program_or_refused(key, anything):
-    text = json.dumps({**document(), key: anything})
+    try:
+        text = summed({**document(), key: anything})
+    except ValueError:  # nan, which JSON does not have
+        return
     try:
         program = Program.from_json(text, executor="python")
     except (BadArgument, NameUnknown):
@@ -862,6 +879,29 @@ def test_a_document_with_anything_in_one_place_is_a_program_or_refused(key, anyt
     elif program.code.total or program.code.once:
         program.value_and_grad([[1.0] * width])
     program.source()
+
+
+@given(st.data())
+def test_a_damaged_document_is_refused(data):
+    """A digit that became another digit, or any bit: never another program without a word."""
+    text = DOCUMENT.encode()
+    changed, damage = bytearray(text), data.draw(st.sampled_from(["bit", "digit", "cut"]))
+    at = data.draw(st.integers(0, len(text) - 1))
+    if damage == "bit":
+        changed[at] ^= 1 << data.draw(st.integers(0, 7))
+    elif damage == "digit":
+        places = [i for i, byte in enumerate(text) if chr(byte).isdigit()]
+        at = places[at % len(places)]
+        changed[at] = ord("0") + (changed[at] - ord("0") + data.draw(st.integers(1, 9))) % 10
+    else:
+        del changed[at:]
+    try:
+        same_parts = json.loads(changed) == json.loads(text)  # a space became a tab
+    except ValueError:
+        same_parts = False
+    if not same_parts:
+        with pytest.raises(BadArgument):
+            Program.from_json(bytes(changed).decode(errors="surrogateescape"))
 
 
 @given(st.text(max_size=30))

@@ -8,6 +8,7 @@ of exactly these kinds in this order, a type for exactly that type.
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from math import isfinite
 from reprlib import repr as brief
 from typing import Any, NamedTuple
@@ -95,6 +96,19 @@ def _whole(digits: str) -> int:
     if len(digits) > 20:
         raise ValueError(f"a whole number of {len(digits)} digits")
     return int(digits)
+
+
+def checksum(parts: dict[str, Any]) -> str:
+    """A checksum of everything but itself, whatever the order and the spaces.
+
+    It finds damage. It is not a signature: whoever changes a file on purpose can compute a new one.
+
+    >>> checksum({"a": 1, "b": 2}) == checksum({"b": 2, "a": 1, "checksum": "sha256:0"})
+    True
+    """
+    rest = {name: part for name, part in parts.items() if name != "checksum"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 def check(part: Any, schema: Any, place: str, error: type[TinygradError] = SavedModelError) -> None:

@@ -1,24 +1,26 @@
 """Programs as JSON: data that is checked in full before anything of it runs.
 
-A document holds a `Recording` with the current numbers of its leaves. Numbers are
-JSON numbers; inf, −inf and nan, which JSON does not have, are the strings "inf", "-inf" and "nan".
+A document holds a `Recording` with the current numbers of its leaves, and a checksum, because a
+damaged digit would make another valid program. Numbers are JSON numbers; inf, −inf and nan, which
+JSON does not have, are the strings "inf", "-inf" and "nan".
 """
 
 from __future__ import annotations
 
 import json
+from reprlib import repr as brief
 from typing import Any, Final
 
 from ..core.value import Value
 from ..errors import BadArgument
-from ..schemas import Maybe, Numeral, Row, check, numeral, parsed
+from ..schemas import Maybe, Numeral, Row, check, checksum, numeral, parsed
 from .code import Code
 from .lowering import Recording
 
 __all__ = ["FORMAT", "VERSION", "read", "write"]
 
 FORMAT: Final = "tinygrad_edu program"
-VERSION: Final = 1
+VERSION: Final = 2
 
 _RESULTS: Final = ("each", "total", "once")
 _CODE: Final[dict[str, Any]] = {
@@ -26,7 +28,7 @@ _CODE: Final[dict[str, Any]] = {
 }  # fmt: skip
 _LEAVES: Final[list[Any]] = [{"name": Maybe(str), "data": Numeral}]
 _PROGRAM: Final[dict[str, Any]] = {
-    "format": str, "version": int, "inputs": [Maybe(str)], "parameters": _LEAVES,
+    "format": str, "version": int, "checksum": str, "inputs": [Maybe(str)], "parameters": _LEAVES,
     "captured": _LEAVES, **_CODE, "single": Maybe(_CODE), "reduce": str, "names": [(int, str)],
     "scopes": [(int, str)], "backward": Maybe(int),
 }  # fmt: skip
@@ -34,9 +36,10 @@ _PROGRAM: Final[dict[str, Any]] = {
 
 def write(recording: Recording) -> str:
     """The document of a recording, with the current numbers of its leaves."""
-    document = {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
+        "checksum": "",
         "inputs": recording.inputs,
         **{
             kind: [{"name": x.name, "data": numeral(x._data)} for x in getattr(recording, kind)]
@@ -49,6 +52,7 @@ def write(recording: Recording) -> str:
         "scopes": list(recording.scopes.items()),
         "backward": recording.backward,
     }
+    document["checksum"] = checksum(document)
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode()  # lone surrogates as JSON's escapes
 
@@ -73,13 +77,19 @@ def read(content: str) -> Recording:
         document = parsed(content)
     except ValueError as error:
         raise BadArgument(f"This is not a program: {error}.") from error
-    if isinstance(document, dict):
-        document.setdefault("single", None)  # which documents of 0.1.0 lack
+    if isinstance(document, dict) and repr(document.get("version")) == "1":
+        document = _of_version_1(document)
     check(document, _PROGRAM, "the program", BadArgument)
     if document["format"] != FORMAT or document["version"] != VERSION:
         raise BadArgument(
             f"This version reads documents of format {FORMAT!r}, version {VERSION}. Received: "
             f"{document['format']!r}, version {document['version']!r}."
+        )
+    if document["checksum"] != checksum(document):
+        raise BadArgument(
+            f"The program was changed or damaged since it was written: its checksum is "
+            f"{checksum(document)}. Received: {brief(document['checksum'])}. Take another copy, or "
+            f"change the program in Python and write it again."
         )
     inputs = tuple(document["inputs"])
     parameters, captured = (
@@ -95,6 +105,14 @@ def read(content: str) -> Recording:
         code, inputs, parameters, captured, names, scopes, document["backward"], single,
         document["reduce"],
     )  # fmt: skip
+
+
+def _of_version_1(document: dict[str, Any]) -> dict[str, Any]:
+    """A document of 0.1.0 as one of today: they had no checksum."""
+    if "checksum" in document:
+        return document
+    now = {"single": None, **document, "version": VERSION}
+    return {**now, "checksum": checksum(now)}
 
 
 def _code(described: dict[str, Any], inputs: int, shared: int) -> Code:

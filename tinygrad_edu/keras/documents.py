@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from hashlib import sha256
 from reprlib import repr as brief
 from typing import Any
 
 from ..errors import SavedModelError
 from ..files import read_whole, write_whole
-from ..schemas import check, parsed
+from ..schemas import check, checksum, parsed
 
 FORMAT, VERSION = "tinygrad_edu model", 1
 HEAD: dict[str, Any] = {"format": str, "version": int, "checksum": str}
@@ -77,17 +76,6 @@ def read(path: str | os.PathLike[str], *schemas: dict[str, Any]) -> dict[str, An
         )
     check(parts, next((s for s in schemas if s.keys() == parts.keys()), schemas[0]), "the file")
     return dict(parts)
-
-
-def checksum(parts: dict[str, Any]) -> str:
-    """Of everything but the checksum, whatever the order and the spaces.
-
-    >>> checksum({"a": 1, "b": 2}) == checksum({"b": 2, "a": 1, "checksum": "sha256:0"})
-    True
-    """
-    rest = {name: part for name, part in parts.items() if name != "checksum"}
-    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 def pretty(x: Any, indent: str = "") -> str:
