@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, keras
+from tinygrad_edu import Value, homework, keras
 from tinygrad_edu.command import tables
 from tinygrad_edu.errors import FileError, SavedModelError, TinygradError
 from tinygrad_edu.files import read_whole, write_whole
@@ -42,11 +42,16 @@ WRITERS: dict[str, Callable[[Any], Any]] = {
     "w.json": lambda path: model().save_weights(path),
     "log.csv": lambda path: fitted(keras.callbacks.CSVLogger(path)),
     "c.json": lambda path: fitted(keras.callbacks.ModelCheckpoint(path)),
+    "a.js": lambda path: tg.export(loss, path),
+    "m.keras": lambda path: model().save(path),
+    "w.weights.h5": lambda path: model().save_weights(path),
     "bytes": lambda path: write_whole(path, b"x"),
 }
 READERS: dict[str, Callable[[Any], Any]] = {
     "m.json": load_model,
     "w.json": lambda path: model().load_weights(path),
+    "m.keras": load_model,
+    "w.weights.h5": lambda path: model().load_weights(path),
     "t.csv": tables.read,
     "bytes": read_whole,
 }
@@ -69,6 +74,7 @@ def test_names_that_no_file_can_have_here(writer, name):
         WRITERS[writer](name.format(writer))
     said = str(raised.value)
     assert any(advice in said for advice in ("Choose", "Give", "Is the path right?")), said
+    assert ("Make its folder first" in said) is name.startswith("missing"), said
     assert [path.name for path in Path().iterdir()] == ["file"]
 
 
@@ -79,6 +85,7 @@ def test_names_of_files_that_are_not_there(reader, name):
         READERS[reader](name.format(reader))
     said = str(raised.value)
     assert any(advice in said for advice in ("Choose", "Give", "Is the path right?")), said
+    assert "Make its folder" not in said  # in which there would be nothing
 
 
 @pytest.mark.parametrize(
@@ -106,6 +113,21 @@ def test_a_log_on_a_full_disk():
     logger._columns = ["epoch", "loss"]
     with pytest.raises(FileError, match="The disk is full"):
         logger.on_epoch_end(0, {"loss": 1.0})
+
+
+def test_homework_on_a_full_disk(monkeypatch):
+    """An empty file would be taken for the student's own."""
+
+    def failing(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(FileError, match="The disk is full"):
+        homework.start(Path("mine"), ["neuron"])
+    assert [*Path("mine").iterdir()] == []
+    monkeypatch.undo()
+    with pytest.raises(FileError, match="shorter name"):
+        homework.start(Path("x" * 300), ["neuron"])
 
 
 def test_file_errors_are_oserrors_and_can_be_pickled():

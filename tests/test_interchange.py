@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import keras
-from tinygrad_edu.errors import SavedModelError
+from tinygrad_edu.errors import SavedModelError, TinygradError
 
 pytest.importorskip("h5py", reason="h5py is not installed")
 
@@ -140,6 +140,53 @@ def test_damaged_files(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(SavedModelError):
             load("dense").load_weights(path)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".json", ".weights.json"])
+def test_a_flipped_bit_is_never_another_number(ending, tmp_path):
+    model, path, rng = load("dense"), tmp_path / f"m{ending}", random.Random(ending)
+    weights_only = "weights" in ending
+    (model.save_weights if weights_only else model.save)(path)
+    content, expected = path.read_bytes(), [w.tolist() for w in model.get_weights()]
+    zeros, refused = [np.zeros(np.shape(w)) for w in expected], 0
+    for _ in range(200):
+        flipped = bytearray(content)
+        flipped[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            if weights_only:
+                model.set_weights(zeros)
+                model.load_weights(path)
+            else:
+                model = keras.models.load_model(path)
+        except TinygradError:
+            refused += 1
+            continue
+        assert [w.tolist() for w in model.get_weights()] == expected
+    assert refused > 20
+
+
+def test_a_key_twice_is_refused(tmp_path):
+    """Readers differ in which of the two they use."""
+    whole = load("dense").to_json()
+    again = whole.replace("{", '{"config": {}, ', 1)
+    assert keras.models.model_from_json(whole).count_params() == load("dense").count_params()
+    with pytest.raises(SavedModelError, match="twice"):
+        keras.models.model_from_json(again)
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(FOLDER / "dense.keras") as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            twice = text.replace(b"{", b'{"config": {}, ', 1) if name == "config.json" else text
+            new.writestr(name, twice)
+    with pytest.raises(SavedModelError, match="twice"):
+        keras.models.load_model(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"config": 3}', "[" * 10**5, None])
+def test_a_string_that_is_not_a_model(text):
+    with pytest.raises(SavedModelError):
+        keras.models.model_from_json(text)
 
 
 def test_no_file_lies_about_its_content(tmp_path):

@@ -12,7 +12,7 @@ from typing import Final
 from .errors import FileError
 
 _ADVICE: Final = {
-    errno.ENOENT: "Is the path right? Make its folder first.",
+    errno.ENOENT: "Is the path right?",
     errno.ENOTDIR: "Is the path right?",
     errno.EISDIR: "Give the path of a file.",
     errno.EEXIST: "Give the path of a file.",
@@ -44,7 +44,10 @@ def file_errors(path: str | os.PathLike[str], verb: str) -> Iterator[None]:
     except (OSError, ValueError) as error:
         reason = "No file can have this name. Choose another."  # it has a NUL, or lone surrogates
         if isinstance(error, OSError):
-            reason = f"{error.strerror or error}. {_ADVICE.get(error.errno or 0, '')}".rstrip()
+            advice = _ADVICE.get(error.errno or 0, "")
+            if error.errno == errno.ENOENT and verb == "written":
+                advice += " Make its folder first."
+            reason = f"{error.strerror or error}. {advice}".rstrip()
         raise FileError(f"{os.fspath(path)!r} can't be {verb}: {reason}", reason) from error
 
 

@@ -41,7 +41,7 @@ from typing import Any, NamedTuple
 
 from ..core.table import TABLE
 from ..errors import BadArgument, check_name
-from ..files import file_errors, read_whole
+from ..files import file_errors, read_whole, write_whole
 from ..strings import legible, plural, short
 from ..testing.rows import common_factor
 from .continuing import continued
@@ -220,12 +220,12 @@ def start(folder: Path, names: Sequence[str] = TASKS) -> list[Started]:
     for name in names:
         task = load(name)
         path = folder / f"{task.name}.py"
-        own, before = _own(folder, task) if not path.exists() else ("", None)
         with file_errors(path, "written"):
             folder.mkdir(parents=True, exist_ok=True)
             new = not path.exists()
-            if new:
-                path.write_text(task.blanks(own), encoding="utf-8")
+        own, before = _own(folder, task) if new else ("", None)
+        if new:
+            write_whole(path, task.blanks(own).encode())
         files.append(Started(path, new, before))
     return files
 

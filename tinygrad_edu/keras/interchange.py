@@ -22,6 +22,7 @@ from ..errors import MissingExtra, SavedModelError, TinygradError
 from ..files import write_whole
 from ..nn.layers import Apply, Input, Lambda, ShapedLayer
 from ..nn.optimizers import Optimizer
+from ..schemas import parsed
 from ..trees import flatten
 from . import constraints, initializers, losses, metrics, optimizers, regularizers, saving
 
@@ -74,7 +75,7 @@ def load(content: bytes, custom: Mapping[str, Any], compile: bool) -> Model:
     """
     try:
         with ZipFile(BytesIO(content)) as archive:
-            config = json.loads(archive.read("config.json"))
+            config = parsed(archive.read("config.json").decode())
             weights = archive.read("model.weights.h5")
     except (BadZipFile, KeyError, ValueError) as error:
         raise SavedModelError(f"It is not a whole .keras file of Keras 3: {error}.") from error
@@ -465,16 +466,17 @@ def _arrays(
 
 
 def _h5(model: Model) -> bytes:
-    """The weights of a model, and what its optimiser remembers."""
+    """The weights of a model, and what its optimiser remembers; with checksums, which HDF5 checks
+    for every reader, of each array and of what describes it."""
     h5py, content = _h5py(), BytesIO()
     named = {layer.name: layer for layer in model.layers}
     config = config_of(model)
-    with h5py.File(content, "w") as file:
+    with h5py.File(content, "w", libver="latest") as file:
         for name, group in _groups(config["config"]["layers"]):
             into = file.create_group(f"{group}/vars")
             into.attrs["name"] = name
             for i, weight in enumerate(named[name].weight_values() if name in named else []):
-                into.create_dataset(str(i), data=_numbers(weight), dtype="float64")
+                into.create_dataset(str(i), data=_numbers(weight), dtype="float64", fletcher32=True)
         for i, array in enumerate(_state(model) if config.get("compile_config") else []):
             file.create_dataset(f"optimizer/vars/{i}", data=array)
     return content.getvalue()

@@ -16,6 +16,7 @@ from ..files import write_whole
 from ..nn.layers import Apply, Input, ShapedLayer, Signal, layers_in, sample_shape
 from ..nn.tensors import Tensor
 from ..notebooks import wants_html
+from ..schemas import parsed
 from ..strings import legible
 from . import interchange, saving
 from .keeping import trained
@@ -123,8 +124,13 @@ class Model(Trainer):
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> Any:
-        """A new model, with new weights, as `get_config` described it."""
-        return saving.assembled(config, custom_objects or {})
+        """A new model, with new weights, as `get_config` described it.
+
+        Raises:
+            SavedModelError: if it is anything else.
+        """
+        with saving._reported("No model was made from", config):
+            return saving.assembled(config, custom_objects or {})
 
     def to_json(self, **settings: Any) -> str:
         """`get_config` as JSON; `keras.models.model_from_json` reads it.
@@ -337,8 +343,13 @@ def clone_model(model: Model) -> Any:
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """A new model, as `Model.to_json` described it."""
-    return Model.from_config(json.loads(json_string)["config"], custom_objects)
+    """A new model, as `Model.to_json` described it.
+
+    Raises:
+        SavedModelError: if it is anything else.
+    """
+    with saving._reported("No model was made from", json_string):
+        return saving.assembled(parsed(json_string)["config"], custom_objects or {})
 
 
 load_model, save_model = saving.load_model, saving.save_model
