@@ -25,7 +25,7 @@ from tinygrad_edu.drawing.layout import rules_js
 from tinygrad_edu.explaining.document import Formula, Table, Title
 from tinygrad_edu.explaining.formulas import Formulas
 from tinygrad_edu.explaining.gradients import gradient
-from tinygrad_edu.explaining.narrative import story
+from tinygrad_edu.explaining.narrative import narrative
 from tinygrad_edu.explaining.notation import Math
 from tinygrad_edu.exploring import javascript
 from tinygrad_edu.exploring.naming import alike, definition, labels, samples
@@ -381,7 +381,7 @@ def test_every_equation_of_an_explanation_holds(graphs, meanings):
         for target in [None, *targets[:3]]:
             meanings.clear()
             if target is None:
-                explanation = story(graph)
+                explanation = narrative(graph)
                 gradients = {}
             else:
                 explanation = gradient(graph, target)

@@ -870,7 +870,7 @@ def test_the_story_of_the_post():
     lines = tg.explain(loss).data()["lines"]
     assert [line["name"] for line in lines] == ["ŷ", None, "loss"]
     assert lines[-1]["value"] == loss.data
-    assert "It was given, not computed." in str(tg.explain(Value(1.0)))
+    assert "It is a leaf: it was given, not computed." in str(tg.explain(Value(1.0)))
 
 
 def test_what_is_used_twice_has_a_line():

@@ -20,7 +20,7 @@ from ..snapshots import ids, snapshot
 from .comparing import comparison
 from .document import Explanation
 from .gradients import gradient
-from .narrative import story
+from .narrative import narrative
 from .updates import explain_update
 
 __all__ = ["Explanation", "compare", "explain", "explain_update"]
@@ -71,7 +71,7 @@ def explain(loss: Value, w: Value | None = None) -> Explanation:
       L = tanh(w·x) = tanh(0.5·3) = 0.905148
     """
     if w is None:
-        return story(snapshot(_value(loss)))
+        return narrative(snapshot(_value(loss)))
     return gradient(snapshot(_value(loss)), _position(loss, w))
 
 

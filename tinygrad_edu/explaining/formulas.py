@@ -1,4 +1,4 @@
-"""Nodes of a graph as formulas: the name of a node, and how it was computed.
+"""Nodes of a graph as formulas: by name, or as the operation that computed them.
 
 A formula describes several places at once: a column holds the ids of corresponding nodes, such as
 the x of each sample. A node that is the same at every place has a plain symbol; others have the
@@ -19,10 +19,10 @@ from .symbols import LARGEST, Term, partial
 Column: TypeAlias = tuple[int, ...]
 """The ids of corresponding nodes, one for each place."""
 
-DEEPEST: Final = 30  # operations inside each other in one formula
-WIDEST: Final = 10  # terms of a sum that are ever written out
+DEEPEST: Final = 30  # the most operations inside each other in one formula
+WIDEST: Final = 10  # the most terms of a sum that are written out
 _PRIME: Final = r"\prime"
-_LETTERS: Final = "cdefghklmnpqrstuz"  # for nodes that vary and have no name
+_LETTERS: Final = "cdefghklmnpqrstuz"  # for nodes that vary and don't have a name
 
 
 class Formulas:
@@ -31,8 +31,8 @@ class Formulas:
     Args:
         graph: a snapshot.
         first: the ids of nodes that have the first choice of names.
-        largest: the number of operations in a formula beyond which parts of it become symbols.
-        apart: ids of nodes that are always symbols, except where they are opened.
+        largest: the most operations in one formula; parts of a larger one become symbols.
+        apart: ids of nodes that are always written as symbols, except by `opened`.
 
     >>> from tinygrad_edu import Value, snapshot
     >>> w, x = Value(2.0, name="w"), Value(3.0, name="x")
@@ -70,12 +70,12 @@ class Formulas:
         column = column[:1] if len(set(column)) == 1 else column
         if column not in self._symbols:
             base, index = self._name(column)
-            found, twin = _written(base, 0, index), 0
-            while found.text in self._taken:  # another node of the same name
+            symbol, twin = _written(base, 0, index), 0
+            while symbol.text in self._taken:  # another node has the same name
                 twin += 1
-                found = _written(base, twin, index)
-            self._taken.add(found.text)
-            self._symbols[column] = found
+                symbol = _written(base, twin, index)
+            self._taken.add(symbol.text)
+            self._symbols[column] = symbol
         return self._symbols[column]
 
     def _name(self, column: Column) -> tuple[str, bool]:
@@ -85,17 +85,16 @@ class Formulas:
             unnamed = "L" if nodes[0] is self.graph.root else f"v{nodes[0].id}"
             return name or unnamed, False
         if name and any(node.name != nodes[0].name for node in nodes):
-            name = (
-                pattern(name).replace("#", "").strip()
-            )  # x1, x2, x3: the index replaces the digits
+            # x1, x2, x3: the index replaces the digits.
+            name = pattern(name).replace("#", "").strip()
         letters = (letter for letter in _LETTERS if f"{letter}ᵢ" not in self._taken)
         return name or next(letters, "v"), True
 
     def shorter(self, largest: int) -> Formulas:
         """The same symbols in shorter formulas."""
-        found = copy(self)  # it shares the tables
-        found.largest = largest
-        return found
+        formulas = copy(self)  # it shares the tables
+        formulas.largest = largest
+        return formulas
 
     def named(self, column: Column) -> Term:
         """A column as a symbol, or as a number if it is a constant."""
@@ -107,7 +106,7 @@ class Formulas:
         return Term.named(self.symbol(column), *values)
 
     def term(self, column: Column, *, deep: bool = False, depth: int = 0) -> Term:
-        """A column as a formula: its symbol if it has a name, else how it was computed.
+        """A column as a formula: its symbol if it has a name, otherwise its operation.
 
         Args:
             deep: whether nodes with names are expanded too, down to the leaves.
@@ -119,35 +118,37 @@ class Formulas:
         if depth >= DEEPEST or len(node.args) > self.widest:
             return self.named(column)
         key = column, deep, self.largest
-        if key not in self._terms:  # otherwise shared parts would be visited again and again
-            found = self.opened(column, deep=deep, depth=depth)
-            fits = found.size <= self.largest and found.symbol is None
-            self._terms[key] = found if fits else self.named(column)
+        if key not in self._terms:  # shared parts are visited once
+            term = self.opened(column, deep=deep, depth=depth)
+            fits = term.size <= self.largest and term.symbol is None
+            self._terms[key] = term if fits else self.named(column)
         return self._terms[key]
 
     def opened(self, column: Column, *, deep: bool = False, depth: int = 0) -> Term:
-        """How a column was computed, from its arguments."""
+        """The operation that computed a column, with its arguments as formulas."""
         op = self.graph.nodes[column[0]].op
         if op is None:
             return self.named(column)
         terms = len(self.graph.nodes[column[0]].args)
         if terms > self.widest:
-            said = f"of {terms:,} terms"
+            count = f"of {terms:,} terms"
             sign = Math("Σ", r"\sum") if op.name == "sum" else Math(op.name, tex_name(op.name))
             values = tuple(node.data for node in self._nodes(column))
-            return Term.named(Math(f"{sign.text} {said}", rf"{sign.tex} \text{{ {said}}}"), *values)
+            return Term.named(
+                Math(f"{sign.text} {count}", rf"{sign.tex} \text{{ {count}}}"), *values
+            )
         args = self.args(column, deep=deep, depth=depth)
         return Term(op, tuple(args), tuple(node.data for node in self._nodes(column)))
 
     def args(self, column: Column, *, deep: bool = False, depth: int = 0) -> list[Term]:
         """The arguments of a column's operation."""
         nodes = self._nodes(column)
-        found = []
+        terms = []
         for arg in zip(*(node.args for node in nodes)):
             inner = self.graph.nodes[arg[0]]
             beyond = inner.op is not None and inner.scope != nodes[0].scope and not deep
-            found.append(self.named(arg) if beyond else self.term(arg, deep=deep, depth=depth + 1))
-        return found
+            terms.append(self.named(arg) if beyond else self.term(arg, deep=deep, depth=depth + 1))
+        return terms
 
     def local(
         self, column: Column, position: int, locals: tuple[float, ...], *, deep: bool = False

@@ -180,7 +180,7 @@ def _factors(
         column = tuple(step.node for step in steps)
         locals = tuple(step.local for step in steps)
         term = names.local(column, steps[0].position, locals, deep=deep)
-        if term.known != 1.0:
+        if term.constant != 1.0:
             factors.append(term)
         if sum(each.size for each in factors) > LARGEST // 2:
             return None

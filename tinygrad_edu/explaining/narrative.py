@@ -1,4 +1,4 @@
-"""A result explained: each operation in order, with names and with numbers."""
+"""The explanation of a result: each operation in order, with names and with numbers."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from .formulas import WIDEST, Formulas
 from .gradients import KEPT, identity
 from .notation import Math, numeral
 
-LINES: Final = 40  # operations that have a line each
-ROWS: Final = 10  # samples that have a row each
-GIVEN: Final = 12  # leaves that are listed at the beginning
-LARGEST: Final = 9  # operations in one line
+LINES: Final = 40  # the most operations with a line each
+ROWS: Final = 10  # the most samples with a row each
+GIVEN: Final = 12  # the most leaves listed at the beginning
+LARGEST: Final = 9  # the most operations in one line
 
 
-def story(graph: Graph) -> Explanation:
-    """How the root of a graph was computed, explained."""
-    return _Story(graph).explanation()
+def narrative(graph: Graph) -> Explanation:
+    """An explanation of how the root of a graph was computed."""
+    return _Narrative(graph).explanation()
 
 
-class _Story:
+class _Narrative:
     """The parts of one explanation.
 
-    Steps that several samples share are shown once, for the first sample, and as a table for all.
+    If several samples share the same steps, these are shown for the first sample, and then the
+    numbers of all samples as a table.
+
+    Attributes:
+        ids: the operations that have a line of their own.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -38,7 +42,7 @@ class _Story:
         self.alike = _alike(graph)
         self.samples = {scope for scopes in self.alike.values() for scope in scopes}
         others = self.samples - self.alike.keys()
-        self.told = [id for id in sorted(lines) if top(graph.nodes[id]) not in others]
+        self.ids = [id for id in sorted(lines) if top(graph.nodes[id]) not in others]
 
     def explanation(self) -> Explanation:
         root = self.graph.root
@@ -46,18 +50,18 @@ class _Story:
             Title((self.formulas.symbol((root.id,)), " = ", numeral(root.data))),
             *self._given(),
         ]
-        hidden, half = len(self.told) - LINES, LINES // 2
+        hidden, half = len(self.ids) - LINES, LINES // 2
         if hidden > 0:
             more = Prose((f"… {plural(hidden, 'more line')} …",))
-            blocks += [*self._lines(self.told[:half]), more, *self._lines(self.told[-half:])]
+            blocks += [*self._lines(self.ids[:half]), more, *self._lines(self.ids[-half:])]
         else:
-            blocks += self._lines(self.told)
+            blocks += self._lines(self.ids)
         births = nonfinite.births(self.graph)
         data = {
             "kind": "value",
             "of": identity(root),
             "operations": sum(node.op is not None for node in self.graph.nodes),
-            "lines": [self._data_of(id) for id in self.told[:KEPT]],
+            "lines": [self._data_of(id) for id in self.ids[:KEPT]],
             "births": nonfinite.as_data(births),
         }
         return Explanation([*blocks, *nonfinite.blocks(self.graph, births)], data)
@@ -72,7 +76,7 @@ class _Story:
             and (node.name or node.role != "constant")
         ]  # fmt: skip
         if not leaves:
-            return [] if self.told else [Prose(("It was given, not computed.",))]
+            return [] if self.ids else [Prose(("It is a leaf: it was given, not computed.",))]
         pieces: list[Piece] = ["Given: "]
         for i, leaf in enumerate(leaves[:GIVEN]):
             role = f" ({leaf.role})" if leaf.role else ""
@@ -114,7 +118,7 @@ class _Story:
         heads = {k: self.formulas.symbol((first[k].id,)) for k in places}
         cells = {k: [numeral(members[s][k].data) for s in scopes[:ROWS]] for k in places}
         wide = max(columns(short(s, 24)) for s in scopes[:ROWS]) + 4
-        while places:  # drop the first ones, which are the least interesting
+        while places:  # until they fit, drop the first ones, which are the least interesting
             width = sum(
                 2 + max(columns(cell.text) for cell in (heads[k], *cells[k])) for k in places
             )
@@ -152,10 +156,10 @@ def top(node: Node) -> str:
 
 
 def _with_lines(graph: Graph) -> set[int]:
-    """The ids of those operations that have a line of their own.
+    """The ids of the operations that have a line of their own.
 
-    They have a name, or are used more than once or in another scope, or the line that uses them
-    would otherwise become too long.
+    An operation has one if it has a name, if it is used more than once or in another scope, or if
+    the line that uses it would otherwise be too long.
     """
     uses = [0] * len(graph.nodes)
     size = [0] * len(graph.nodes)
@@ -186,7 +190,7 @@ def _members(graph: Graph, scopes: list[str]) -> dict[str, list[Node]]:
 
 
 def _alike(graph: Graph) -> dict[str, list[str]]:
-    """Outermost scopes with the same computation, by the first of them."""
+    """The outermost scopes that contain the same computation, by the first of each group."""
     inside: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for node in graph.nodes:
         if top(node):

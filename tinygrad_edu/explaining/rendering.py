@@ -1,9 +1,9 @@
-"""Formulas are trees; each way to write them is a short renderer of the tree.
+"""Renderers: functions that write a formula, which is a tree of rows, in some notation.
 
-A renderer writes one operation around its arguments, which it asks for by the tightness that
-their places need; `rendered` walks the tree and adds the parentheses. `on_line` writes formulas
-on one line, for a terminal and for the page; `latex` fills in the rows' own templates. How
-symbols and numbers are written is the caller's to say, in a function of its own: the leaves.
+A renderer writes one operation around its arguments, and states for each of them the precedence
+that its place needs; `rendered` walks the tree and adds the parentheses. `on_line` writes formulas
+on one line, for a terminal and for the page; `latex` fills in the templates of the rows. The
+caller passes a function that writes symbols and numbers: the leaves.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from .symbols import Term
 
 Leaves = Callable[["Term", int], "tuple[str, int] | None"]
-"""How a term is written, and how tightly that holds together, in a place that needs so much
-tightness; None if its operation is written out."""
+"""A term as it is written where some precedence is needed, and the precedence that it has; None
+if its operation is written out."""
 
-Held = Callable[[int, int], str]
-"""Argument i, in parentheses unless it holds together as tightly as it must."""
+Argument = Callable[[int, int], str]
+"""Argument i as it is written where some precedence is needed, in parentheses if it has less."""
 
-Renderer = Callable[["Term", Held], "tuple[str, int]"]
+Renderer = Callable[["Term", Argument], "tuple[str, int]"]
 
 
 def rendered(
     term: Term, leaves: Leaves, write: Renderer, brackets: str = "({})", needs: int = 0
 ) -> tuple[str, int]:
-    """A term as a renderer writes it, and how tightly that holds together."""
+    """A term as a renderer writes it, and its precedence."""
     leaf = leaves(term, needs)
     if leaf is not None:
         return leaf
     if term.op is not None and term.op.text is not None and term.op.text.form == "{}":
-        return rendered(term.args[0], leaves, write, brackets, needs)  # what it passes on
+        return rendered(term.args[0], leaves, write, brackets, needs)  # as identity
 
-    def held(i: int, needs: int) -> str:
-        text, tightness = rendered(term.args[i], leaves, write, brackets, needs)
-        return text if tightness >= needs else brackets.format(text)
+    def argument(i: int, needs: int) -> str:
+        text, has = rendered(term.args[i], leaves, write, brackets, needs)
+        return text if has >= needs else brackets.format(text)
 
-    return write(term, held)
+    return write(term, argument)
 
 
 _BRACKETED: Final = re.compile(r"\([^()]*\)")
@@ -56,7 +56,7 @@ _SIGNS: Final = {
 
 
 def precedence(name: str) -> int:
-    """How tightly a name holds together: one that reads as a formula does as that formula.
+    """The precedence of a name; one that reads as a formula has that of the formula.
 
     >>> [precedence(name) for name in ("w", "cross-entropy", "(ŷ − y)²", "Σ e", "x - 1", "1e+08")]
     [5, 5, 3, 2, 1, 5]
@@ -67,32 +67,36 @@ def precedence(name: str) -> int:
 
 # ── On one line ───────────────────────────────────────────────────────────────────────────
 
-_RAISED: Final = {"t": "ᵗ", "n": "ⁿ", "x": "ˣ", "y": "ʸ"}  # letters that an exponent may be
+_RAISED: Final = {"t": "ᵗ", "n": "ⁿ", "x": "ˣ", "y": "ʸ"}  # letters that have a superscript
 
 
-def on_line(term: Term, held: Held, *, spaced: bool = False, most: int = 1_000) -> tuple[str, int]:
+def on_line(
+    term: Term, argument: Argument, *, spaced: bool = False, most: int = 1_000
+) -> tuple[str, int]:
     """An operation on one line.
 
     Args:
         term: the operation.
-        held: its arguments.
-        spaced: whether there is room between the signs.
-        most: terms of a sum that are written out.
+        argument: its arguments as strings.
+        spaced: whether to write spaces around the signs.
+        most: the number of terms of a sum that are written out.
     """
     op, count = term.op, len(term.args)
     assert op is not None
     if op.text is None:
-        return f"{op.name}({', '.join(held(i, 0) for i in range(count))})", ATOM
+        return f"{op.name}({', '.join(argument(i, 0) for i in range(count))})", ATOM
     form, needs = op.text.spaced if spaced and op.text.spaced else op.text.form, op.text.needs
     if op.arity is None:
         places = range(count) if count <= most else (0, None, count - 1)
-        terms = ("…" if i is None else held(i, needs[i > 0]) for i in places)
+        terms = ("…" if i is None else argument(i, needs[i > 0]) for i in places)
         return form.join(terms), op.text.whole
     if op.name == "pow":
-        exponent = held(1, 0).replace("−", "-")
+        exponent = argument(1, 0).replace("−", "-")
         if exponent in _RAISED or exponent.lstrip("-").isdecimal():
-            return held(0, ATOM) + (_RAISED.get(exponent) or as_superscript(int(exponent))), POWER
-    return form.format(*map(held, range(count), needs)), op.text.whole
+            return argument(0, ATOM) + (
+                _RAISED.get(exponent) or as_superscript(int(exponent))
+            ), POWER
+    return form.format(*map(argument, range(count), needs)), op.text.whole
 
 
 # ── LaTeX ─────────────────────────────────────────────────────────────────────────────────
@@ -101,10 +105,10 @@ BRACKETS: Final = r"\left({}\right)"
 
 
 class _Slot(NamedTuple):
-    """Where a template of TeX takes an argument: ``#1``, or ``#,`` and ``#+`` for all."""
+    """The place of an argument in a template of TeX: ``#1``, or ``#,`` and ``#+`` for all."""
 
     which: str
-    needs: int  # how tightly the argument must hold together to go without parentheses
+    needs: int  # the precedence that an argument without parentheses must have
 
 
 _RELATIONS: Final = ("<", ">", "=", r"\le", r"\ge", r"\ne")
@@ -114,9 +118,9 @@ _AFTER: Final = ("}", r"\right", ",", "|", *_RELATIONS)
 
 @cache
 def _template(tex: str) -> tuple[tuple[str | _Slot, ...], int]:
-    """A row's template, taken apart, and how tightly what it writes holds together.
+    """The parts of a row's template, and the precedence of a formula written with it.
 
-    An argument stands safely where braces or brackets are all around it.
+    An argument needs no parentheses between braces or brackets of the template.
     """
     parts: list[str | _Slot] = []
     pieces = re.split(r"#([1-9,+])", tex)
@@ -139,7 +143,7 @@ def _template(tex: str) -> tuple[tuple[str | _Slot, ...], int]:
     return tuple(parts), whole
 
 
-def latex(term: Term, held: Held) -> tuple[str, int]:
+def latex(term: Term, argument: Argument) -> tuple[str, int]:
     """An operation in LaTeX."""
     op = term.op
     assert op is not None
@@ -151,10 +155,10 @@ def latex(term: Term, held: Held) -> tuple[str, int]:
         if isinstance(part, str):
             written.append(part)
         elif part.which == ",":
-            written.append(", ".join(held(i, 0) for i in places))
+            written.append(", ".join(argument(i, 0) for i in places))
         elif part.which == "+":
-            written.append(" + ".join(held(i, PRODUCT if i else SUM) for i in places))
+            written.append(" + ".join(argument(i, PRODUCT if i else SUM) for i in places))
         else:
             i = int(part.which) - 1
-            written.append(held(i, binding.needs[i] if binding else part.needs))
+            written.append(argument(i, binding.needs[i] if binding else part.needs))
     return "".join(written), binding.whole if binding else whole

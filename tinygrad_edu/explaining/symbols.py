@@ -1,9 +1,9 @@
-"""Terms: numbers with their formula. Rows of the table applied to Terms give formulas.
+"""Terms: numbers with their formulas. A row of the table applied to Terms gives a formula.
 
-A Term is a number type with an `interpret` method. A row's partials, traced with Terms, are its
-derivative as a formula, which is printed for a terminal or as LaTeX by the rows' own templates. A
-Term also has its numbers, one for each of several corresponding places (the samples of a batch), so
-that they decide branches, and a formula can be checked against the numbers that it represents.
+A Term is a number type with an `interpret` method. A row's partials, called with Terms, return the
+derivative as a formula, which `rendering` prints for a terminal or as LaTeX. A Term also carries
+its numbers, one for each of several corresponding places (the samples of a batch): they decide
+branches, and a formula can be checked against the numbers that it represents.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class Term:
         return cls(None, (), (float(x),) * places)
 
     @property
-    def known(self) -> float | None:
-        """The number of a term that is a plain number."""
+    def constant(self) -> float | None:
+        """The number, if the term is a plain number and not a symbol or an operation."""
         return self.values[0] if self.op is None and self.symbol is None else None
 
     @staticmethod
@@ -100,13 +100,13 @@ class Term:
         return Term(op, terms, values) if simpler is None else simpler
 
     def math(self, among: Mapping[int, Math] | None = None, *, numbers: bool = False) -> Math:
-        """The printed formula.
+        """The formula, written for a terminal and in LaTeX.
 
         Args:
-            among: the spelling of terms that have names, by their `id`.
-            numbers: whether symbols are replaced by their first number.
+            among: the names of terms that have one, by their `id`.
+            numbers: whether to write the first number of each symbol in its place.
         """
-        return _held(self, 0, among or {}, numbers)
+        return _enclosed(self, 0, among or {}, numbers)
 
     __add__, __radd__ = _operator(ops.add)
     __sub__, __rsub__ = _operator(ops.sub)
@@ -132,7 +132,7 @@ class Term:
         return f"<Term {self.math().text}>"
 
 
-# ── What formulas leave out ───────────────────────────────────────────────────────────────
+# ── Simplification ────────────────────────────────────────────────────────────────────────
 
 _PASSING: Final = (ops.identity, ops.stop_gradient, ops.unless_nan)
 _CONDITIONS: Final = (
@@ -144,30 +144,30 @@ _COMPUTED: Final = (
 
 
 def _simpler(op: Op, terms: tuple[Term, ...], values: tuple[float, ...]) -> Term | None:
-    """A shorter term for the same numbers, None if there is none."""
-    known = [term.known for term in terms]
+    """A shorter term with the same numbers, None if there is none."""
+    constants = [term.constant for term in terms]
     if op in _PASSING:
         return terms[0] if all(x == x for x in values) else None
-    if op in _CONDITIONS:  # it is what it is at these numbers, if that is the same at every place
+    if op in _CONDITIONS:  # 0 or 1, if it is the same at every place
         is_nan = any(x != x for term in terms for x in term.values)
         return None if is_nan or len(set(values)) > 1 else Term.number(values[0], len(values))
-    if op is ops.where and known[0] is not None:
-        return terms[1 if known[0] != 0.0 else 2]
+    if op is ops.where and constants[0] is not None:
+        return terms[1 if constants[0] != 0.0 else 2]
     for i, neutral in enumerate(op.neutral):
-        if neutral is not None and known[i] == neutral:
+        if neutral is not None and constants[i] == neutral:
             return terms[1 - i]
-    if op is ops.pow and known[1] == 1.0:
+    if op is ops.pow and constants[1] == 1.0:
         return terms[0]
-    if op is ops.mul and -1.0 in known:
-        return ops.neg(terms[1 - known.index(-1.0)])
-    if op is ops.sub and known[0] == 0.0:
+    if op is ops.mul and -1.0 in constants:
+        return ops.neg(terms[1 - constants.index(-1.0)])
+    if op is ops.sub and constants[0] == 0.0:
         return ops.neg(terms[1])
     if op is ops.neg and terms[0].op is ops.neg:
         return terms[0].args[0]
-    is_zero = op in (ops.mul, ops.div) and 0.0 in known and not any(values)
-    # Numbers among themselves are computed, but 1/3 is better read than 0.333333.
+    is_zero = op in (ops.mul, ops.div) and 0.0 in constants and not any(values)
+    # Operations on numbers alone are computed, but 1/3 is easier to read than 0.333333.
     is_short = op in _COMPUTED or (op is ops.div and values[0] * 64.0 % 1.0 == 0.0)
-    if is_zero or (is_short and None not in known):
+    if is_zero or (is_short and None not in constants):
         return Term.number(values[0], len(values))
     return None
 
@@ -176,12 +176,12 @@ def _simpler(op: Op, terms: tuple[Term, ...], values: tuple[float, ...]) -> Term
 
 
 def _leaves(among: Mapping[int, Math], numbers: bool, tex: bool) -> Leaves:
-    """How symbols and numbers are written, and what has a name of its own."""
+    """A function that writes symbols, numbers, and terms that have names."""
 
-    def written(term: Term, needs: int) -> tuple[str, int] | None:
+    def leaf(term: Term, needs: int) -> tuple[str, int] | None:
         if id(term) in among:
-            called = among[id(term)]
-            return called[tex], precedence(called.text)
+            name = among[id(term)]
+            return name[tex], precedence(name.text)
         if term.op is not None:
             return None
         if term.symbol is not None and not numbers:
@@ -189,15 +189,15 @@ def _leaves(among: Mapping[int, Math], numbers: bool, tex: bool) -> Leaves:
         x, text = term.values[0], numeral(term.values[0])[tex]
         return text, SUM if x < 0.0 else PRODUCT if r"\times" in text else NAME
 
-    return written
+    return leaf
 
 
-def _held(term: Term, needs: int, among: Mapping[int, Math], numbers: bool) -> Math:
-    """A term as text and TeX, in parentheses unless it holds together so tightly."""
-    text, tight = rendered(term, _leaves(among, numbers, False), on_line)
-    tex, tex_tight = rendered(term, _leaves(among, numbers, True), latex, BRACKETS)
+def _enclosed(term: Term, needs: int, among: Mapping[int, Math], numbers: bool) -> Math:
+    """A term as text and TeX, in parentheses if its precedence is lower than needed."""
+    text, has = rendered(term, _leaves(among, numbers, False), on_line)
+    tex, tex_has = rendered(term, _leaves(among, numbers, True), latex, BRACKETS)
     return Math(
-        text if tight >= needs else f"({text})", tex if tex_tight >= needs else BRACKETS.format(tex)
+        text if has >= needs else f"({text})", tex if tex_has >= needs else BRACKETS.format(tex)
     )
 
 
@@ -207,28 +207,29 @@ def product(factors: Sequence[Term], *, numbers: bool = False) -> Math:
     >>> product([Term.number(-2.0), Term.named(Math("x", "x"), 3.0)]).text
     '(-2) · x'
     """
-    held = [_held(factor, PRODUCT, {}, numbers) for factor in factors]
+    written = [_enclosed(factor, PRODUCT, {}, numbers) for factor in factors]
     return Math(
-        " · ".join(one.text for one in held) or "1", r" \cdot ".join(one.tex for one in held) or "1"
+        " · ".join(math.text for math in written) or "1",
+        r" \cdot ".join(math.tex for math in written) or "1",
     )
 
 
 def partial(op: Op, i: int, out: Term, args: Sequence[Term], locals: Sequence[float]) -> Term:
-    """∂out/∂args[i] of a row as a formula, traced through the row's own rule.
+    """∂out/∂args[i] of a row as a formula, from the row's own rule.
 
     Args:
         op: the row.
         i: the position of the argument.
         out: its result, as a term.
         args: its arguments.
-        locals: the partial as numbers, one for each place. If the formula gives other numbers (a
-            user-defined rule may depend on numbers), a symbol is shown instead.
+        locals: the partial as numbers, one for each place. If the formula has other numbers (a
+            user-defined rule may depend on them), a symbol is shown instead.
 
     >>> x = Term.named(Math("x", "x"), 3.0)
     >>> partial(ops.square, 0, ops.square(x), [x], [6.0]).math().text
     '2·x'
     """
-    plain = [arg.known if op is ops.pow and arg.known is not None else arg for arg in args]
+    plain = [arg.constant if op is ops.pow and arg.constant is not None else arg for arg in args]
     if len(args) <= LARGEST // 4:
         try:
             traced = op.partial(i, out, *plain)
@@ -249,7 +250,7 @@ def partial(op: Op, i: int, out: Term, args: Sequence[Term], locals: Sequence[fl
 
 
 def close(x: float, y: float, tolerance: float = 1e-9) -> bool:
-    """Whether two numbers agree, up to the rounding of two ways of computing them.
+    """Whether two numbers are equal up to rounding.
 
     >>> close(1.0, 1.0 + 1e-12), close(float("nan"), float("nan")), close(1.0, 1.1)
     (True, True, False)

@@ -158,7 +158,7 @@ def _terms(graph: Graph, kinds: list[int], signs: set[int]) -> list[Term]:
             collects = any(sampled[arg] for arg in node.args) and not sampled[node.id]
             term = _formula(node.op, [terms[arg] for arg in node.args], collects)
         bare.append(term is None)
-        number = term is not None and term.known is not None
+        number = term is not None and term.constant is not None
         term = term or patterns.named(sign(node))
         terms.append(term if number else _numbered(term, kind, taken))
         if given[node.id] and node.op is TABLE["identity"] and uses[node.args[0]] == 1:
