@@ -20,7 +20,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, keras, nn
 from tinygrad_edu.command import cli, commands
 from tinygrad_edu.drawing import labels
-from tinygrad_edu.errors import TinygradError
+from tinygrad_edu.errors import BadArgument, TinygradError
 from tinygrad_edu.keras.diagnosis import diagnose, eigen, moments
 from tinygrad_edu.nn.activations import ACTIVATIONS
 from tinygrad_edu.nn.initializers import INITIALIZERS
@@ -172,6 +172,39 @@ def test_schedules(kind, step):
         if schedule is not None:
             with answers():
                 assert isinstance(schedule(step), float), schedule
+
+
+@pytest.mark.parametrize("size", [1.0, 1e154, 1e160, 1e200, 4e307])
+@pytest.mark.parametrize(
+    ("constraint", "norm"),
+    [(keras.constraints.MaxNorm(2.0), 2.0), (keras.constraints.UnitNorm(), 1.0),
+     (keras.constraints.MinMaxNorm(0.5, 3.0), 3.0)],
+    ids=["max", "unit", "min_max"],
+)  # fmt: skip
+def test_constraints_on_large_weights(constraint, norm, size):
+    """Squares that overflow made zeros of them, without a word."""
+    column = constraint([[3.0 * size], [-4.0 * size]])
+    assert column == [[pytest.approx(0.6 * norm, rel=1e-7)], [pytest.approx(-0.8 * norm, rel=1e-7)]]
+
+
+@pytest.mark.parametrize("size", [1e155, 1e200, 1e307])
+def test_normalising_layers_make_no_zeros_of_large_numbers(size):
+    x = [3.0 * size, 4.0 * size, size]
+    layer: Any = keras.layers.LayerNormalization()
+    layer.prepare((3,))
+    assert all(isnan(y.data) for y in layer(x))
+    layer = keras.layers.BatchNormalization()
+    layer.prepare((1,))
+    out = layer.train().forward_batch([[v] for v in x])
+    assert all(isnan(y.data) for row in out for y in row)
+    with pytest.raises(BadArgument, match="Scale the data"):
+        keras.layers.Normalization().adapt([[v] for v in x])
+
+
+@pytest.mark.parametrize("data", [[], iter(()), [[nan], [1.0]], [[inf], [1.0]]])
+def test_normalization_adapts_to_finite_samples(data):
+    with pytest.raises(BadArgument):
+        keras.layers.Normalization().adapt(data)
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS.values(), ids=OPTIMIZERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, ClassVar
 
 from ..core import ops
@@ -14,8 +15,13 @@ from .tensors import Tensor, shaped
 FUZZ = 1e-7
 
 
-def _norm(weights: Sequence[Any]) -> Any:
-    return ops.sqrt(ops.sum([ops.square(w) for w in weights]))
+def _measured(weights: Sequence[Any]) -> tuple[Any, Any]:
+    """The unit in which the weights are measured, and their norm in that unit.
+
+    It is 1, or the largest weight if that is larger, so that the norm is always finite.
+    """
+    unit = reduce(ops.maximum, map(ops.abs, weights), 1.0)
+    return unit, ops.norm([w / unit for w in weights])
 
 
 def max_norm(weights: Sequence[Any], max_value: NotNegative = 2.0) -> list[Any]:
@@ -28,8 +34,8 @@ def max_norm(weights: Sequence[Any], max_value: NotNegative = 2.0) -> list[Any]:
     >>> [round(w, 6) for w in max_norm([3.0, 4.0], 1.0)]
     [0.6, 0.8]
     """
-    norm = _norm(weights)
-    return [w * (ops.clip(norm, 0.0, max_value) / (norm + FUZZ)) for w in weights]
+    unit, norm = _measured(weights)
+    return [w * (ops.clip(norm, 0.0, max_value / unit) / (norm + FUZZ / unit)) for w in weights]
 
 
 def min_max_norm(
@@ -43,9 +49,9 @@ def min_max_norm(
     >>> [round(w, 6) for w in min_max_norm([3.0, 4.0], rate=0.5)]
     [1.8, 2.4]
     """
-    norm = _norm(weights)
-    wanted = rate * ops.clip(norm, min_value, max_value) + (1.0 - rate) * norm
-    return [w * (wanted / (norm + FUZZ)) for w in weights]
+    unit, norm = _measured(weights)
+    wanted = rate * ops.clip(norm, min_value / unit, max_value / unit) + (1.0 - rate) * norm
+    return [w * (wanted / (norm + FUZZ / unit)) for w in weights]
 
 
 def non_neg(weights: Sequence[Any]) -> list[Any]:
@@ -63,8 +69,8 @@ def unit_norm(weights: Sequence[Any]) -> list[Any]:
     >>> [round(w, 6) for w in unit_norm([3.0, 4.0])]
     [0.6, 0.8]
     """
-    norm = _norm(weights)
-    return [w / (FUZZ + norm) for w in weights]
+    unit, norm = _measured(weights)
+    return [w / unit / (FUZZ / unit + norm) for w in weights]
 
 
 CONSTRAINTS: dict[str, Callable[..., list[Any]]] = {

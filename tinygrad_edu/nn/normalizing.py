@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from random import Random
+from reprlib import repr as brief
 from typing import Any
 
 from ..core import ops
@@ -80,16 +82,25 @@ class Normalization(ShapedLayer):
         self.count = Variable([Value(0.0, "count", "constant")], "count", False, ())
 
     def adapt(self, data: Any) -> None:
-        """Take the mean and the variance of each feature from these samples."""
+        """Take the mean and the variance of each feature from these samples.
+
+        Raises:
+            BadArgument: for no samples, or a variance that is not finite.
+        """
         if self.given is not None:
             raise BadArgument("This Normalization was given a mean and a variance.")
         rows = [_floats(row) for row in data]
         columns = list(zip(*rows))
-        means = [ops.sum(column) / len(column) for column in columns]
-        self._set(
-            means,
-            [ops.sum([(x - m) ** 2 for x in c]) / len(c) for c, m in zip(columns, means)],
-        )
+        if not columns:
+            raise BadArgument(f"Normalization adapts to samples. Received: {brief(data)}.")
+        moments = [_moments(column) for column in columns]
+        for i, (_, variance) in enumerate(moments):
+            if not isfinite(variance):
+                raise BadArgument(
+                    f"The variance of feature {i} is too large for a double, or its numbers are "
+                    f"not finite. Received: {brief(columns[i])}. Scale the data first."
+                )
+        self._set(*map(list, zip(*moments)))
 
     def forward(self, x: Sample) -> Sample:
         known: Any = self.given or (self.mean, self.variance)
@@ -207,9 +218,11 @@ class LayerNormalization(_Normalizing):
 
 
 def _moments(xs: Sequence[Any]) -> tuple[Any, Any]:
-    """Their mean and their variance."""
+    """Their mean and their variance; nan if their squares overflow, where ∞ would make zeros of
+    all of them."""
     mean = ops.sum(xs) / len(xs)
-    return mean, ops.sum([ops.square(x - mean) for x in xs]) / len(xs)
+    variance = ops.sum([ops.square(x - mean) for x in xs]) / len(xs)
+    return mean, variance + 0.0 * variance
 
 
 class BatchNormalization(_Normalizing):
