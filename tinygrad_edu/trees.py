@@ -152,7 +152,7 @@ def _replaced(x: Any, members: dict[str, Any]) -> Any:
 
 
 def _kept(x: Any, made: Any) -> Any:
-    """A container like x, whose class may be a user's, with attributes besides the members."""
+    """The new container, if it has the attributes of x, whose class may be user-defined."""
     if type(x) not in CONTAINERS:
         mine, its = _attributes(x), _attributes(made)
         if mine.keys() != its.keys() or not _alike(mine, its):

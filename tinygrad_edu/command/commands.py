@@ -279,7 +279,7 @@ def usable(
 
 
 def _numeric(table: tables.Table, name: str) -> bool:
-    """Whether a column holds numbers alone, at least one."""
+    """Whether a column contains numbers only, at least one."""
     try:
         return any(x is not None for x in table.column(name))
     except TinygradError:
@@ -287,7 +287,7 @@ def _numeric(table: tables.Table, name: str) -> bool:
 
 
 def _counts_rows(table: tables.Table, name: str) -> bool:
-    """Whether a column without a name, such as pandas writes, counts the rows from 0 or 1."""
+    """Whether a column without a name counts the rows from 0 or 1, as pandas writes."""
     if name != f"column {table.names.index(name) + 1}" or not _numeric(table, name):
         return False
     numbers = table.column(name)
@@ -429,7 +429,7 @@ def score(model: Model, job: Job) -> tuple[Answer, str]:
 
 
 def _place(outputs: Sequence[float]) -> float:
-    """The class that the outputs name: of one probability 0 or 1, of several the largest."""
+    """The predicted class: 0 or 1 for one probability, the largest of several."""
     return float(outputs[0] > 0.5 if len(outputs) == 1 else outputs.index(max(outputs)))
 
 

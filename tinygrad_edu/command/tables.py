@@ -83,7 +83,7 @@ class Table(NamedTuple):
         return numbers
 
     def fields(self, name: str) -> list[str]:
-        """The fields of a column, as they stand in the file.
+        """The fields of a column, as the file has them.
 
         Raises:
             NameUnknown: with the nearest known name.

@@ -234,7 +234,7 @@ def _kernel() -> Function:
 
 
 def _called() -> Function:
-    """The kernel, for arguments in an array: ctypes takes its time for each one."""
+    """The kernel, called with an array of arguments, as ctypes is slow to convert each."""
     f = Function("called", {"arguments": "ptr"}, lanes=1)
     context, *pointers = [f.pointer("%arguments", i) for i in (0, 2, 3, 4, 5, 6)]
     n, listed = f.field("%arguments", 1), ", ".join(f"ptr {pointer}" for pointer in pointers)

@@ -139,7 +139,7 @@ class Vmapped:
 
 
 def _members(tree: Any) -> Mapping[Any, Any] | None:
-    """The members of a tree of which each holds samples, None if the tree itself holds them."""
+    """The members of a tree if each contains samples; None if the tree itself does."""
     row = None if isinstance(tree, list) else container(tree)
     return None if row is None or row.rebuild is None else row.members(tree)
 
@@ -183,7 +183,7 @@ def _each(tree: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def stack(results: Sequence[Any]) -> Any:
-    """The results of all samples in lists: n tuples become one tuple of lists, likewise dicts."""
+    """The results of all samples in lists: n tuples become one tuple of lists, n dicts one dict."""
     first = _members(results[0]) if results else None
     if first is None:
         return list(results)

@@ -281,7 +281,7 @@ def _helpers(forms: Iterable[str], name: str) -> list[str]:
 
 
 def _literal(x: float) -> str:
-    """A number that C reads back exactly: in decimals if they are few, else in hexadecimal."""
+    """A number that C reads back exactly: in decimal if it is short, otherwise in hexadecimal."""
     if math.isnan(x):
         return "NAN"
     if math.isinf(x):

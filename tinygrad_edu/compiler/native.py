@@ -49,7 +49,7 @@ def load(code: Code, fastmath: bool = False) -> FastKernel:
 
 
 class _Assembly:
-    """A program on its way to machine code.
+    """A program that is being translated to machine code.
 
     The instructions of either kind, those computed once and those computed for every sample,
     are cut into pieces of about `CUT` operations; a piece is one function. A result that one piece
@@ -154,7 +154,7 @@ class _Assembly:
     def piece(self, piece: list[int], lanes: int) -> Function:
         """The function of a piece: it reads what other pieces computed, and stores what they read.
 
-        A number in memory is read there at every use: a register that had to hold it meanwhile
+        A number in memory is read there at every use: a register that kept it in between
         would be written to memory and read from it anyway.
         """
         f = Function("", PART, lanes=lanes, fastmath=self.fastmath)

@@ -187,8 +187,7 @@ def _terms(root: Value, inputs: Sequence[Value]) -> tuple[Number | None, Number 
 
 
 def _dependent(nodes: Sequence[Value], inputs: Sequence[Value]) -> tuple[set[Value], set[Value]]:
-    """Those of the nodes of a tape that depend on the inputs, and the sums among these that have
-    terms of both kinds in them."""
+    """The nodes of a tape that depend on the inputs, and the sums that have terms of both kinds."""
     varying, mixed = set(inputs), set[Value]()
     for node in nodes:
         if any(type(arg) is not float and arg in varying for arg in node.args):
@@ -324,8 +323,8 @@ class Program:
         """Raise if a role has changed on which derivatives depend."""
         for value in self._roles.changed():
             raise BadArgument(
-                f"The role of {value.name or value!r} is {value.role!r} now, and was another one "
-                f"when this program was recorded: the derivatives in it depend on that, as no "
+                f"The role of {value.name or value!r} is {value.role!r} now, and was different "
+                f"when this program was recorded. Its derivatives depend on that role, as no "
                 f"gradient flows to a constant. Set the role back, or make the program again "
                 f"with tg.compile or tg.jit(f).program(...)."
             )

@@ -263,7 +263,7 @@ def _printable(text: str) -> str:
 
 
 def _identifiers(count: int, names: Mapping[int, str]) -> list[str]:
-    """A variable for every slot: its name as far as Python allows it, else v and its number."""
+    """A variable for every slot: its name if Python allows it, otherwise v and its number."""
     taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(math), *PRIMITIVES}
     taken |= {"run", "lanes", "lane", "shared", "each", "total", "v"}
     called = []

@@ -147,7 +147,7 @@ class Scheduler(Locked):
         return not isinstance(kernels[0], PythonKernel), kernels
 
     def due(self, planned: float) -> bool:
-        """Whether Python would be too slow for a task of so much work."""
+        """Whether Python would be too slow for this amount of work."""
         return self.work + planned > self._due and self.executor == "python"
 
     def add(self, work: float) -> None:
@@ -214,7 +214,7 @@ class Scheduler(Locked):
                 raise
 
     def _compile(self) -> None:
-        """In the background, where nobody could catch an error: the machine goes on."""
+        """Compile in the background, where nobody could catch an error: the machine continues."""
         try:
             self.kernels = self._kernels("native")
             self.executor = "native"

@@ -120,7 +120,7 @@ def training_loop(
     }  # fmt: skip
     fields = np.array([numbers[name] for name in _FIELDS], np.int64)
     if CALLED(_compiled_loop().addresses["train"])(fields.ctypes.data):
-        raise MemoryError("A training step found no memory to work in.")
+        raise MemoryError("A training step could not allocate its memory.")
 
 
 def _writable(array: Any) -> bool:

@@ -52,7 +52,7 @@ def _two_to(k: Real) -> Real:
 
 
 def _scaled(x: Real, k: Real) -> Real:
-    """x·2^k in two steps, as 2^k itself may be no double; rounds once where it underflows."""
+    """x·2^k in two steps, as 2^k itself may not be a double; rounds once where it underflows."""
     half = _rounded(k * 0.5)
     return x * _two_to(half) * _two_to(k - half)
 

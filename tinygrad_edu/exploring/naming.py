@@ -126,7 +126,7 @@ def labels(graph: Graph) -> list[tuple[str, int]]:
         for node, kind, term in zip(graph.nodes, kinds, terms):
             if node.op is not None:
                 written_as.setdefault(kind, set()).add(written(term)[0])
-        # Formulas of one kind that differ, in their constants, are no symbols for all samples.
+        # Formulas of one kind whose constants differ can't be one symbol for all samples.
         differing = {kind for kind, texts in written_as.items() if len(texts) > 1} - signs
         if not differing:
             # A sign alone, such as +, is always in parentheses within a formula.
@@ -184,7 +184,7 @@ def _formula(op: Op, args: list[Term], collects: bool) -> Term | None:
 
 
 def _numbered(term: Term, kind: int, taken: dict[str, list[int]]) -> Term:
-    """A term whose text no node of another kind has."""
+    """A term whose formula is written like that of no node of another kind."""
     text, tightness = written(term)
     others = taken.setdefault(text, [])
     if kind not in others:

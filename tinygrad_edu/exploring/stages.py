@@ -17,7 +17,7 @@ OPENED: Final = 120  # cards of one sample; a larger sample is not drawn alone
 LARGE: Final = 1500  # nodes; of a larger graph only one sample is drawn alone
 SAMPLES: Final = 8  # at most this many samples are drawn alone,
 TOGETHER: Final = 480  # if they have at most this many cards together
-UPRIGHT: Final = 40  # cards of a picture from top to bottom; with more it is no narrower
+UPRIGHT: Final = 40  # cards of a picture from top to bottom; more don't make it narrower
 FLAT: Final = 8  # cards of a picture that fits from left to right, too
 WIDE: Final = -123456.0
 

@@ -751,7 +751,7 @@ class CSVLogger(Callback):
         self._columns: list[str] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Begin the file, or look at what it holds."""
+        """Begin the file, or read the columns that it has."""
         old = self._read() if self.append and self.path.exists() else []
         self._columns = list(old[0]) if old else []
         self._rewrite(old)
@@ -775,7 +775,7 @@ class CSVLogger(Callback):
         return list(csv.DictReader(text, restval="NA", delimiter=self.separator))
 
     def _rewrite(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """All of the file anew, put into its place as a whole."""
+        """Write the whole file again, atomically."""
         text = io.StringIO()
         if self._columns:
             writer = self._writer(text)
@@ -825,7 +825,7 @@ class Progress(Callback):
         return super().hears(hook) and (hook != "on_train_batch_end" or bool(_tqdm(self.verbose)))
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """From here on evaluations are validations, of which the epoch tells."""
+        """From here on evaluations are validations, which the epoch reports."""
         self._fitting = True
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:

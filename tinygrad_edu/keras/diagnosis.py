@@ -86,7 +86,7 @@ class Diagnosis(NamedTuple):
         else:
             paragraphs.append(
                 f"The smallest eigenvalue is {flattest:.6g}: along its axis the loss is flat or "
-                f"bends down, so here it is no bowl and has no condition number."
+                f"bends down, so it is not a bowl here, and has no condition number."
             )
         worst = max(range(len(self.means)), key=lambda i: self._size(i))
         if self._size(worst) > 1.5 or min(map(self._size, range(len(self.means)))) < 0.5:
@@ -146,7 +146,7 @@ def moments(xs: Sequence[float]) -> tuple[float, float]:
 
 
 def _unit(xs: Iterable[float]) -> float:
-    """The power of two just below the largest of some numbers: dividing by it is exact."""
+    """The largest power of two up to the largest of some numbers: dividing by it is exact."""
     return ldexp(1.0, frexp(max(map(abs, xs)))[1] - 1)
 
 

@@ -1,7 +1,7 @@
 """JSON documents that are checked before they are believed: format, version, checksum, kinds.
 
-The checksum finds damage. It is no signature: whoever changes a file on purpose can make a new
-one, and so a document that was read is still only data of the right kinds.
+The checksum finds damage. It is not a signature: anyone who changes a file on purpose can compute a
+new one, so a document remains data of the right kinds and nothing more.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str], *schemas: dict[str, Any]) -> dict[str, An
         ) from error
     if not isinstance(parts, dict) or parts.get("format") != FORMAT:
         raise SavedModelError(
-            f"It is JSON, but no model that tinygrad_edu saved: that has "
+            f"It is JSON, but not a model that tinygrad_edu saved, which has "
             f'"format": "{FORMAT}". Received: {brief(parts)}.'
         )
     if type(parts.get("version")) is not int or parts["version"] != VERSION:

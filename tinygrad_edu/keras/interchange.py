@@ -254,7 +254,7 @@ def _compile(model: Model, config: dict[str, Any], state: Sequence[Any]) -> None
 
 
 def _remember(model: Model, state: Sequence[Any]) -> None:
-    """Give the optimiser what Keras's remembers: the step, the rate, and numbers of each weight."""
+    """Give the optimiser the state of Keras's: the step, the rate, and numbers of each weight."""
     optimizer: Any = model.optimizer
     columns = _MEMORY.get(type(optimizer).__name__, [])
     variables = saving._variables(layer for layer in model.layers if layer.trainable)
@@ -367,7 +367,7 @@ def _wire(
 
 
 def _compiled(model: Model) -> dict[str, Any] | None:
-    """The settings of compile; None if it wasn't, or Keras doesn't have it."""
+    """The settings of compile; None if there are none, or Keras doesn't have one of them."""
     optimizer = model.optimizer
     if optimizer is None or model.loss is None:
         return None

@@ -154,7 +154,7 @@ def load_model(
     Raises:
         SavedModelError: if the file is missing, damaged, changed, of another version or not
             ours, if it holds something unknown, or numbers that do not fit.
-        BadArgument: if custom_objects is no dict.
+        BadArgument: if custom_objects is not a dict.
     """
     if not isinstance(custom_objects or {}, Mapping):
         raise BadArgument(
@@ -222,7 +222,7 @@ _HDF5 = b"\x89HDF"
 
 
 def _ending(path: Any, own: str) -> bool:
-    """Whether a file's name ends so; another ending of Keras's would lie about the content."""
+    """Whether a file's name ends like this; another ending of Keras's would belie the content."""
     name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
     for ending in (own, ".keras", ".h5", ".hdf5"):
         if str(name).lower().endswith(ending):
@@ -238,7 +238,7 @@ def _ending(path: Any, own: str) -> bool:
 def _refuse_h5(content: bytes) -> None:
     if content[:4] == _HDF5:
         raise SavedModelError(
-            "It is HDF5, which holds weights, or a model in a format that Keras has given up. "
+            "It is HDF5, which holds weights, or a model in a format that Keras no longer uses. "
             "Save it with Keras as .keras; or create the model, and call model.load_weights(path)."
         )
 
@@ -308,7 +308,7 @@ def described(model: Model) -> dict[str, Any]:
 
 
 def _layer(layer: ShapedLayer) -> dict[str, Any]:
-    """A layer as data, after a try whether it can be made from them again."""
+    """A layer as data, from which another one was made as a check."""
     made_by = type(layer)
     described = {"name": layer.name, "class": made_by.__name__, "config": _plain(layer)}
     _refuse_namesake(made_by, LAYERS.get(made_by.__name__, made_by))
@@ -345,7 +345,7 @@ def _plain(thing: ShapedLayer | Settings | Named) -> dict[str, Any]:
 
 
 def _data(what: str, give: Callable[[], Any]) -> Any:
-    """The same data as JSON returns them: with lists for tuples."""
+    """The same data as JSON returns it: with lists for tuples."""
     try:
         return json.loads(json.dumps(give(), allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -370,7 +370,7 @@ def _layer_from(described: dict[str, Any], custom: Mapping[str, Any]) -> ShapedL
     if not same or not sound:
         raise SavedModelError(
             f"Layer {name!r} can't be made again from its config(): {made_by.__name__}(**config()) "
-            f"has another one, or another name. Received: {brief(config)}."
+            f"has a different config or name. Received: {brief(config)}."
         )
     return layer
 
@@ -517,7 +517,7 @@ def _fill(layers: Mapping[str, ShapedLayer], weights: dict[str, Any]) -> None:
 
 
 def _fitting(name: str, trees: Any, shapes: Sequence[Shape]) -> list[Any]:
-    """The weights of a layer as numbers, after a look whether they have these shapes."""
+    """The weights of a layer as numbers, which must have these shapes."""
     if len(trees) != len(shapes) or not all(map(_fits, trees, shapes)):
         raise SavedModelError(
             f"The weights of layer {name!r} are numbers in the shapes "
@@ -554,8 +554,8 @@ def _compiled(model: Model) -> dict[str, Any] | None:
     ]
     if bound is not None and bound != [id(p) for v in _variables(trained) for p in v]:
         raise SavedModelError(
-            f"The optimizer is bound to {len(bound)} weights, which are no longer those of the "
-            f"model. Compile the model again, then save it."
+            f"The optimizer is bound to {len(bound)} weights that the model no longer has. "
+            f"Compile the model again, then save it."
         )
     memory = optimizer.state_dict()
     columns = {name: list(map(numeral, xs)) for name, xs in memory["memory"].items()}
@@ -576,20 +576,20 @@ def _variables(layers: Iterable[ShapedLayer]) -> list[list[Value]]:
 
 
 def _settings(optimizer: Optimizer) -> dict[str, Any]:
-    """An optimiser as data, after a try whether it can be made from them again."""
+    """An optimiser as data, from which another one was made as a check."""
     config, rate = _plain(optimizer), type(optimizer.learning_rate)
     classes = {thing.__name__: thing for thing in (type(optimizer), rate)}
     for built_in in (*OPTIMIZERS.values(), *SCHEDULES.values()):
         _refuse_namesake(classes.get(built_in.__name__, built_in), built_in)
     if _plain(_optimizer(config, classes)) != config:
         raise SavedModelError(
-            f"{optimizer!r} can't be made again from its config(): that makes another one."
+            f"{optimizer!r} can't be made again from its config(), which describes another one."
         )
     return config
 
 
 def _function(thing: Loss | Metric) -> dict[str, Any]:
-    """A loss or metric as data, after a try whether it can be made from them again."""
+    """A loss or metric as data, from which another one was made as a check."""
     config = _plain(thing)
     row = str(thing.row)
     again = _function_from(_base(thing.kind, row), config, {row: thing.function})
@@ -651,7 +651,7 @@ def _revived(
 def _compile(
     model: Model, revived: tuple[Optimizer, Loss | None, dict[str, Metric]], compiled: Any
 ) -> None:
-    """Compile a model as it was, with what its optimiser remembers."""
+    """Compile a model as it was, with the state of its optimiser."""
     optimizer, loss, metrics = revived
     model.compile(optimizer, loss)
     model.measures = metrics

@@ -133,7 +133,7 @@ def _counted(layer: ShapedLayer) -> str:
 
 
 def _input_names(model: Model) -> dict[int, str]:
-    """A name for every input, by its identity, that no layer has."""
+    """A name for each input, by its identity, which differs from those of the layers."""
     taken = {layer.name for layer in model.layers}
     names: dict[int, str] = {}
     for signal, (name, _) in zip(model._inputs, model.ports or ()):
@@ -196,7 +196,7 @@ def _fact(name: str, said: str, width: int) -> list[str]:
 
 
 def _table(rows: Sequence[Row], width: int) -> list[str]:
-    """The rows in a frame that is at most so wide, heads first; numbers stand to the right."""
+    """The rows in a frame of at most this width, heads first; numbers are aligned to the right."""
     widths = _widths(rows, width)
     right = [head == "Parameters" for head in rows[0]]
 

@@ -291,7 +291,7 @@ class Trainer(Wired):
         return history
 
     def _train(self, run: Run, epoch: int) -> str | None:
-        """From this epoch on up to the last: each of them whole, or as if it had not begun.
+        """Train from this epoch to the last: each as a whole, or as if it had not begun.
 
         Where nobody hears epochs a program runs many at once. If one of these fails they are put
         back; those before it run again, and then it fails alone.
@@ -347,7 +347,7 @@ class Trainer(Wired):
         return logs
 
     def _record(self, run: Run, epoch: int, logs: dict[str, list[float]]) -> None:
-        """Make whole epochs known: to the history alone if there are several."""
+        """Report whole epochs; several of them only to the history."""
         count = len(logs["loss"])
         if count > 1:
             run.history.extend(range(epoch, epoch + count), logs)

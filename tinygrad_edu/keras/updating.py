@@ -57,8 +57,8 @@ class Update:
         self.rule = flattened(trace, [w, g, *old.values()], [rate, t], each=after)
         if self.rule.captured:
             raise NotTraceable(
-                "The rule of the optimizer reads a Value that is none of its arguments. Keep "
-                "numbers in its settings, and what it remembers in its memory."
+                "The rule of the optimizer reads a Value that is not one of its arguments. Keep "
+                "numbers in its settings, and its state in its memory."
             )
 
     def program(self, loss: Loss, weighted: bool, count: int, others: int, sums: Sums) -> Code:
@@ -145,7 +145,7 @@ def unrolled(
 
 
 def _guarded(optimizer: Optimizer) -> Optimizer:
-    """A stand-in while the rule is recorded, which does not tell what training changes."""
+    """A stand-in while the rule is recorded, which hides the numbers that training changes."""
     kind: Any = type(optimizer)
     guard: Optimizer = object.__new__(_guard(kind))
     vars(guard).update(vars(optimizer))

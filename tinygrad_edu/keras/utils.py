@@ -47,7 +47,7 @@ def plot_model(
     Raises:
         NameUnknown: for an option that there is not.
         GraphError: if the model is not built, or depends on no number at all.
-        BadArgument: for x without y, or y without x; or an ending that is no picture's.
+        BadArgument: for x without y, or y without x; or an ending that is not that of a picture.
         DrawingError: if there is no layout engine, or the file can't be written.
 
     >>> from tinygrad_edu import keras
@@ -78,7 +78,7 @@ def plot_model(
 
 
 def _outputs(model: Model) -> Value:
-    """The outputs for one sample of ones, recorded; of several their sum, as one root."""
+    """The recorded output for one sample of ones; the sum of several outputs, as one root."""
     if model.in_shape is None:
         raise GraphError(
             f"There is nothing to draw before the model is built. Received: {model!r}. Call "

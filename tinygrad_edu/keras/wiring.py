@@ -85,8 +85,8 @@ class Wired(ShapedLayer):
         starts = [s for s in order if s.layer is None]
         if {id(s) for s in starts} != {id(s) for s in inputs}:
             raise BadArgument(
-                f"The output of a model must come from its inputs, from all of them and nothing "
-                f"else. Received: {len(inputs)} inputs; the output comes from {len(starts)}."
+                f"The output of a model must depend on all of its inputs, and on nothing else. "
+                f"Received: {len(inputs)} inputs; the output comes from {len(starts)}."
             )
         layers = list({id(s.layer): s.layer for s in order if s.layer is not None}.values())
         self._taken = number_names(layers, {})
@@ -309,7 +309,7 @@ def number_names(layers: Sequence[ShapedLayer], taken: dict[str, int]) -> dict[s
         if layer.given_name is not None:
             if layer.given_name in taken:
                 raise BadArgument(
-                    f"Two layers of a model are named {layer.given_name!r}. Give one another name."
+                    f"Two layers of a model are named {layer.given_name!r}. Rename one of them."
                 )
             taken[layer.given_name] = 1
     for layer in layers:

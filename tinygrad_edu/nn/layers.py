@@ -415,8 +415,7 @@ class ShapedLayer(Module):
     def _connection(self) -> Signal:
         if self._call is None:
             raise AttributeError(
-                f"Layer {self.name!r} is in no model whose input is known, so it has no input or "
-                f"output."
+                f"Layer {self.name!r} was not called on a Signal, so it has no input or output."
             )
         return self._call
 

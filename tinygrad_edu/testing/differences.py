@@ -262,7 +262,7 @@ class _Limit:
 
         Args:
             quotient: (f(x + tv) − f(x − tv)) / 2t.
-            bias: the mean of f(x ± tv), less f(x); extrapolated likewise, it must vanish.
+            bias: the mean of f(x ± tv), minus f(x), extrapolated in the same way; it must vanish.
             change: the largest change of f.
             t: the step.
             noise: the rounding error of the quotient.

@@ -116,7 +116,7 @@ def _points(row: Op, random: Random) -> Iterator[tuple[float, ...]]:
 
 
 def _slopes_at(row: Op, point: tuple[float, ...]) -> list[tuple[float, float]]:
-    """For each argument, the slope that the row says and the one that nudging gives."""
+    """For each argument, the slope according to the row, and the one that nudging gives."""
     out, pairs = applied(row, list(point)), []
     for i in range(len(point)):
         along = [1.0 if i == j else 0.0 for j in range(len(point))]
