@@ -7,7 +7,9 @@ each time the site is built.
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ html_js_files = ["site.js"]
 html_extra_path = ["_extra"]
 html_copy_source = False
 html_show_sourcelink = False
-exclude_patterns = ["_extra"]
+exclude_patterns = ["_extra", "slides"]
 myst_heading_anchors = 3
 # Links to files of the repository; docstrings, which are prose and not reStructuredText.
 suppress_warnings = ["myst.xref_missing", "docutils", "ref.class", "ref.python"]
@@ -55,15 +57,20 @@ def setup(app: Any) -> None:
     """Called by Sphinx."""
     stages()
     notebooks.write(HERE / "_extra" / "notebooks")
+    with tempfile.TemporaryDirectory() as parsed:
+        build = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "revealjs", "-d", parsed]
+        subprocess.run([*build, HERE / "slides", HERE / "_extra" / "slides"], check=True)
     app.connect("autodoc-process-docstring", plainly, priority=400)
     app.connect("html-page-context", offer)
 
 
 def offer(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Below its heading, a page offers its notebook."""
+    """Below its heading, a page offers its notebook, and chapter 1 its slides."""
     if page in notebooks.PAGES:
-        link = f'<p><a href="notebooks/{page}.ipynb" download>This page as a notebook</a></p>'
-        context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
+        links = f'<a href="notebooks/{page}.ipynb" download>This page as a notebook</a>'
+        if page == "zero":
+            links += ' · <a href="slides/index.html">slides for a class, with notes</a>'
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n<p>{links}</p>", 1)
 
 
 def stages() -> None:

@@ -32,7 +32,7 @@ PIECE = re.compile(
     r"|(?<=```\n\n)^</details>$",
     re.M | re.S,
 )
-LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md\)")
+LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
 def notebook(page: str) -> nbformat.NotebookNode:

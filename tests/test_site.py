@@ -84,6 +84,41 @@ def test_every_page_is_in_order(site, browser, scheme):  # noqa: F811
     assert not troubles, troubles
 
 
+SLIDE = """() => {
+  const slide = Reveal.getCurrentSlide()
+  const box = document.querySelector('.slides').getBoundingClientRect()
+  const parts = [...slide.querySelectorAll(':scope > :not(aside), pre, td, img')]
+  const outside = parts.filter((e) => {
+    const r = e.getBoundingClientRect()
+    return r.right > box.right + 1 || r.bottom > box.bottom + 1 || e.scrollWidth > e.clientWidth + 1
+  })
+  return [slide.querySelector('h1, h2').textContent, outside.length,
+    slide.querySelectorAll('aside.notes').length]
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_slide_fits_and_has_notes(site, browser, scheme):  # noqa: F811
+    size = {"width": 1280, "height": 720}
+    page = browser.new_page(color_scheme=scheme, offline=True, viewport=size)
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda said: troubles.append(f"{said.type}: {said.text}"))
+    page.on("request", lambda request: troubles.extend(
+        [request.url] if not request.url.startswith(("file:", "data:")) else []))  # fmt: skip
+    page.goto((site / "slides" / "index.html").as_uri())
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    count = page.evaluate("Reveal.getTotalSlides()")
+    assert count >= 15
+    for i in range(count):
+        page.evaluate(f"Reveal.slide({i})")
+        title, outside, notes = page.evaluate(SLIDE)
+        troubles += [f"{title}: {outside} parts outside, {notes} notes"] * (outside or notes != 1)
+        troubles += [f"{title}: {px} px: {text}" for px, text in page.evaluate(SMALL)]
+    page.close()
+    assert not troubles, troubles
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible(site, browser, scheme):  # noqa: F811
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
