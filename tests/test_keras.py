@@ -572,7 +572,7 @@ def test_an_interrupt_leaves_model_and_history_consistent():
         (lambda m: m.add(m.layers[0]), BadArgument, "already"),
         (lambda m: keras.Sequential().pop(), BadArgument, "no layer"),
         (lambda m: m.get_layer("dens"), NameUnknown, "dense"),
-        (lambda m: keras.Model(keras.Input(2), keras.Input(2)), BadArgument, "come from"),
+        (lambda m: keras.Model(keras.Input(2), keras.Input(2)), BadArgument, "depend on all"),
         (lambda m: keras.Model(keras.Input(2), 3.0), BadArgument, r"3\.0"),
         (lambda m: keras.Input(shape=(0,)), BadArgument, r"\(0,\)"),
         (lambda m: keras.layers.Add()([keras.Input(1), keras.Input(2)]), BadArgument, "one shape"),

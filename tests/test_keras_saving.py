@@ -727,7 +727,7 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
             whole.replace(b":", b"=", 1),
         ],
         "nested too deeply": [b"[" * 100000, b'{"a":' * 100000],
-        "no model that tinygrad_edu saved": [b"{}", b"[]", b"3", b"null", b'{"format": "keras"}'],
+        "not a model that tinygrad_edu": [b"{}", b"[]", b"3", b"null", b'{"format": "keras"}'],
         "checksum": [changed, whole.replace(b"sha256:", b"sha256:0", 1)],
         "reads version 1.*version 2": [whole.replace(b'"version": 1', b'"version": 2', 1)],
         "reads version 1": [
