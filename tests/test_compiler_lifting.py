@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import keras, nn
-from tinygrad_edu.compiler import lifting, python
+from tinygrad_edu.compiler import lifting, python, scheduler, tensor_machine
 from tinygrad_edu.compiler.code import PRIMITIVES, Code
 from tinygrad_edu.compiler.lifting import lifted
 from tinygrad_edu.compiler.tensors import Tensors
@@ -49,7 +52,20 @@ def magnitudes(code: Code, X, theta):
     return scalars(code._replace(ops=ops, constants=constants), abs(X), abs(theta))
 
 
-WAYS = {"printed": printed}
+def executed(code: Code, X, theta):
+    """The same by the executor, twice: it repeats to the bit."""
+    kernel, results = tensor_machine.load(code), []
+    for _ in range(2):
+        each = np.full((len(X), len(code.each)), 77.0)
+        total, once = np.full(len(code.total), 77.0), np.full(len(code.once), 77.0)
+        kernel(len(X), X, theta, each, total, once)
+        results.append((each, total, once))
+    for first, second in zip(*results):
+        np.testing.assert_array_equal(first, second)
+    return results[0]
+
+
+WAYS = {"printed": printed, "executed": executed}
 
 
 def agree(code: Code, X, theta, exact=EXACT, scale=None):
@@ -471,3 +487,137 @@ def test_a_keras_model_is_shown_as_mathematics():
     assert "h₂ = relu(h₁)" in shown
     assert "h₁ = X @ W₁ + b₁" in shown or "h₁ = X @ W₁.T + b₁" in shown
     assert "dW₁ = " in shown
+
+
+# ── The executor, chosen by counting ──────────────────────────────────────────────────────
+
+
+def wide(inputs=40, width=40):
+    """A network that is promising: 8,200 instructions, most of them products."""
+    model, x, y = nn.MLP(inputs, [width, width, 1], seed=1), leaves(inputs, "x"), tg.Value(0.0)
+    return (model(x) - y) ** 2, [*x, y], model.parameters()
+
+
+def batch_of(columns, n):
+    return np.sin(np.arange(n * columns, dtype=float)).reshape(n, columns)
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """After few lanes, so that a test needn't wait."""
+    monkeypatch.setattr(scheduler, "LIFTED", 300)
+    monkeypatch.setattr(scheduler, "WARM", 1)
+
+
+def test_auto_switches_to_tensors_at_a_counted_point(soon):
+    loss, inputs, parameters = wide()
+    program, same = (tg.compile(loss, inputs=inputs, parameters=parameters) for _ in "12")
+    scalars = tg.compile(loss, inputs=inputs, parameters=parameters, lift=False)
+    batch, seen = batch_of(len(inputs), 200), []
+    for _ in range(4):
+        value, slopes = program.value_and_grad(batch)
+        value_again, slopes_again = same.value_and_grad(batch)
+        expected, wanted = scalars.value_and_grad(batch)
+        seen.append(program.report().executor)
+        assert value == value_again
+        assert (slopes == slopes_again).all()
+        assert value == pytest.approx(expected, rel=1e-13)
+        np.testing.assert_allclose(slopes, wanted, rtol=1e-10, atol=1e-13)
+    assert seen == ["machine", "tensors", "tensors", "tensors"]
+    assert "products of matrices" in str(program.report())
+    assert scalars.report().executor == "machine"
+
+
+def test_narrow_programs_are_not_searched(soon):
+    loss, inputs, parameters = wide(4, 4)
+    program = tg.compile(loss, inputs=inputs, parameters=parameters)
+    for _ in range(20):
+        program.value_and_grad(batch_of(len(inputs), 40))
+    assert program.report().executor == "machine"
+
+
+def test_tensors_that_are_not_worthwhile_are_left(soon, monkeypatch):
+    monkeypatch.setattr(lifting, "CALL", 1e9)
+    loss, inputs, parameters = wide()
+    program = tg.compile(loss, inputs=inputs, parameters=parameters)
+    for _ in range(3):
+        program.value_and_grad(batch_of(len(inputs), 200))
+    assert program.report().executor == "machine"
+    assert "tensors" in program.report().seconds
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 700])
+def test_blocks_of_samples(n, monkeypatch):
+    """Few and many, also of two sizes; large batches are not kept."""
+    monkeypatch.setattr(tensor_machine, "CACHE", 1)
+    monkeypatch.setattr(tensor_machine, "SMALL", 64 * 41 * 8)
+    loss, inputs, parameters = wide()
+    program, scalars = (
+        tg.compile(loss, inputs=inputs, parameters=parameters, executor=executor)
+        for executor in ("tensors", "machine")
+    )
+    batch = batch_of(len(inputs), n)
+    for _ in range(2):
+        value, slopes = program.value_and_grad(batch)
+        expected, wanted = scalars.value_and_grad(batch)
+        assert value == pytest.approx(expected, rel=1e-13)
+        np.testing.assert_allclose(slopes, wanted, rtol=1e-9, atol=1e-12)
+        batch[:] = batch[::-1].copy() * 0.5  # other numbers in the same place
+
+
+def test_threads_have_memories_of_their_own():
+    loss, inputs, parameters = wide()
+    program = tg.compile(loss, inputs=inputs, parameters=parameters, executor="tensors")
+    batches = [batch_of(len(inputs), n) for n in (10, 20, 30, 40)] * 4
+    expected = [program.value_and_grad(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(program.value_and_grad, batches))
+    for (value, slopes), (wanted, gradient) in zip(found, expected):
+        assert value == wanted
+        assert (slopes == gradient).all()
+
+
+def test_a_large_batch_is_not_kept(monkeypatch):
+    monkeypatch.setattr(tensor_machine, "SMALL", 8)
+    loss, inputs, parameters = wide()
+    program = tg.compile(loss, inputs=inputs, parameters=parameters, executor="tensors")
+    batch = batch_of(len(inputs), 50)
+    kernel = tensor_machine.load(program.code)
+    total = np.empty(len(program.code.total))
+    kernel(50, batch, np.zeros(program.code.shared), np.empty((50, 0)), total, np.empty(0))
+    gone = weakref.ref(batch)
+    del batch
+    assert gone() is None
+
+
+def trained(jit):
+    keras.utils.set_random_seed(1)
+    layers = keras.layers.Dense(8, "relu", input_shape=[6]), keras.layers.Dense(3, "softmax")
+    model = keras.Sequential(layers)
+    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"], jit_compile=jit)
+    x, y = batch_of(6, 70), [i % 3 for i in range(70)]
+    fits = [model.fit(x, y, epochs=3, batch_size=32, verbose=0) for _ in range(2)]
+    return [fit.history["loss"] for fit in fits], [w.data for w in model.parameters()], model
+
+
+def test_fit_trains_with_tensors(soon, monkeypatch):
+    """In batches of two sizes, as if the model were wide; it repeats to the bit."""
+    monkeypatch.setattr(lifting, "LONG_ENOUGH", 100)
+    monkeypatch.setattr(scheduler, "SCALAR", 1000.0)
+    monkeypatch.setattr(scheduler, "LIFTED", 10)
+    losses, weights, model = trained("auto")
+    wanted, expected, _ = trained(False)
+    assert model_executor(model) == "tensors"
+    np.testing.assert_allclose(losses, wanted, rtol=1e-9)
+    np.testing.assert_allclose(weights, expected, rtol=1e-6, atol=1e-8)
+    assert (losses, weights) == trained("auto")[:2]
+
+
+def model_executor(model):
+    found = [
+        thing._engine._scheduler.executor
+        for thing in gc.get_objects()
+        if type(thing).__name__ == "Training"
+        and getattr(thing, "optimizer", None) is model.optimizer
+    ]
+    return found[-1]

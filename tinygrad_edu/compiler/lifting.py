@@ -29,7 +29,7 @@ from ..snapshots import uncollected
 from .code import Code
 
 __all__ = ["AFTER", "BEFORE", "CONSTANTS", "INPUTS", "INSIDE", "SHARED", "Access", "Group",
-           "Lifted", "Store", "lifted"]  # fmt: skip
+           "Lifted", "Store", "lifted", "promising"]  # fmt: skip
 
 SHARED, INPUTS, CONSTANTS, GIVEN = range(4)
 """The numbers of the arrays that are given; the groups follow."""
@@ -37,11 +37,20 @@ SHARED, INPUTS, CONSTANTS, GIVEN = range(4)
 BEFORE, INSIDE, AFTER = range(3)
 """When a group is computed: once before the samples, for every sample, or from sums over them."""
 
+LONG_ENOUGH: Final = 4000
+"""Instructions from which products of matrices are large enough to be quicker than scalars."""
+
 FEW: Final = 3
 """Terms of one array from which they are added up as a row, instead of term by term."""
 
 MANY: Final = 16
 """Constants that the same number meets in the same way, from which they are taken as a tensor."""
+
+PRODUCT, NUMBER, CALL, SCALAR = 0.06, 1.0, 1500.0, 0.2
+"""Nanoseconds of a product in a dot, of another number, of a call; and of an instruction in a
+program of scalars."""
+
+_SLOW: Final = {"exp", "expm1", "log", "log1p", "tanh", "cosh", "sinh", "sin", "cos", "pow"}
 
 _SUMS: Final = ("add", "sum")
 _PRODUCTS: Final = ("mul", "square", "neg")
@@ -114,6 +123,18 @@ class Lifted(NamedTuple):
     total: tuple[Store, ...]
     once: tuple[Store, ...]
 
+    def nanoseconds(self, lanes: float) -> float:
+        """About how long a sample takes in calls for so many, counted and not measured."""
+        products = numbers = 0.0
+        for group in self.groups:
+            per_lane = 1.0 if group.stage == INSIDE or "total" in group.kind else 1.0 / lanes
+            if "dot" in group.kind:
+                products += per_lane * prod(group.shape) * group.args[0].shape[-1]
+            else:
+                reads = max([prod(arg.shape) for arg in group.args], default=1)
+                numbers += per_lane * reads * (10.0 if group.kind in _SLOW else 1.0)
+        return PRODUCT * products + NUMBER * numbers + CALL * len(self.groups) / lanes
+
     def stage_of(self, array: int) -> int:
         """When the numbers of an array are known."""
         if array < GIVEN:
@@ -125,6 +146,16 @@ class Lifted(NamedTuple):
         code = self.code
         given = {SHARED: code.shared, INPUTS: code.inputs, CONSTANTS: len(self.constants)}
         return (given[array],) if array < GIVEN else self.groups[array - GIVEN].shape
+
+
+def promising(code: Code) -> bool:
+    """Whether it is worthwhile to look for large products of matrices in a program: it is long, and
+    half of it are products.
+
+    >>> promising(Code(2, 0, (), ("mul",), ((0, 1),)))
+    False
+    """
+    return len(code.ops) >= LONG_ENOUGH and 2.2 * code.ops.count("mul") > len(code.ops)
 
 
 @uncollected()

@@ -9,6 +9,7 @@ from typing import Final
 
 from ..strings import as_subscript
 from .array_words import ARRAYS
+from .code import SPELLED
 from .lifting import Access
 
 ATOM, PRODUCT, SUM = range(3)
@@ -16,6 +17,8 @@ ATOM, PRODUCT, SUM = range(3)
 
 SPECIAL: Final = {"erf": "math.erf", "erfc": "math.erfc"}
 """Primitives that NumPy doesn't have."""
+
+_CALLED: Final = re.compile(r"(?=\b[a-z]\w*\()")
 
 Dims = tuple[tuple[int, int], ...]
 """Axes of numbers in an array: of each its length and stride."""
@@ -29,7 +32,10 @@ def pretty(text: str) -> str:
 
 def words(kind: str) -> str:
     words = {"cbrt": "np.cbrt({0})", "square": "np.square({0})", "pow": "np.power({0}, {1})"}
-    return words.get(kind) or ARRAYS.get(kind, "{0}").replace("m.", "np.")
+    known = words.get(kind) or ARRAYS.get(kind, "").replace("m.", "np.")
+    if not known and kind in SPELLED:  # a row that was added since
+        known = f"({_CALLED.sub('np.', SPELLED[kind].python)})"
+    return known or "{0}"
 
 
 def helped(kind: str) -> bool:

@@ -43,6 +43,7 @@ def compile(
     reduce: str = "mean",
     executor: str = "auto",
     fastmath: bool = False,
+    lift: bool = True,
 ) -> Program:
     """The recorded graph of one sample as a program for batches of them.
 
@@ -59,9 +60,10 @@ def compile(
             input, such as a regulariser, count once per batch and not once per sample: they are
             added at the end, except for a single sample, where they are added in their recorded
             order.
-        executor: "auto" starts in Python and switches to machine code when that is worth it;
-            "python", "machine" and "native" are the choices.
+        executor: "auto" starts in Python and switches to machine code or tensors when that is worth
+            it; "python", "machine", "native" and "tensors" are the choices.
         fastmath: whether native code may fuse and reorder arithmetic, at the cost of bits.
+        lift: whether "auto" may switch to tensors, whose sums differ in their last bits.
 
     Raises:
         NotANumber: if loss, inputs or parameters are anything else.
@@ -106,7 +108,7 @@ def compile(
     slopes = zip(code.total[1:] or code.once[1:], parameters)
     names = {slot: f"d{w.name}" for slot, w in slopes if w.name and slot >= code.first}
     recording = lowering.recording(code, inputs, parameters, names, single, reduce)
-    return Program(recording, executor, fastmath, roles)
+    return Program(recording, executor, fastmath, roles, lift)
 
 
 def _items(values: Any, what: str) -> list[Any]:
@@ -246,7 +248,7 @@ class Program:
 
     Args:
         recording: the recorded expression, with its leaves.
-        executor, fastmath: as in `compile`.
+        executor, fastmath, lift: as in `compile`.
         roles: those on which the derivatives in it depend; by default those of its parameters.
 
     Attributes:
@@ -265,8 +267,10 @@ class Program:
         executor: str = "auto",
         fastmath: bool = False,
         roles: Roles | None = None,
+        lift: bool = True,
     ) -> None:
         self._recording, self._executor, self.fastmath = recording, executor, fastmath
+        self.lift = lift
         self.code, self.inputs, self.parameters, self.captured = recording[:4]
         self.single, self.reduce = recording.single, recording.reduce
         self._roles = roles or Roles(() if self.code.each else self.parameters, wanted)
@@ -444,7 +448,7 @@ class Program:
                 _, places = self._template
                 computed = [code.each[place] for place in places]
                 code, _ = only(code, each=computed if code.each else code.total[:1])
-            made = Runner(code, self._executor, self.fastmath)
+            made = Runner(code, self._executor, self.fastmath, self.lift)
             runner = self._runners.setdefault(wanted, made)
         return runner
 
@@ -557,7 +561,7 @@ class Program:
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy has its own executors
         self._refuse_roles()
-        return Program, (self._recording, self._executor, self.fastmath, self._roles)
+        return Program, (self._recording, self._executor, self.fastmath, self._roles, self.lift)
 
     def __repr__(self) -> str:
         return (

@@ -1,13 +1,15 @@
 """The choice of executors: Python at once, then something faster if it is worthwhile.
 
     python ──1 million instructions──▶ machine ──100 million──▶ native
+                                              └──50,000 lanes of a wide program──▶ tensors
 
 Python needs no preparation. The virtual machine needs llvmlite and is prepared once per process.
 Native code is compiled per program, in a background thread while the machine still runs; a long
 program stays on the machine. `Scheduler` alone decides, for `jit`, `compile` and `fit`. It counts
 instructions instead of measuring time: Python adds samples in another order than the others, so
 timing would affect the last bits of a result. For the same reason a training changes from Python to
-the machine only where its first epoch ends. The machine and native code give the same bits.
+the machine only where its first epoch ends. The machine and native code give the same bits; tensors
+do not, so they are loaded where the program stands, at a counted point, and not in the background.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from ..errors import MissingExtra, check_name
 from ..locks import Locked, lock
 from .arrays import arrays
 from .code import Code
+from .lifting import SCALAR, promising
 from .python import PythonKernel
 
 __all__ = ["EXECUTORS", "Runner", "Scheduler"]
@@ -39,6 +42,10 @@ HOT: Final = 100_000_000
 """Instructions × lanes after which it gets its own machine code: about 0.1 s of the virtual
 machine, while compiling takes a third of a second per thousand instructions."""
 
+LIFTED: Final = 50_000
+"""Work per instruction, that is lanes, after which the tensors of a program are looked for, which
+takes about as long as that many lanes of the virtual machine."""
+
 LONG: Final = 20_000
 """Instructions from which a program is not compiled but left to the virtual machine. When Python
 ends, it waits for a compilation that has begun, which can't be stopped."""
@@ -48,7 +55,12 @@ CHUNK: Final = 4096
 result does not depend on the number of cores."""
 
 
-EXECUTORS: Final = {"python": ".python", "machine": ".virtual_machine", "native": ".native"}
+EXECUTORS: Final = {
+    "python": ".python",
+    "machine": ".virtual_machine",
+    "native": ".native",
+    "tensors": ".tensor_machine",
+}
 """By name the module whose ``load(code, fastmath)`` gives a *kernel*: a program, ready to run.
 
 ``kernel(n, batch, shared, each, total, once)`` reads ``batch`` (n rows of ``code.inputs`` numbers)
@@ -78,12 +90,14 @@ class Scheduler(Locked):
         executor: "auto", or one of `EXECUTORS`.
         fastmath: whether the native executor may fuse and reorder arithmetic.
         hot, long: instead of `HOT` and `LONG`.
+        lift: whether tensors may be chosen by "auto".
 
     Attributes:
         executor: its name; and ``why``.
         kernels: the programs, loaded by the executor.
         work: the instructions × lanes that were run.
         size: the instructions of one lane.
+        lanes_of_a_call: how many lanes a call has, on average.
 
     Raises:
         NameUnknown: for another executor.
@@ -98,6 +112,7 @@ class Scheduler(Locked):
         *,
         hot: int | None = None,
         long: int | None = None,
+        lift: bool = True,
     ) -> None:
         check_name("executor", executor, ("auto", *EXECUTORS))
         super().__init__()
@@ -106,12 +121,15 @@ class Scheduler(Locked):
         self.kernels: tuple[Any, ...] = ()
         self._loaded: tuple[Any, ...] = ()  # by the thread, until they are used
         self._loading: threading.Thread | None = None
+        self._load_of = ""  # what it loads
         self.seconds: dict[str, float] = {}  # the time to prepare each executor
         self.work: float = 0
         # A sum of very many terms is one instruction, and as much work as many.
+        self.lanes_of_a_call = 100.0
         self.size = max(1, *(max(len(c.ops), sum(map(len, c.args)) // 4) for c in codes))
         self._hot = HOT if hot is None else hot
         self._long = self.size > (LONG if long is None else long)
+        self._lift = lift and executor == "auto" and promising(codes[0])
         self._due: float = WARM  # the work after which a faster executor is
         self._task: Any = None
         if executor != "auto":
@@ -140,20 +158,32 @@ class Scheduler(Locked):
         self._task = task
         if self.due(planned):
             if early and self._loading is None:
-                self._load("machine")
+                self._load(self._next(planned))
             elif not early and (begins or self._loading is not None):
-                self._promote("there is much to do")
+                self._promote("there is much to do", planned)
+        elif begins and self.executor == "machine" and self._next(planned) == "tensors":
+            self._promote("there is much to do", planned)
         kernels = self.kernels
         return not isinstance(kernels[0], PythonKernel), kernels
+
+    def _next(self, planned: float) -> str:
+        """The executor that comes after Python for so much work."""
+        return "tensors" if self._lift and self.work + planned >= self._lifted else "machine"
+
+    @property
+    def _lifted(self) -> float:
+        """The work after which tensors are looked for."""
+        return LIFTED * sum(len(code.ops) for code in self.codes)
 
     def due(self, planned: float) -> bool:
         """Whether Python would be too slow for this amount of work."""
         return self.work + planned > self._due and self.executor == "python"
 
     def add(self, work: float) -> None:
-        """Count completed work; compile the programs if it exceeds the limit."""
+        """Count completed work; compile the programs if it exceeds the limit. (Tensors wait for
+        the next task: the parts of a task depend on the clock.)"""
         self.work += work
-        if self.work > self._due and self.executor == "machine":
+        if self.work > self._due and self.executor == "machine" and not self._lift:
             self._promote("")
 
     def _kernels(self, executor: str) -> tuple[Any, ...]:
@@ -164,8 +194,9 @@ class Scheduler(Locked):
                 load = import_module(EXECUTORS[executor], __package__).load
                 kernels = tuple([load(code, self.fastmath) for code in self.codes])
         except ImportError as error:
+            needed = "NumPy" if executor == "tensors" else "llvmlite and NumPy"
             raise MissingExtra(
-                f"The executor {executor!r} needs llvmlite and NumPy. Install them with: "
+                f"The executor {executor!r} needs {needed}. Install them with: "
                 f"pip install 'tinygrad-edu[compiler]', or use executor='python'."
             ) from error
         self.seconds[executor] = perf_counter() - start
@@ -179,7 +210,7 @@ class Scheduler(Locked):
             with suppress(Exception):  # `_switch` tries again, and raises it
                 self._loaded = self._kernels(executor)
 
-        self._loading = threading.Thread(target=load, name=NAME)
+        self._load_of, self._loading = executor, threading.Thread(target=load, name=NAME)
         with suppress(RuntimeError):  # no thread can be had
             self._loading.start()
 
@@ -189,23 +220,44 @@ class Scheduler(Locked):
             self._load(executor)
         if self._loading is not None and self._loading.is_alive():
             self._loading.join()
+        if self._load_of != executor:  # another one was loaded early
+            self._loaded = ()
         self.kernels = self._loaded or self._kernels(executor)
         self.executor, self._loaded, self._loading = executor, (), None
 
-    def _promote(self, why: str) -> None:
-        """Switch to the virtual machine, or start compiling."""
+    def _switch_to_tensors(self) -> bool:
+        """Use tensors, if they are worthwhile."""
+        before = self.kernels, self.executor
+        self._lift = False
+        self._switch("tensors")
+        kernel = self.kernels[0]
+        if kernel.found.nanoseconds(self.lanes_of_a_call) < SCALAR * len(kernel.code.ops):
+            self.why = "most of it are products of matrices"
+            return True
+        self.kernels, self.executor = before
+        return False
+
+    def _promote(self, why: str, planned: float = 0.0) -> None:
+        """Switch to the virtual machine or to tensors, or start compiling."""
         with self.lock:
             due, self._due = self._due, inf
             if due == inf:
                 return  # another thread was here first
+            if self.executor == "machine" and self._lift:
+                if not self._switch_to_tensors():
+                    self._due = inf if self._long else self._hot
+                return
             if self.executor == "machine":
                 if threading.main_thread().is_alive():  # else Python ends, and would not wait
                     with suppress(RuntimeError):  # no thread can be had: the machine goes on
                         threading.Thread(target=self._compile, name=NAME).start()
                 return
             try:
+                if self._next(planned) == "tensors" and self._switch_to_tensors():
+                    return
                 self._switch("machine")
-                self.why, self._due = why, inf if self._long else self._hot
+                self.why = why
+                self._due = self._lifted if self._lift else inf if self._long else self._hot
             except MissingExtra as error:
                 self.why = "llvmlite or NumPy is not installed"
                 _report(str(error))
@@ -236,8 +288,10 @@ class Runner(Scheduler):
     ([14.0], 'python')
     """
 
-    def __init__(self, code: Code, executor: str = "auto", fastmath: bool = False) -> None:
-        super().__init__([code], executor, fastmath)
+    def __init__(
+        self, code: Code, executor: str = "auto", fastmath: bool = False, lift: bool = True
+    ) -> None:
+        super().__init__([code], executor, fastmath, lift=lift)
         self.code, self.calls = code, 0
         self._thread = threading.local()
 
@@ -278,6 +332,7 @@ class Runner(Scheduler):
         self.calls += 1
         self.work += (n or 1) * self.size
         if self.work > self._due:
+            self.lanes_of_a_call = self.lanes / self.calls
             self._promote(f"{self.lanes:,} lanes were run")
 
     def _in_chunks(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:

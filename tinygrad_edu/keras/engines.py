@@ -130,6 +130,7 @@ class TrainingEngine:
         task = task or Task(samples, len(batches), 1000)
         planned = self._work(task.samples, task.steps) * task.epochs
         work = self._work(samples, len(batches)) / len(batches)
+        self._scheduler.lanes_of_a_call = samples / max(1, len(batches))
         while len(records) < len(batches):
             i, size = len(records), max(1, int(PIECE / (work * self._pace)))
             fast, (step, update) = self._scheduler.prepared(planned, task, self._early(task))
@@ -162,9 +163,11 @@ def _plainly(
 def _quickly(
     step: Any, update: Any, table: Any, batches: Batches, state: list[float], rates: Rows
 ) -> tuple[list[float], list[list[float]]]:
-    """The same, in machine code."""
+    """The same, in machine code, or in tensors."""
     import numpy as np
 
+    if not hasattr(step, "address"):
+        return _with_tensors(step, update, table, batches, state, rates)
     from ..compiler.training_loop import training_loop
 
     count, numbers = len(batches), np.array(state)
@@ -173,3 +176,27 @@ def _quickly(
     records = np.empty((count, len(update.code.once) - len(state)))
     training_loop(step, update, table, order, offsets, numbers, np.array(rates), records)
     return numbers.tolist(), records.tolist()
+
+
+def _with_tensors(
+    step: Any, update: Any, table: Any, batches: Batches, state: Sequence[float], rates: Rows
+) -> tuple[list[float], list[list[float]]]:
+    """The same on arrays: both programs write to where the other one reads."""
+    import numpy as np
+
+    size, totals, onces = len(state), len(step.code.total), len(step.code.once)
+    shared, fresh = np.empty(update.code.shared), np.empty(len(update.code.once))
+    nothing, records, rows = np.empty(0), [], dict[int, Any]()
+    total, once = np.split(shared[size : size + totals + onces], [totals])
+    shared[:size] = state
+    for batch, rate in zip(batches, rates):
+        n = len(batch)
+        if n not in rows:
+            rows[n] = np.empty((n, table.shape[1]))
+        np.take(table, batch, 0, rows[n], "clip")
+        step(n, rows[n], shared[: step.code.shared], nothing, total, once)
+        shared[size + totals + onces :] = *rate, float(n)
+        update(0, nothing, shared, nothing, nothing, fresh)
+        shared[:size] = fresh[:size]
+        records.append(fresh[size:].tolist())
+    return shared[:size].tolist(), records
