@@ -195,6 +195,60 @@ class Reader:
         return applied(abs, x) if sign == "|" else x
 
 
+class TexReader(Reader):
+    """The same for LaTeX: braces group, \\frac divides, \\left and \\right say nothing."""
+
+    def side(self, text: str) -> Interval:
+        return super().side(plain_tex(text))
+
+    def power(self) -> Interval:
+        x = self.atom()
+        if self.next("^"):
+            minus = self.next("{-")
+            if minus:
+                self.rest = "{" + self.rest
+            y = self.atom()
+            return applied(lambda a, b: a ** (-b if minus else b), x, y)
+        return x
+
+    def atom(self) -> Interval:
+        self.skip()
+        if any(self.rest.startswith(name) for name in self.numbers):
+            return super().atom()
+        if self.next(r"\frac"):
+            above, below = self.group(), self.group()
+            return applied(lambda a, b: a / b, above, below)
+        if self.next(r"\sqrt[3]"):
+            return applied(FUNCTIONS["cbrt"], self.group())
+        if self.next(r"\sqrt"):
+            return applied(math.sqrt, self.group())
+        if self.next("e^"):
+            return applied(math.exp, self.group())
+        if self.rest.startswith("{"):
+            return self.group()
+        if match := re.match(r"\\(\w+)(\^(?:\d|\{\d\}))?(?=\()", self.rest):
+            power = int(re.sub(r"\D", "", match[2] or "1"))
+            self.rest = match[1] + self.rest[match.end() :]
+            return applied(lambda a: a**power, super().atom())
+        return super().atom()
+
+    def group(self) -> Interval:
+        self.need("{")
+        x = self.sum()
+        self.need("}")
+        return x
+
+
+def plain_tex(tex: str) -> str:
+    """LaTeX with this reader's own signs."""
+    tex = re.sub(r"\\operatorname\{(\w+)\}", r"\\\1", re.sub(r"\\(left|right)(?![a-z])", "", tex))
+    signs = {r"\cdot": "·", r"\times": "×", r"\lfloor": "⌊", r"\rfloor": "⌋", r"\le ": "≤",
+             r"\ge ": "≥", r"\ne ": "≠", r"\bmod": "mod ", r"\,": " "}  # fmt: skip
+    for sign, plain in signs.items():
+        tex = tex.replace(sign, plain)
+    return re.sub(r"\s+", " ", tex)
+
+
 def added(side: str, reader: Reader, samples: Sequence[Reader]) -> Interval:
     """One side, whose terms may be sums over samples, such as Σ7 samples 2 × x."""
     if not re.search(r"Σ\d", side):

@@ -14,7 +14,7 @@ from functools import cached_property
 from math import isnan
 from typing import Final, NamedTuple
 
-from ..snapshots import Graph
+from ..snapshots import Graph, Node
 from ..strings import clean, plural, short
 from .folding import (
     Boxes,
@@ -86,10 +86,21 @@ class Style(NamedTuple):
     caption: str = ""
 
 
+def results(card: Card) -> list[Node]:
+    """The outputs that a card shows, if there are not too many. A folded card shows no constants,
+    and parameters only if there are few and they have names of their own."""
+    if not card.folded:
+        return list(card.outputs)
+    mine = [node for node in card.outputs if node.role == "parameter"]
+    few = len(mine) <= OUTPUTS and len({named(node) for node in mine}) == len(mine)
+    left_out = ("constant",) if few else ("constant", "parameter")
+    return [node for node in card.outputs if node.role not in left_out]
+
+
 def slots(card: Card, show: frozenset[str]) -> list[Slot]:
     """The numbers of a card, in the order in which they are written."""
     slots = []
-    for node in card.outputs[:OUTPUTS]:
+    for node in results(card)[:OUTPUTS]:
         if "data" in show:
             slots.append(Slot(f"v{node.id}-data", "data", (node.id,)))
         if "grad" in show and card.kind != "constant":
@@ -102,9 +113,10 @@ def slots(card: Card, show: frozenset[str]) -> list[Slot]:
 
 def label(view: View, link: Link, graph: Graph, style: Style) -> str:
     """The label of a link: the local derivative of one edge, or the gradient that several
-    contribute; empty if there is none, or it isn't shown."""
+    contribute to one node; empty if there is none, or it isn't shown."""
     number = view.flow(link, graph) if link.summed else view.local(link.edges[0], graph)
-    if number is None or link.quiet or "local" not in style.show:
+    several = len(set(link.tails)) > 1  # the gradients of different nodes have no sum
+    if number is None or several or link.quiet or "local" not in style.show:
         return ""
     return f"{'d ' if link.summed else ''}{signed(number, style.digits)}"
 
@@ -295,8 +307,8 @@ class _Writer:
             name = names.get(id, "max")
             gap = f' COLSPAN="{width - len(cells)}"'
             rows.append([f'<TD ALIGN="LEFT"{gap}>{font(name, 9, muted)}</TD>', *cells])
-        if len(card.outputs) > OUTPUTS:
-            notes.append(f"… {plural(len(card.outputs) - OUTPUTS, 'more output')}")
+        if len(results(card)) > OUTPUTS:
+            notes.append(f"… {plural(len(results(card)) - OUTPUTS, 'more output')}")
         if card.kind == "folded":
             notes.append(card.note)
         rows += [[f'<TD COLSPAN="{width}">{font(note, 9, muted)}</TD>'] for note in notes]
@@ -381,6 +393,9 @@ class _Writer:
         """The tooltip of a link: its product written out."""
         if flow is None:
             return "no gradient flows here"
+        sources = len(set(link.tails))
+        if sources > 1:
+            return f"{plural(len(link.edges), 'edge')} from {sources} nodes"
         if len(link.edges) > 1:
             return f"{plural(len(link.edges), 'edge')} that contribute {flow!r} to d"
         (edge,) = link.edges

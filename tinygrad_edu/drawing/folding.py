@@ -13,7 +13,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import reduce
+from functools import lru_cache, reduce
 from math import ceil
 from operator import add
 from typing import Final, NamedTuple, TypeAlias
@@ -67,8 +67,9 @@ class Card(NamedTuple):
 class Link(NamedTuple):
     """A line between two cards: one edge, or all edges between them.
 
-    A ``summed`` link shows the gradient that it contributes, because it has no single local
-    derivative and no single d at its end. A ``quiet`` link, one of very many, has only a tooltip.
+    A ``summed`` link shows the gradient that it contributes to its tail, because it has no single
+    local derivative and no single d at its end; from several nodes it shows none. A ``quiet`` link,
+    one of very many, has only a tooltip.
     """
 
     id: str
@@ -155,9 +156,12 @@ def path(node: Node) -> Path:
     >>> path(snapshot(x).root)
     ('sample 1', 'neuron 2')
     """
-    if node.scope is None:
-        return ()
-    names = [name for name in node.scope.split("/") if name]
+    return () if node.scope is None else _split(node.scope)
+
+
+@lru_cache(4096)  # scopes are few, nodes are many
+def _split(scope: str) -> Path:
+    names = [name for name in scope.split("/") if name]
     return (*names[: DEEPEST - 1], *filter(None, ["/".join(names[DEEPEST - 1 :])]))
 
 
@@ -204,8 +208,7 @@ class _Folding:
     def __init__(self, graph: Graph, unfold: Sequence[str]) -> None:
         self.graph = graph
         self.unfold = unfold
-        place_of: dict[str | None, Path] = {}  # scopes are few, nodes are many
-        self.places = [place_of.setdefault(n.scope, path(n)) for n in graph.nodes]
+        self.places = [path(node) for node in graph.nodes]
         self.key: list[Key] = [node.id for node in graph.nodes]
         if not self.opened(("Σ",)):
             self.sums()

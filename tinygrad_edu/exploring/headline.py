@@ -1,8 +1,11 @@
-"""The formulas of a compiled model as a person writes them: its loss, and its layers."""
+"""A compiled model's own account of its graph: the formulas of its loss and of its layers as a
+person writes them, and the classes of its samples."""
 
 from __future__ import annotations
 
 from typing import Any, Final
+
+from ..core.table import is_real, number
 
 # The loss of one sample, ŷ its output and y its target; of several outputs, the mean or the sum.
 LOSSES: Final = {
@@ -57,11 +60,11 @@ def _layers(model: Any) -> list[str]:
     """The formula of each dense layer; none if there are others."""
     lines, below = [], "x"
     layers, scalar = getattr(model, "layers", []), len(model.parameters()) == 2
-    for number, layer in enumerate(layers, 1):
+    for place, layer in enumerate(layers, 1):
         if type(layer).__name__ != "Dense":
             return []
         config = layer.config()
-        name = "ŷ" if number == len(layers) else "h" + ("′" * (number - 1))
+        name = "ŷ" if place == len(layers) else "h" + ("′" * (place - 1))
         activation = config.get("activation") or "linear"
         if not isinstance(activation, str):
             return []
@@ -71,3 +74,31 @@ def _layers(model: Any) -> list[str]:
         lines.append(f"{name} = {applied}({inside})" if applied else f"{name} = {inside}")
         below = name
     return lines
+
+
+_BETWEEN: Final = {"hinge": 0.0, "squared_hinge": 0.0}  # these classes are −1 and 1
+
+
+def classification(loss: Any, data: Any, count: int) -> dict[str, Any]:
+    """For a loss of classes, the "threshold" of a single output between two of them; and where no
+    node of the graph is a target, the "classes" of the samples, by number.
+
+    >>> from tinygrad_edu import keras
+    >>> classification(keras.losses.BinaryCrossentropy(from_logits=True), ([[1.0]], [0]), 1)
+    {'threshold': 0.0}
+    >>> classification(keras.losses.SparseCategoricalCrossentropy(), ([[1.0]] * 2, [0, 2]), 2)
+    {'classes': [0, 2]}
+    """
+    name = getattr(loss, "name", "")
+    if name == "binary_crossentropy":
+        return {"threshold": 0.0 if loss.settings.get("from_logits") else 0.5}
+    if name in _BETWEEN:
+        return {"threshold": _BETWEEN[name]}
+    if name != "sparse_categorical_crossentropy":
+        return {}
+    try:
+        rows = [row if is_real(row) else row[0] for row in data[1]]
+        classes = [int(number(row)) for row in rows]
+    except (TypeError, IndexError, KeyError):  # a stream, say, which can be read only once
+        return {}
+    return {"classes": classes} if len(classes) == count else {}

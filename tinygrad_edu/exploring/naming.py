@@ -24,7 +24,8 @@ def samples(graph: Graph) -> list[dict[str, Any]]:
     """The samples of a loss: each outermost scope that has a target in it. Without any target, as
     where targets are classes: several outermost scopes with inputs that differ by their number.
 
-    For each: the ids of its inputs, targets and outputs, with which the targets are compared.
+    For each: the ids of its inputs, its targets and its outputs. These are named ŷ, as those of
+    models are, or else are what an operation compares with a target.
     """
     members: dict[str, list[Any]] = {}
     for node in graph.nodes:
@@ -42,9 +43,11 @@ def samples(graph: Graph) -> list[dict[str, Any]]:
         for node in members[scope]:
             if node.role in ("input", "target"):
                 sample["x" if node.role == "input" else "y"].append(node.id)
-            compared = [arg for arg in node.args if graph.nodes[arg].role == "target"]
-            others = [arg for arg in node.args if arg not in compared] if compared else []
-            sample["out"] += [arg for arg in others if arg not in sample["out"]]
+            args = [graph.nodes[arg] for arg in node.args]
+            if any(arg.role == "target" for arg in args):
+                sample["out"] += [arg.id for arg in args if arg.role not in ("target", "constant")]
+        named_so = [n.id for n in members[scope] if named(n).rstrip(SUBSCRIPTS) == "ŷ"]
+        sample["out"] = named_so or list(dict.fromkeys(sample["out"]))
         samples.append(sample)
     return samples
 

@@ -28,12 +28,12 @@ from ..keras.callbacks import WeightHistory
 from ..snapshots import Graph, Node, ids, snapshot
 from ..strings import clean, plural
 from . import javascript, patterns, stages
-from .headline import headline
+from .headline import classification, headline
 from .naming import alike, definition, labels, names, samples, sign
 
 SCRIPT: Final = (
     "arithmetic", "graph", "compute", "state", "words", "heading", "picture", "reason", "training",
-    "charts", "landscape", "table", "predict", "worksheet", "controls",
+    "charts", "landscape", "regions", "table", "predict", "worksheet", "controls",
 )  # fmt: skip
 MOST_ARGUMENTS: Final = 12  # in a formula
 MOST_NUMBERS: Final = 60_000  # weights of all epochs together, 11 bytes each
@@ -112,6 +112,7 @@ def explore(
         rate,
         optimizer,
         formulas,
+        {} if isinstance(x, Value) else classification(x.loss, data, len(samples(graph))),
     )
     path = Path(path)
     write_whole(path, content.encode())
@@ -201,6 +202,7 @@ def document(
     rate: float,
     optimizer: Any = None,
     formulas: str = "",
+    classes: dict[str, Any] | None = None,
 ) -> str:
     """The whole page as HTML."""
     applied = [(node.op, len(node.args)) for node in graph.nodes if node.op is not None]
@@ -215,6 +217,7 @@ def document(
         "rate": rate,
         **javascript.optimizer_data(optimizer),
         "headline": formulas,
+        **(classes or {}),
         "epochs": kept,
         "weights": packed(x for epoch in kept for x in epochs[epoch]),
     }
@@ -222,7 +225,7 @@ def document(
     parts = {
         "title": html.escape(title),
         "css": f"{scenes[0].stage.css}\n{_file('page.css')}",
-        "stages": "\n".join(f'<div class="picture">{scene.stage.svg}</div>' for scene in scenes),
+        "stages": stages.html(scenes),
         "data": embedded({**data, "scenes": stages.described(scenes)}),
         "rules": rules_js(),
         "rows": rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -58,7 +59,7 @@ def scenes(graph: Graph, scopes: Sequence[str]) -> list[Scene]:
             if views and (together <= TOGETHER or scope == scopes[0]):
                 others = plural(len(scopes) - 1, "other sample")
                 add(scope, views, f"This picture shows {scope}; {others} are one card.")
-    add("all of it" if pictures else "the graph", [whole, *overview(graph, scopes)])
+    add("all of it" if pictures else "the graph", [whole, *overview(graph, scopes, whole)])
     return pictures
 
 
@@ -95,16 +96,16 @@ def levels(graph: Graph, scope: str, scopes: Sequence[str]) -> list[View]:
     return views
 
 
-def overview(graph: Graph, scopes: Sequence[str]) -> list[View]:
-    """All samples as one card, between the parameters and the result."""
+def overview(graph: Graph, scopes: Sequence[str], whole: View) -> list[View]:
+    """All samples and their loss as one card, between the parameters and the result; without
+    samples, the operations nearest the result."""
     if len(scopes) < 2:
-        return []
-    within = {node.id for node in graph.nodes if boxes(node)[:1] and boxes(node)[0] in scopes}
+        near = [view(graph, limit) for limit in (6, 3) if len(whole.cards) > FLAT]
+        return [seen for seen in near if len(seen.cards) < len(whole.cards)]
     shared = Graph(
         tuple(
-            node._replace(scope=plural(len(scopes), "sample")) if node.id in within else
             node._replace(scope="parameters") if node.role == "parameter" else
-            node._replace(scope="the loss") if node is not graph.root else node
+            node._replace(scope=plural(len(scopes), "sample")) if node is not graph.root else node
             for node in graph.nodes
         )
     )  # fmt: skip
@@ -165,8 +166,8 @@ def opened(seen: View, scope: str, others: set[str]) -> View:
     ['w', '1', '−', 'x²', '2 others', 'Σ']
     """
 
-    def outside(card: Card) -> bool:
-        return bool(card.place) and card.place[0] in others
+    def outside(card: Card) -> bool:  # a sample may be one card already
+        return all(boxes(node)[:1] and boxes(node)[0] in others for node in card.nodes)
 
     nodes = [node for card in seen.cards if outside(card) for node in card.nodes]
     if not nodes:
@@ -189,6 +190,24 @@ def opened(seen: View, scope: str, others: set[str]) -> View:
     return seen._replace(cards=cards, links=list(links.values()))
 
 
+def html(scenes: Sequence[Scene]) -> str:
+    """The first picture, and all others as templates, which cost nothing until they are shown."""
+    first, *others = (scene.stage.svg for scene in scenes)
+    templates = [f"<template>{svg}</template>" for svg in others]
+    return "\n".join([f'<div class="picture">{first}</div>', *templates])
+
+
+def size(svg: str) -> list[float]:
+    """The width and the height of a picture, in its own units.
+
+    >>> size('<svg viewBox="0.00 0.00 12.50 3.00">')
+    [12.5, 3.0]
+    """
+    box = re.search(r'viewBox="([^"]+)"', svg)
+    assert box is not None
+    return [float(number) for number in box[1].split()[2:]]
+
+
 def described(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     """The page's data about its pictures, as JSON can store it."""
     return [
@@ -197,6 +216,7 @@ def described(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
             "note": scene.note,
             "level": scene.level,
             "prefix": scene.stage.prefix,
+            "size": size(scene.stage.svg),
             "slots": scene.stage.slots,
             "links": scene.stage.links,
             "cards": [[card.id, [node.id for node in card.nodes]] for card in scene.cards],

@@ -1,8 +1,8 @@
 // Charts: the loss over the epochs, the line through the points, the gradient as a slope.
 
-const WIDTH = 420;
+const WIDTH = 440;
 const HIGH = 300;
-const BOX = { left: 62, right: WIDTH - 14, top: 26, bottom: HIGH - 44 };
+const BOX = { left: 84, right: WIDTH - 14, top: 26, bottom: HIGH - 44 };
 
 /** Round numbers between two others, about as many as wanted. */
 function ticks(low, high, wanted = 5) {
@@ -35,6 +35,11 @@ function scale(low, high, from, to, log = false) {
   return Object.assign(place, { inverse, limits, ticks: log ? decades : ticks(low, high) });
 }
 
+const ROOM = 9; // characters beside an axis
+/** A longer text is as wide as that. */
+const squeezed = (text) =>
+  text.length > ROOM ? { textLength: BOX.left - 10, lengthAdjust: "spacingAndGlyphs" } : {};
+
 /** The frame of a chart: axes, ticks and names; the rest is drawn into it. */
 function chart(x, y, xName, yName, text, ...inside) {
   const texts = [tickTexts(x.ticks), tickTexts(y.ticks)];
@@ -52,7 +57,7 @@ function chart(x, y, xName, yName, text, ...inside) {
         "g",
         { class: "tick" },
         h("line", { x1: BOX.left, x2: BOX.right, y1: y(t), y2: y(t) }),
-        h("text", { x: BOX.left - 6, y: y(t) + 4, "text-anchor": "end" }, texts[1][n]),
+        h("text", { x: BOX.left - 6, y: y(t) + 4, "text-anchor": "end", ...squeezed(texts[1][n]) }, texts[1][n]),
       ),
     ),
   ];
@@ -103,7 +108,7 @@ function lossesOfRun() {
 
 function showCurve() {
   $("curve-card").hidden = state.run.length < 2;
-  if (state.run.length < 2) return;
+  if (state.run.length < 2 || !changed("curve", state.run, state.numbers)) return;
   const all = lossesOfRun().filter(([, value]) => Number.isFinite(value));
   if (!all.length) return $("curve").replaceChildren(h("p", {}, "No epoch has a finite loss."));
   const now = state.numbers.values[ROOT];
@@ -147,7 +152,7 @@ const ONE_LINE =
 
 function showLine() {
   $("line-card").hidden = !ONE_LINE;
-  if (!ONE_LINE) return;
+  if (!ONE_LINE || !changed("line", state.numbers)) return;
   const { values } = state.numbers;
   const met = DATA.samples.map(({ x, y, out }) => [values[x[0]], values[y[0]], values[out[0]]]);
   const xs = met.map(([x]) => x);
@@ -161,10 +166,10 @@ function showLine() {
     BOX.bottom,
     BOX.top,
   );
-  const count = LIVE ? 60 : 0;
+  const count = 60;
   const curve = Array.from({ length: count + 1 }, (_, i) => {
-    const at = BOX.left + ((BOX.right - BOX.left) * i) / (count || 1);
-    return [at, y(LIVE ? predict(state.parameters, x.inverse(at)) : NaN)];
+    const at = BOX.left + ((BOX.right - BOX.left) * i) / count;
+    return [at, y(predict(state.parameters, [x.inverse(at)]))];
   }).filter(([, at]) => Number.isFinite(at) && Math.abs(at) < 1e5);
   const name = (ids, other) => DATA.name[ids[0]].replace(/[₀-₉\d]+$/, "") || other;
   $("line").replaceChildren(
@@ -203,6 +208,7 @@ function showSlope() {
   if (SLOT.has(state.selected)) state.sloped = SLOT.get(state.selected);
   const slot = state.sloped;
   const id = PARAMETERS[slot];
+  if (!changed("slope", state.run, state.numbers, slot, gradientShown(id))) return;
   const row = state.parameters.slice();
   const [now, here, g] = [row[slot], state.numbers.values[ROOT], state.numbers.adjoint[id]];
   const x = scale(...span(slot), BOX.left, BOX.right);

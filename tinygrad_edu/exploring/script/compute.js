@@ -36,25 +36,28 @@ function backward(values) {
 const scratch = Float64Array.from(RECORDED);
 const lossAt = (parameters) => forward(parameters, scratch)[ROOT];
 
-/** What a sample's output would be for another input: only what leads there is computed. */
+/** What the outputs of the first sample are computed from; nothing if other samples or its target
+ *  are part of it, because then they can't be computed for other inputs alone. */
 const CONE = (() => {
-  const out = DATA.samples[0]?.out[0];
-  if (out === undefined) return [];
-  const needed = new Set([out]);
-  for (let id = out; id >= 0; id--)
+  const [first] = DATA.samples;
+  if (!LIVE || !first?.out.length) return [];
+  const needed = new Set(first.out);
+  for (let id = Math.max(...first.out); id >= 0; id--)
     if (needed.has(id)) DATA.args[id].forEach((arg) => needed.add(arg));
-  return [...needed].sort((a, b) => a - b);
+  const alone = [...needed].every((id) => SAMPLE[id] <= 0 && !first.y.includes(id));
+  return alone ? [...needed].sort((a, b) => a - b) : [];
 })();
 
-function predict(parameters, input) {
+/** What a sample's first output would be for other inputs; all of them are then in `scratch`. */
+function predict(parameters, inputs) {
   const { x, out } = DATA.samples[0];
   PARAMETERS.forEach((id, slot) => (scratch[id] = parameters[slot]));
-  scratch[x[0]] = input;
+  x.forEach((id, axis) => (scratch[id] = inputs[axis]));
   for (const id of CONE)
     if (isOperation(id))
       scratch[id] = ROWS[DATA.op[id]].value(...DATA.args[id].map((arg) => scratch[arg]));
   const answer = scratch[out[0]];
-  scratch[x[0]] = RECORDED[x[0]];
+  for (const id of x) scratch[id] = RECORDED[id];
   return answer;
 }
 

@@ -8,10 +8,9 @@ function show() {
   showCurve();
   showSlope();
   showLine();
+  showRegions();
   showBowl();
-  $("views").hidden = ["line-card", "curve-card", "slope-card", "bowl-card"].every(
-    (id) => $(id).hidden,
-  );
+  $("views").hidden = [...document.querySelectorAll("#views > figure")].every((view) => view.hidden);
   showTable();
   showControls();
   setText($("said"), sentence());
@@ -67,7 +66,7 @@ function select(id) {
   }
   show();
   bringIntoView(id);
-  if (within) cardOf(SCENES[state.scene], id)?.group.focus({ preventScroll: true });
+  if (within) cardOf(sceneShown(), id)?.group.focus({ preventScroll: true });
 }
 
 /** Go to a step; what it computes is then asked about, in this picture if it is there. */
@@ -136,7 +135,10 @@ function showControls() {
 function theme(name) {
   document.documentElement.dataset.theme = name;
   $("theme").textContent = name === "dark" ? "Light" : "Dark";
-  if (state.numbers) showBowl();
+  if (state.numbers) {
+    showRegions();
+    showBowl();
+  }
 }
 
 function start() {
@@ -175,7 +177,6 @@ function start() {
   const names = [...new Set(SCENES.map(({ label: name }) => name))];
   $("scene").append(...names.map((name) => h("option", { value: name }, name)));
   $("which").hidden = names.length < 2;
-  wirePictures();
   fitPicture();
   addEventListener("resize", () => (fitPicture(), show()));
   $("together-label").hidden = DATA.samples.length < 2;
@@ -217,7 +218,7 @@ on("scene", "change", () => {
 });
 on("smaller", "click", () => zoomBy(0.8));
 on("larger", "click", () => zoomBy(1.25));
-on("fit", "click", () => ((zoom = "fit"), (state.unfolded = false), fitPicture(), show()));
+on("fit", "click", () => ((zoom = "whole"), (state.unfolded = false), fitPicture(), show()));
 on("node", "change", () => select(+$("node").value));
 on("epoch", "input", () => (stop(), goTo(+$("epoch").value)));
 on("descend", "click", () => descend(1));

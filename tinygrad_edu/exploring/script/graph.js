@@ -2,7 +2,7 @@
 //
 // The files of this folder are one script, in this order: arithmetic, graph, compute, state, words;
 // then the views, each of which draws the state anew: picture, reason, training, charts, landscape,
-// table; then predict, and controls, which starts it all.
+// regions, table; then predict, and controls, which starts it all.
 //
 // Texts reach the page as text nodes only, so a name is never read as HTML.
 

@@ -55,26 +55,30 @@ function curvature() {
   return bend;
 }
 
-/** Whether steps of this size converge, by the curvature; empty where that cannot be said. */
+/** Whether steps of this size converge, by the curvature; nothing where that cannot be said. */
 function boundWords() {
-  if (RULE || !DATA.plain || PARAMETERS.length > 60 || COUNT > 3000) return "";
+  if (RULE || !DATA.plain || PARAMETERS.length > 60 || COUNT > 3000) return [];
   const bound = 2 / curvature();
-  if (!(bound > 0) || !Number.isFinite(bound)) return "";
+  if (!(bound > 0) || !Number.isFinite(bound)) return [];
   const limit = powers(rounded(bound, 6));
-  return state.rate > bound
+  const words = state.rate > bound
     ? `α = ${spelled(state.rate)} is more than 2/λ = ${limit}, where λ is the steepest curvature here: every step leaps over the valley and lands higher on the other side, so the loss grows from step to step. Below ${limit}, steps come down.`
     : `Steps come down as long as α = ${spelled(state.rate)} stays below 2/λ = ${limit}, where λ is the steepest curvature here.`;
+  return [h("p", { id: "bound", class: state.rate > bound ? "" : "hint" }, words)];
 }
 
 function showBowl() {
   $("bowl-card").hidden = !LIVE || PARAMETERS.length < 2;
   if ($("bowl-card").hidden) return;
   const [i, j] = axes;
+  const known = gradientShown(PARAMETERS[i]) && gradientShown(PARAMETERS[j]);
+  const { theme } = document.documentElement.dataset;
+  if (!changed("bowl", state.run, state.numbers, state.rate, i, j, known, theme)) return;
   const [xs, ys] = [span(i), span(j)];
   const x = scale(...xs, BOX.left, BOX.right);
   const y = scale(...ys, BOX.bottom, BOX.top);
   const held = state.parameters.filter((_, slot) => slot !== i && slot !== j);
-  const key = JSON.stringify([i, j, xs, ys, [...held], document.documentElement.dataset.theme]);
+  const key = JSON.stringify([i, j, xs, ys, [...held], theme]);
   if (drawn.key !== key) Object.assign(drawn, { key, picture: heat(x, y) });
   const clamp = (v) => Math.max(-2000, Math.min(2000, v));
   const at = (row) => [clamp(x(row[i])), clamp(y(row[j]))];
@@ -88,10 +92,7 @@ function showBowl() {
   ];
   const steep = Math.hypot(...slope);
   const arrow =
-    steep > 0 &&
-    Number.isFinite(steep) &&
-    gradientShown(PARAMETERS[i]) &&
-    gradientShown(PARAMETERS[j])
+    steep > 0 && Number.isFinite(steep) && known
       ? slope.map((s) => (34 * s) / steep)
       : null;
   const names = [i, j].map((slot) => called(PARAMETERS[slot]));
@@ -126,7 +127,7 @@ function showBowl() {
       { class: "hint" },
       "The stronger the colour, the higher the loss. The orange line is the path of the training, and the arrow points straight downhill. Choose any point to start there.",
     ),
-    h("p", { id: "bound", class: state.rate * Math.max(0, curvature()) > 2 ? "" : "hint" }, boundWords()),
+    ...boundWords(),
   );
 }
 
@@ -159,37 +160,48 @@ function heat(x, y) {
     const ring = RINGS + Math.ceil(Math.log((value - low) / (high - low)) / Math.log(4));
     return Math.max(0, Math.min(RINGS - 1, ring - 1)) / (RINGS - 1);
   };
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) =>
-    style
-      .getPropertyValue(name)
-      .trim()
-      .match(/[0-9a-f]{2}/gi)
-      .map((hex) => parseInt(hex, 16));
-  const stops = [colour("--valley"), colour("--slope"), colour("--height")];
-  const canvas = h("canvas", {
-    width: BOX.right - BOX.left,
-    height: BOX.bottom - BOX.top,
-    "aria-hidden": "true",
+  const stops = ["--valley", "--slope", "--height"].map(colourOf);
+  const [wide, tall] = [BOX.right - BOX.left, BOX.bottom - BOX.top];
+  const between = interpolated(grid.map((value) => [value]), cells, wide, tall);
+  return painted(wide, tall, (n) => {
+    const t = 2 * (Number.isFinite(between[n][0]) ? depth(between[n][0]) : 1);
+    return blended(stops[t < 1 ? 0 : 1], stops[t < 1 ? 1 : 2], t < 1 ? t : t - 1);
   });
-  const paint = canvas.getContext("2d");
-  const image = paint.createImageData(canvas.width, canvas.height);
-  for (let v = 0; v < canvas.height; v++)
-    for (let u = 0; u < canvas.width; u++) {
-      const [gu, gv] = [(u / canvas.width) * cells, (v / canvas.height) * cells];
+}
+
+/** The red, green and blue of a custom property. */
+const colourOf = (name) =>
+  getComputedStyle(document.body)
+    .getPropertyValue(name)
+    .trim()
+    .match(/[0-9a-f]{2}/gi)
+    .map((hex) => parseInt(hex, 16));
+const blended = (from, to, share) => from.map((c, i) => c + (to[i] - c) * share);
+
+/** The numbers of a grid at each pixel, between its points in proportion. */
+function interpolated(grid, cells, wide, high) {
+  const pixels = [];
+  for (let v = 0; v < high; v++)
+    for (let u = 0; u < wide; u++) {
+      const [gu, gv] = [(u / wide) * cells, (v / high) * cells];
       const [a, b] = [Math.floor(gu), Math.floor(gv)];
-      const at = (n, m) => grid[(b + m) * (cells + 1) + a + n];
       const [fu, fv] = [gu - a, gv - b];
-      const value =
-        (1 - fv) * ((1 - fu) * at(0, 0) + fu * at(1, 0)) +
-        fv * ((1 - fu) * at(0, 1) + fu * at(1, 1));
-      const t = 2 * (Number.isFinite(value) ? depth(value) : 1);
-      const [from, to] = t < 1 ? stops : stops.slice(1);
-      const p = 4 * (v * canvas.width + u);
-      for (let c = 0; c < 3; c++)
-        image.data[p + c] = from[c] + (to[c] - from[c]) * (t < 1 ? t : t - 1);
-      image.data[p + 3] = 255;
+      const corner = b * (cells + 1) + a;
+      const [one, two] = [grid[corner], grid[corner + 1]];
+      const [three, four] = [grid[corner + cells + 1], grid[corner + cells + 2]];
+      pixels.push(
+        one.map((x, k) => (1 - fv) * ((1 - fu) * x + fu * two[k]) + fv * ((1 - fu) * three[k] + fu * four[k])),
+      );
     }
+  return pixels;
+}
+
+/** A canvas with a colour for each pixel, row by row. */
+function painted(wide, high, colour) {
+  const canvas = h("canvas", { width: wide, height: high, "aria-hidden": "true" });
+  const paint = canvas.getContext("2d");
+  const image = paint.createImageData(wide, high);
+  for (let n = 0; n < wide * high; n++) image.data.set([...colour(n), 255], 4 * n);
   paint.putImageData(image, 0, 0);
   return canvas;
 }

@@ -1,28 +1,33 @@
 // The picture of the graph: its numbers, its colours, and its highlights.
 
-/** Every picture with its elements at hand; the first ones show one sample each. */
-const SCENES = DATA.scenes.map((scene, number) => {
-  const frame = document.querySelectorAll(".picture")[number];
-  const svg = frame.querySelector("svg");
-  const element = (id) => document.getElementById(scene.prefix + id);
-  const named = (id) => document.getElementById(id);
-  return {
-    ...scene,
-    frame,
-    svg,
-    size: [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height],
-    slots: scene.slots.map((slot) => ({
-      ...slot,
-      group: named(slot.id),
-      text: named(slot.text),
-      room: named(slot.text).textContent,
-    })),
-    links: scene.links.map((link) => ({ ...link, group: named(link.id), text: named(link.text) })),
-    cards: scene.cards
-      .map(([id, nodes]) => ({ nodes, group: element(id) }))
-      .filter(({ group }) => group),
-  };
-});
+/** Every picture; the first ones show one sample each. Its elements are there when it is first shown,
+ *  for a page of many pictures would otherwise be slow to open. */
+const SCENES = DATA.scenes.map((scene) => ({
+  ...scene,
+  cards: scene.cards.map(([id, nodes]) => ({ id: scene.prefix + id, nodes })),
+}));
+const FRAMES = [...document.querySelectorAll("#stages > *")];
+
+/** The picture that is shown now, with its elements at hand. */
+function sceneShown() {
+  const scene = SCENES[state.scene];
+  if (!scene.svg) {
+    scene.frame = FRAMES[state.scene];
+    if (scene.frame.content) {
+      const frame = h("div", { class: "picture" }, scene.frame.content);
+      scene.frame.replaceWith(frame);
+      scene.frame = frame;
+    }
+    scene.svg = scene.frame.querySelector("svg");
+    for (const slot of scene.slots)
+      Object.assign(slot, { group: $(slot.id), text: $(slot.text), room: $(slot.text).textContent });
+    for (const link of scene.links) Object.assign(link, { group: $(link.id), text: $(link.text) });
+    for (const card of scene.cards) card.group = $(card.id);
+    wirePicture(scene);
+  }
+  for (const frame of $("stages").children) frame.hidden = frame !== scene.frame;
+  return scene;
+}
 
 const largest = (numbers) =>
   numbers.reduce((top, x) => (Number.isFinite(x) && Math.abs(x) > top ? Math.abs(x) : top), 0);
@@ -30,19 +35,20 @@ const tint = (x, top) => shade(x, top, RULES.thresholds);
 
 function showPicture() {
   const { values, adjoint } = state.numbers;
-  SCENES.forEach(({ frame }, number) => (frame.hidden = number !== state.scene));
-  const scene = SCENES[state.scene];
+  const scene = sceneShown();
   $("scene").value = scene.label;
   $("scene-note").textContent = scene.note;
   const flow = ([arg, at, to]) => (DATA.flows[to][at] ? adjoint[to] * local({ to, at }) : null);
   const flows = scene.links
     .map(({ edges }) => edges.map(flow).filter((x) => x !== null))
     .map((all) => (all.length ? all.reduce((sum, x) => sum + x) : null));
-  const [tops, most] = [largest(adjoint), largest(flows.filter((x) => x !== null))];
+  const trained = (_, id) => DATA.role[id] !== "input" && DATA.role[id] !== "target";
+  const carried = flows.filter((x, n) => x !== null && scene.links[n].coloured);
+  const [tops, most] = [largest(adjoint.filter(trained)), largest(carried)];
   const strongest = (nodes, numbers) =>
     nodes.map((id) => numbers[id]).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
 
-  for (const { what, nodes, group, text, room } of scene.slots) {
+  for (const { what, nodes, group, text, room, coloured } of scene.slots) {
     if (what === "data") {
       setText(
         text,
@@ -63,13 +69,13 @@ function showPicture() {
       );
       setClass(
         group,
-        `chip ${there ? tint(x, tops) : "zero"}${nodes.some(hidden) ? " asked" : ""}`,
+        `chip ${!coloured ? "none" : there ? tint(x, tops) : "zero"}${nodes.some(hidden) ? " asked" : ""}`,
       );
     }
   }
   const now = new Set(STEPS[state.step - 1] ?? []);
   const back = state.step > forwardSteps;
-  scene.links.forEach(({ what, edges, group, text }, n) => {
+  scene.links.forEach(({ what, edges, group, text, coloured }, n) => {
     const there = edges.every(
       ([arg, , to]) =>
         gradientShown(arg) ||
@@ -82,7 +88,7 @@ function showPicture() {
     const chosen = edges.some(([arg]) => arg === state.selected);
     setClass(
       group,
-      `edge ${there && !edges.some(([arg]) => hidden(arg)) ? tint(flows[n], most) : "none"}${lit ? " now" : ""}${chosen ? " chosen" : ""}`,
+      `edge ${there && !edges.some(([arg]) => hidden(arg)) ? tint(coloured || flows[n] === null ? flows[n] : 0, most) : "none"}${lit ? " now" : ""}${chosen ? " chosen" : ""}`,
     );
     if (text && what)
       setText(
@@ -127,22 +133,20 @@ const setClass = (element, names) =>
   element.getAttribute("class") !== names && element.setAttribute("class", names);
 
 /** Make cards and edges answer to the mouse, to touch and to the keyboard. */
-function wirePictures() {
-  for (const { svg, cards, links } of SCENES) {
-    svg.setAttribute("role", "group");
-    for (const { nodes, group } of cards) {
-      group.setAttribute("role", "button");
-      const choose = () => (nodes.length > 1 ? unfold(nodes) : select(nodes[0]));
-      group.addEventListener("click", choose);
-      tell(group, () => cardWords(nodes));
-      group.addEventListener("keydown", (event) => event.key === "Enter" && choose());
-    }
-    for (const { edges, group } of links) {
-      const line = group.querySelector("path");
-      if (line) group.prepend(h("path", { class: "grip", d: line.getAttribute("d") })); // easier to hit
-      group.addEventListener("click", () => select(edges[0][0]));
-      tell(group, () => edgeWords(edges));
-    }
+function wirePicture({ svg, cards, links }) {
+  svg.setAttribute("role", "group");
+  for (const { nodes, group } of cards) {
+    group.setAttribute("role", "button");
+    const choose = () => (nodes.length > 1 ? unfold(nodes) : select(nodes[0]));
+    group.addEventListener("click", choose);
+    tell(group, () => cardWords(nodes));
+    group.addEventListener("keydown", (event) => event.key === "Enter" && choose());
+  }
+  for (const { edges, group } of links) {
+    const line = group.querySelector("path");
+    if (line) group.prepend(h("path", { class: "grip", d: line.getAttribute("d") })); // easier to hit
+    group.addEventListener("click", () => select(edges[0][0]));
+    tell(group, () => edgeWords(edges));
   }
 }
 
@@ -170,9 +174,17 @@ function cardWords(nodes) {
   );
 }
 
-/** The size of the picture: 1 is its own, at which its smallest text can be read; "fit" also chooses
- *  the picture that is folded least among those that fit into the frame. */
-let zoom = "fit";
+/** The size of the picture: 1 is its own, at which its smallest text can be read. Otherwise the
+ *  picture is the one that is folded least among those that are not wider than the frame ("width"),
+ *  or not higher either ("whole"). */
+let zoom = "width";
+
+/** The width and the height that the frame has room for. */
+function room() {
+  const most = (id) => parseFloat(getComputedStyle($(id)).maxHeight);
+  const around = $("graph").offsetHeight - $("stages").offsetHeight;
+  return [$("stages").clientWidth, most("stages") || most("graph") - around || Infinity].map((x) => x - 2);
+}
 
 /** The pictures of what is shown now, the least folded first; all samples as one card are the last. */
 function alternatives() {
@@ -183,17 +195,18 @@ function alternatives() {
 }
 
 function fitPicture() {
-  const frame = $("stages").clientWidth - 2;
-  if (zoom === "fit") {
+  const [frame, high] = room();
+  if (typeof zoom === "string") {
     const pictures = state.unfolded ? [state.scene] : alternatives();
-    state.scene = pictures.find((n) => SCENES[n].size[0] <= frame) ?? pictures.at(-1);
+    const narrow = pictures.filter((n) => SCENES[n].size[0] <= frame);
+    const whole = () => narrow.find((n) => SCENES[n].size[1] <= high) ?? narrow.at(-1);
+    state.scene = (zoom === "whole" ? whole() : narrow[0]) ?? pictures.at(-1);
   }
-  for (const { svg, size } of SCENES) {
-    const [wide] = size;
-    const factor = zoom === "fit" ? Math.min(1.25, Math.max(frame / wide, 1)) : zoom;
-    svg.style.width = `${Math.round(wide * factor)}px`;
-    svg.style.height = "auto";
-  }
+  const { svg, size } = sceneShown();
+  const [wide] = size;
+  const factor = zoom === "width" ? Math.min(1.25, Math.max(frame / wide, 1)) : zoom === "whole" ? 1 : zoom;
+  svg.style.width = `${Math.round(wide * factor)}px`;
+  svg.style.height = "auto";
 }
 
 /** Show what a folded card holds: the next less folded picture in which its first node has a card. */
@@ -207,26 +220,34 @@ function unfold(nodes) {
   if (!finer.length) return select(nodes.at(-1));
   state.unfolded = true;
   state.scene = finer[0].n;
+  fitPicture();
   select(nodes[0]);
 }
 
 function zoomBy(factor) {
-  const { svg, size } = SCENES[state.scene];
+  const { svg, size } = sceneShown();
   zoom = Math.max(0.2, Math.min(4, (parseFloat(svg.style.width) / size[0]) * factor));
   fitPicture();
 }
 
-/** Bring a node's card into the frame, without moving the page. */
+/** Bring a node's card into the part of the frame that is in the window, without moving the page. */
 function bringIntoView(id) {
-  const card = SCENES[state.scene].cards.find(({ nodes }) => nodes.includes(id));
+  const { svg, cards } = sceneShown();
+  const card = cards.find(({ nodes }) => nodes.includes(id));
   if (!card) return;
-  const frame = $("stages").getBoundingClientRect();
+  const stages = $("stages");
+  const frame = stages.getBoundingClientRect();
+  const seen = frame.top < innerHeight - 100 && frame.bottom > 100;
+  const [top, bottom] = seen ? [Math.max(frame.top, 0), Math.min(frame.bottom, innerHeight)] : [frame.top, frame.bottom];
+  // So that the last cards, too, can be scrolled to where the window ends.
+  const scrolls = svg.getBoundingClientRect().height > stages.clientHeight;
+  stages.style.setProperty("--below", `${scrolls ? Math.round(frame.bottom - bottom) : 0}px`);
   const box = card.group.getBoundingClientRect();
   const by = (low, high, from, to) =>
     low < from + 20 ? low - from - 60 : high > to - 20 ? high - to + 60 : 0;
-  $("stages").scrollBy({
+  stages.scrollBy({
     left: by(box.left, box.right, frame.left, frame.right),
-    top: by(box.top, box.bottom, frame.top, frame.bottom),
+    top: by(box.top, box.bottom, top, bottom),
     behavior: calm.matches ? "auto" : "smooth",
   });
 }

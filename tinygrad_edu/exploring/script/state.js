@@ -87,6 +87,16 @@ const gradientShown = (id) => gradientAt[id] <= state.step && !hidden(id);
 /** Whether a gradient is hidden because the reader has to predict it. */
 const hidden = (id) => state.asked >= 0 && id === state.asked;
 
+/** The parts that a view was drawn from, when it was last drawn. */
+const drawnFrom = new Map();
+/** Whether a view has to be drawn anew: one of its parts is another one. The numbers are an object
+ *  of their own for each computation. */
+function changed(view, ...parts) {
+  const before = drawnFrom.get(view);
+  drawnFrom.set(view, parts);
+  return !before || parts.some((part, i) => !Object.is(part, before[i]));
+}
+
 function recompute() {
   state.numbers = backward(forward(state.parameters));
 }

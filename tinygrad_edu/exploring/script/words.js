@@ -69,7 +69,13 @@ const called = (() => {
   const at = (name, id) => name + (place(id) ? ` of ${place(id)}` : "");
   const texts = DATA.op.map((_, id) => at(bare(id), id));
   const count = counted(texts);
-  return (id) => (count.get(texts[id]) === 1 ? texts[id] : at(label(id), id));
+  const full = texts.map((text, id) => (count.get(text) === 1 ? text : at(label(id), id)));
+  const met = new Map(); // equal constants, say, have one label
+  const names = full.map((text) => {
+    met.set(text, (met.get(text) ?? 0) + 1);
+    return met.get(text) > 1 ? `${text} (${met.get(text)})` : text;
+  });
+  return (id) => names[id];
 })();
 
 /** A node's symbol within a formula, in parentheses if its precedence is too low. A node of a sample
@@ -210,6 +216,8 @@ function gradientSum(id) {
 /** The contribution of edges, with all digits. */
 function edgeWords(edges) {
   const [[arg, at, to]] = edges;
+  const sources = new Set(edges.map(([from]) => from)).size;
+  if (sources > 1) return `${edges.length} edges from ${sources} values`;
   const { adjoint } = state.numbers;
   if (!DATA.flows[to][at]) return "No gradient flows here.";
   if (!gradientShown(arg)) return "The backward pass has not reached this edge yet.";

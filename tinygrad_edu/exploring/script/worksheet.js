@@ -14,7 +14,7 @@ const questions = () =>
 
 /** The picture as it is shown now, its derivatives blank or not. */
 function sheetPicture(blank) {
-  const scene = SCENES[state.scene];
+  const scene = sceneShown();
   const copy = scene.svg.cloneNode(true);
   const within = (id) => copy.querySelector(`#${CSS.escape(id)}`);
   if (blank) {
