@@ -332,6 +332,19 @@ def test_a_mistake_is_named_however_it_is_written(i):
     assert part is None or part in grade.mistakes[0]
 
 
+def test_a_mistake_is_named_while_other_lines_are_blank():
+    task, row = STEPS["build4"], '    "-": ...,  # write this\n'
+    source = task.blanks()
+    for line in re.findall(r"(?m)^ *return .*(?=  # BLANK$)", task.part):  # record and slopes
+        source = source.replace("    ...  # write this", line, 1)
+    wrong = '    "-": (lambda a, b: a - b, lambda out, a, b: (1.0, 1.0)),\n'
+    grade = homework.grade(task, source.replace(row, wrong))
+    assert len(grade.mistakes) == 1
+    assert "partials of a sum" in grade.mistakes[0]
+    assert "will come when no line # write this is left" in str(grade)
+    assert homework.grade(task, source.replace(row, wrong.replace("1.0)", "-1.0)"))).mistakes == []
+
+
 def test_a_step_without_its_predecessor_is_refused(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text('x = 1\n\n# TEACHER\nAFTER = "build9"\nPROBES = []\nMISTAKES = []\n')

@@ -50,6 +50,7 @@ def test_the_solution_passes_and_the_blanks_do_not(name):
             assert line.removesuffix(homework.BLANK).strip() not in blanks.split("\n")
     grade = homework.grade(task, blanks)
     assert not grade.passed
+    assert grade.mistakes == []
     assert "# write this" in str(grade)
 
 

@@ -304,10 +304,11 @@ def grade(task: Task, source: str) -> Grade:
     waiting = set[int]()  # for lines that are still blank
     if not blank and isinstance(answers[0], Failure) and len(set(map(str, answers))) == 1:
         return Grade(task.name, 0, len(expected), [str(answers[0])], [])
+    missing = _missing(task, answers, wrong) if blank else set()
     words: list[str] = []
     named: list[str] = []
     while wrong:
-        sentence, explained = _explained(task, answers, wrong)
+        sentence, explained = _explained(task, answers, wrong, missing)
         wrong -= explained
         if blank and not sentence:
             waiting |= explained
@@ -326,12 +327,23 @@ def grade(task: Task, source: str) -> Grade:
     return Grade(task.name, right, len(expected), list(filter(None, words)), named)
 
 
-def _explained(task: Task, answers: list[Any], wrong: set[int]) -> tuple[str, set[int]]:
+def _missing(task: Task, answers: list[Any], wrong: set[int]) -> set[int]:
+    """The answers that say nothing yet: they fail, or an untouched file gives them, too."""
+    untouched = _cached(task.blanks(), task.setup, tuple(ask for ask, _ in task.probes))
+    return {i for i in wrong
+            if isinstance(answers[i], Failure) or _same(answers[i], untouched[i])}  # fmt: skip
+
+
+def _explained(
+    task: Task, answers: list[Any], wrong: set[int], missing: set[int]
+) -> tuple[str, set[int]]:
     """The mistake that explains most of the wrong answers, and which ones these are; "" if none
-    does. Mistakes with equal answers are named together."""
+    does. Mistakes with equal answers are named together. Answers that are missing, because lines
+    are still blank, don't count."""
     expected, best, sentences = _right(task), set[int](), list[str]()
     for words, made in _planted(task):
         differing = {i for i, (x, y) in enumerate(zip(made, expected)) if not _same(x, y)}
+        differing -= missing
         fits = differing <= wrong and all(_same(answers[i], made[i]) for i in differing)
         if fits and len(differing) > len(best):
             best, sentences = differing, []
