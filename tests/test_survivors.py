@@ -15,7 +15,7 @@ from mpmath import mp
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, fast, keras, nn
-from tinygrad_edu.core import ops
+from tinygrad_edu.core import calculus, ops
 from tinygrad_edu.core.graph import tape
 from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN
@@ -582,3 +582,33 @@ def test_metrics_are_the_same_when_batches_are_heard(eagerly, weights):
 
 def test_optimisers_are_listed_with_their_classes():
     assert {kind.__name__ for kind in OPTIMIZERS.values()} <= set(nn.__all__)
+
+
+# ── Guards ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("guard", "bound"),
+    [(ops._finite, math.nextafter(math.inf, 0.0)), (lambda x: ops._within(x, 64.0), 64.0)],
+    ids=["finite", "within"],
+)
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_guard_has_the_slope_of_clip_at_its_bounds(guard, bound, sign):
+    x, y = Value(sign * bound), Value(sign * bound)
+    guard(x).backward()
+    tg.clip(y, -bound, bound).backward()
+    assert (x.grad, y.grad) == (0.0, 0.0)
+
+
+def test_a_derivative_may_begin_while_the_running_ones_are_looked_through(monkeypatch):
+    """In another thread, which here comes at the worst moment."""
+    running = dict(calculus._running)
+    monkeypatch.setattr(calculus, "_running", running)
+
+    class Beginning(list):  # type: ignore[type-arg]
+        def __iter__(self):
+            running[id(self) + len(running)] = [Value(1.0)]
+            return iter([])
+
+    running[0] = Beginning()
+    assert not calculus.is_symbolic([Value(1.0)])
