@@ -30,16 +30,25 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ..core.table import is_real, number
-from ..errors import Anomaly, BadArgument, NotANumber, TinygradError, check_name, check_whole
+from ..errors import (
+    Anomaly,
+    BadArgument,
+    NotANumber,
+    SavedModelError,
+    TinygradError,
+    check_name,
+    check_whole,
+)
 from ..files import file_errors, read_whole, write_whole
 from ..nn.metrics import ALIASES, METRICS
 from ..nn.settings import Limit
 from ..notebooks import ends, table, wants_html
 from ..strings import clean, columns, legible
+from .backups import back_up, resume
 
 __all__ = [
-    "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
-    "LearningRateScheduler", "ModelCheckpoint", "Progress", "ReduceLROnPlateau",
+    "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History",
+    "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "Progress", "ReduceLROnPlateau",
     "TerminateOnNaN", "WeightHistory",
 ]  # fmt: skip
 
@@ -172,6 +181,12 @@ class CallbackList(Callback):
         self.model = model
         for callback in self.callbacks:
             callback.set_model(model)
+
+    def set_source(self, source: Any) -> None:
+        """Tell the callbacks that want it what is trained on."""
+        for callback in self.callbacks:
+            if hasattr(callback, "set_source"):
+                callback.set_source(source)
 
     def set_params(self, params: Mapping[str, Any]) -> None:
         """Set the parameters of `fit` for all callbacks."""
@@ -623,6 +638,120 @@ class ModelCheckpoint(_Monitoring):
         if self.verbose:
             best = f", {self.monitor} is {_short(current)}" if current is not None else ""
             _say(f"Epoch {fields['epoch']}: saved {path}{best}.")
+
+
+class BackupAndRestore(Callback):
+    """Back up the training, so that the same `fit` continues it after a kill, a crash or Ctrl-C.
+
+    The backup is one file, which is replaced as a whole: a kill at any moment leaves the old one or
+    the new one. It holds the weights, the optimiser's memory and learning rate, the random streams
+    and what the current epoch has left of the data, so the continued training has the bits of one
+    that was never interrupted. Other callbacks start anew, as in Keras, and so does the history.
+
+    Args:
+        backup_dir: a directory for the backup of this training alone.
+        save_freq: "epoch", or after how many batches to save; False for never. After a backup
+            within an epoch, that epoch begins anew with the weights reached in it, as in Keras.
+        double_checkpoint: whether the backup before is kept, and read if the last one is damaged.
+        delete_checkpoint: whether a training that ends deletes its backup.
+
+    Raises:
+        BadArgument: for an empty backup_dir or another save_freq; and when training begins, if the
+            backup is that of another model.
+        SavedModelError: when training begins, if the backup is damaged.
+
+    >>> import tempfile
+    >>> from tinygrad_edu import keras
+    >>> def trained(epochs, folder):
+    ...     keras.utils.set_random_seed(1)
+    ...     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    ...     model.compile("adam", "mse")
+    ...     backup = BackupAndRestore(folder, delete_checkpoint=False)
+    ...     history = model.fit([1, 2, 3], [2, 4, 6], epochs=epochs, verbose=0, callbacks=backup)
+    ...     return history.epoch, model.get_weights()
+    >>> with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+    ...     first, _ = trained(3, one)
+    ...     rest, weights = trained(5, one)
+    ...     first, rest, weights == trained(5, other)[1]
+    ([0, 1, 2], [3, 4], True)
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: str | int = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
+        if not os.fspath(backup_dir):
+            raise BadArgument(f"backup_dir must be a directory. Received: {backup_dir!r}.")
+        self.backup_dir = Path(backup_dir)
+        often = "save_freq, if it is not 'epoch',"
+        self.save_freq = (
+            save_freq
+            if save_freq == "epoch" or save_freq is False
+            else check_whole(often, save_freq)
+        )
+        self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
+        self._path = self.backup_dir / "training.json"
+        self._older = self.backup_dir / "training.json.bkp"
+        self._epoch = self._batches = 0
+        self._source: Any = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Continue from the backup, if there is one."""
+        self._epoch = self._batches = 0
+        found = [path for path in (self._path, self._older) if path.exists()]
+        for path in found:
+            try:
+                self._epoch = resume(self.model, self._source, path)
+            except SavedModelError:  # damaged: perhaps the one before is whole
+                if path is found[-1]:
+                    raise
+            else:
+                self.model.initial_epoch = self._epoch
+                return
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Save after so many batches."""
+        self._batches += 1
+        if self.save_freq not in ("epoch", False) and self._batches >= int(self.save_freq):
+            self._batches = 0
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Save, if that is due."""
+        self._epoch = epoch + 1
+        if self.save_freq == "epoch":
+            self._save()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Delete the backup, unless it should stay."""
+        if self.delete_checkpoint:
+            with file_errors(self.backup_dir, "deleted"):
+                for path in (self._path, self._older):
+                    path.unlink(missing_ok=True)
+                if self.backup_dir.is_dir() and not any(self.backup_dir.iterdir()):
+                    self.backup_dir.rmdir()
+
+    def hears(self, hook: str) -> bool:
+        """Of batches only if it counts them."""
+        counts = self.save_freq not in ("epoch", False)
+        return super().hears(hook) and (hook != "on_train_batch_end" or counts)
+
+    def _save(self) -> None:
+        with file_errors(self._path, "written"):
+            self.backup_dir.mkdir(parents=True, exist_ok=True)
+            if self.double_checkpoint and self._path.exists():
+                write_whole(self._older, read_whole(self._path))
+        back_up(self.model, self._source, self._path, self._epoch)
+
+    def set_source(self, source: Any) -> None:
+        """Called by `fit` before the training, with the batches that it trains on."""
+        self._source = source
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_source": None}  # which may be a generator
 
 
 # ── Callbacks that steer or write down ────────────────────────────────────────────────────

@@ -109,6 +109,7 @@ class Trainer(Wired):
         self.weighted: list[str] = []  # those metrics that weigh samples as the loss does
         self.history: History | None = None
         self.stop_training = False
+        self.initial_epoch = 0  # where `fit` begins
         self.run_eagerly = False
         self.jit_compile: bool | str = "auto"
         self._programs = Programs()
@@ -276,7 +277,9 @@ class Trainer(Wired):
             [callbacks, Progress(verbose), history], self,
             verbose=verbose, epochs=epochs, steps=source.steps,
         )  # fmt: skip
-        hooks.on_train_begin()
+        self.initial_epoch = initial_epoch
+        hooks.set_source(source)
+        hooks.on_train_begin()  # which may continue from a backup
         by_batch = source.data is None or any(map(hooks.hears, _OF_BATCHES))
         by_epoch = by_batch or validation is not None or any(map(hooks.hears, _OF_EPOCHS))
         by_epoch = by_epoch or custom([optimizer.learning_rate])  # a schedule may read the history
@@ -284,7 +287,7 @@ class Trainer(Wired):
         run = Run(
             source, validation, hooks, history, epochs, stop_at_nonfinite, by_batch, by_epoch, task
         )
-        why = self._train(run, initial_epoch)
+        why = self._train(run, self.initial_epoch)
         hooks.on_train_end({name: numbers[-1] for name, numbers in history.history.items()})
         if why is not None:
             warnings.warn_explicit(why, Diverged, *caller())
