@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests import keras_page
 from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
 from tinygrad_edu.explaining import symbols
@@ -217,6 +218,7 @@ def _domains() -> dict[str, str]:
 GENERATED = {
     PACKAGE.parent / "docs" / "operations.md": operations,
     PACKAGE.parent / "docs" / "tensors.svg": tensor_picture.picture,
+    PACKAGE.parent / "docs" / "keras.md": keras_page.page,
     PACKAGE / "core" / "exports.py": exports,
     PACKAGE / "core" / "operators.pyi": operators_stub,
     **{PACKAGE / "keras" / f"{name}.pyi": partial(room_stub, name) for name in BASES},

@@ -1,7 +1,8 @@
 """What Keras users write, as functions of the module ``k`` that is Keras or ours.
 
     python -m tests.keras_cases            both sides, where Keras is installed: make keras
-    python -m tests.keras_cases --record   write Keras's answers to data/keras_cases.json
+    python -m tests.keras_cases --record   write Keras's answers to data/keras_cases.json; after
+                                           it, the names of cases to write those alone
 
 A test runs each case on our side and compares it with what was recorded: numbers to 6 digits,
 as some constants of Keras are float32; all else must be equal.
@@ -20,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tests.keras_names import RECORDED as NAMES
+from tinygrad_edu.nn import absent
 
 RECORDED = Path(__file__).parent / "data" / "keras_cases.json"
 CASES: dict[str, Callable[[Any], Any]] = {}
@@ -65,17 +69,6 @@ def same(x: Any, y: Any) -> bool:
 
 # ── Names, settings and numbers of whole rooms ─────────────────────────────────────────────
 
-ROOMS = (
-    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics",
-    "models", "optimizers", "optimizers.schedules", "regularizers", "saving", "utils",
-)  # fmt: skip
-
-
-def room(k: Any, name: str) -> Any:
-    for part in name.split("."):
-        k = getattr(k, part)
-    return k
-
 
 def settings(made_by: Any) -> list[Any]:
     """The names of the settings in their order, each with its default."""
@@ -100,6 +93,12 @@ def targets(name: str) -> Any:
     return CLASS if name.lower().startswith("sparse") else Y
 
 
+OPS: tuple[str, ...] = tuple(
+    name
+    for name, (kind, *_) in json.loads(NAMES.read_text(encoding="utf-8"))["rooms"]["ops"].items()
+    if kind == "function" and name not in absent.names("ops")
+    and name != "sparsemax"  # Keras's results don't add up to 1, as they should
+)  # fmt: skip
 LOSSES = (
     "BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "CosineSimilarity",
     "Hinge", "Huber", "KLDivergence", "LogCosh", "MeanAbsoluteError",
@@ -672,6 +671,164 @@ def what_models_have(k):
     }
 
 
+# ── Functions of whole arrays ──────────────────────────────────────────────────────────────
+
+A = np.array([[0.3, 0.7, 0.2], [0.9, 0.4, 0.6]])
+B = np.array([[0.5, 0.1, 0.8], [0.35, 0.45, 0.15]])
+SQUARE = np.array([[0.5, 0.25], [0.125, 0.75]])
+LINE = np.array([0.5, 2.0, -1.0])
+SIGNED = np.array([[-2.45, 0.45, 1.55], [-0.55, 2.9, -1.3]])
+MORE_THAN_ONE = {"arccosh": A + 1.5}
+OF_TWO_AXES = {"dot": (A, B.T), "matmul": (A, B.T), "vdot": (LINE, LINE), "inner": (A, B),
+               "floor_divide": (SIGNED, B), "fmod": (SIGNED, B), "mod": (SIGNED, B),
+               "cross": (A, B), "tensordot": (A, B.T, 1), "dsplit": (A.reshape(1, 2, 3), 3),
+               "hsplit": (A, 3), "vsplit": (A, 2), "split": (A, 3, 1), "array_split": (A, 2, 1),
+               "append": (A, B, 0), "threshold": (SIGNED, 0.1, -3.0)}  # fmt: skip
+OF_THEIR_OWN = {
+    "arange": [(3.0,), (1.0, 2.0, 0.25)], "linspace": [(0.0, 1.0, 5)], "eye": [(2,), (2, 3, 1)],
+    "tri": [(3,), (2, 3, 1)], "identity": [(2,)], "ones": [((2, 3),)], "zeros": [((2, 3),)],
+    "full": [((2,), 0.5)], "einsum": [("ij,kj->ik", A, B)], "meshgrid": [(LINE, LINE)],
+    "where": [(A > B, A, B)], "clip": [(A, 0.35, 0.65)], "one_hot": [(np.array([0, 2, 1]), 3)],
+    "pad": [(A, ((1, 0), (0, 2))), (LINE, 1, "constant", 2.0)],
+    "take": [(A, np.array([1, 0]), 0), (A, np.array([4, 1]))],
+    "take_along_axis": [(A, np.array([[0, 2], [1, 1]]), 1)],
+    "top_k": [(A, 2)], "trapezoid": [(LINE,), (A, LINE)], "unstack": [(A,), (A, None, 1)],
+    "select": [([A > 0.5, B > 0.4], [A, B], 7.0)], "rot90": [(A,), (A, 2)],
+    "roll": [(A, 1), (A, 2, 1)], "repeat": [(A, 2), (A, 2, 0)], "tile": [(A, (2, 1))],
+    "moveaxis": [(A, 0, 1)], "swapaxes": [(A, 0, 1)], "reshape": [(A, (3, 2)), (A, -1)],
+    "broadcast_to": [(LINE, (2, 3))], "transpose": [(A,), (A, (1, 0))], "full_like": [(A, 2.0)],
+    "norm": [(LINE,), (A,), (A, 2, 1), (A, 1, 0), (A, np.inf, 1, True)],
+    "normalize": [(A,), (A, 0, 1)], "expand_dims": [(A, 1)], "squeeze": [(A[None],), (A[None], 0)],
+    "glu": [(np.hstack([A, B]),)], "round": [(SIGNED,), (SIGNED, 1)], "diag": [(SQUARE,), (LINE,)],
+    "diagflat": [(LINE,)], "average": [(A,), (A, 1, LINE)], "concatenate": [([A, B],), ([A, B], 1)],
+    "stack": [([A, B],), ([A, B], 1)], "hstack": [([A, B],)], "vstack": [([A, B],)],
+    "dstack": [([A, B],)], "gelu": [(SIGNED,), (SIGNED, False)], "isclose": [(A, A + 1e-9)],
+    "allclose": [(A, A + 1e-9)], "divide_no_nan": [(A, np.round(B))],
+    "logsumexp": [(SIGNED,), (SIGNED, 1), (SIGNED, 0, True)], "cast": [(A, "float64")],
+    "std": [(A,), (A, 1), (A, 0, True)], "sum": [(A,), (A, 1), (A, 0, True)],
+    "convert_to_numpy": [(A,)], "convert_to_tensor": [(A,)], "shape": [(A,)],
+    "softmax": [(SIGNED,), (SIGNED, 0)], "isneginf": [(np.array([1.0, -np.inf, np.inf]),)],
+    "isposinf": [(np.array([1.0, -np.inf, np.inf]),)], "isnan": [(np.array([1.0, np.nan]),)],
+    "logical_and": [(A > 0.5, B > 0.4)], "logical_or": [(A > 0.5, B > 0.4)],
+    "logical_xor": [(A > 0.5, B > 0.4)], "logical_not": [(A > 0.5,)],
+}  # fmt: skip
+"""Arguments of functions that don't take one or two arrays of one shape."""
+
+
+def op_arguments(name: str, needed: int) -> list[tuple[Any, ...]]:
+    """The arguments with which a function of `keras.ops` is tried."""
+    signed = name in ("abs", "absolute", "ceil", "floor", "sign", "trunc", "exp", "sort", "argmax")
+    one: Any = MORE_THAN_ONE.get(name, SIGNED if signed or "lu" in name or "soft" in name else A)
+    usual = OF_TWO_AXES.get(name, (one, B)[:needed])
+    return OF_THEIR_OWN.get(name, [usual])
+
+
+@case
+def functions_of_arrays(k):
+    needed = {
+        name: sum(p.default is p.empty for p in inspect.signature(f).parameters.values())
+        for name in OPS
+        for f in [getattr(k.ops, name)]
+    }
+    return {
+        name: [getattr(k.ops, name)(*args) for args in op_arguments(name, count)]
+        for name, count in needed.items()
+    }
+
+
+@case
+def tools_for_data(k):
+    U, rows = k.utils, np.array([[3.0, 4.0], [0.0, 0.0], [-1.0, 2.0]])
+    return {
+        "categorical": [
+            U.to_categorical([0, 2, 1]), U.to_categorical(np.array([[0], [3]]), num_classes=5),
+            U.to_categorical([[0, 1], [2, 0]], 3), U.to_categorical(np.array([1.0, 0.0])),
+            U.to_categorical(2, 4),
+        ],
+        "normalized": [
+            U.normalize(rows), U.normalize(rows, 1), U.normalize(rows, order=1),
+            U.normalize(rows[0]), U.normalize(rows[None], axis=1, order=np.inf),
+        ],
+    }  # fmt: skip
+
+
+@case
+def described_as_data(k):
+    S, L = k.optimizers.schedules, k.layers
+    optimizers = [
+        k.optimizers.SGD(0.1, 0.9, True), k.optimizers.AdamW(0.1, 0.01, clipnorm=2.0),
+        k.optimizers.RMSprop(0.1, 0.8), k.optimizers.Adam(S.ExponentialDecay(0.1, 10, 0.5)),
+        *(getattr(k.optimizers, name)() for name in (
+            "Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Lion", "Nadam")),
+    ]  # fmt: skip
+    schedules = [
+        S.CosineDecay(0.1, 10), S.CosineDecayRestarts(0.1, 10), S.InverseTimeDecay(0.1, 10, 0.5),
+        S.PiecewiseConstantDecay([1, 2], [0.3, 0.2, 0.1]), S.PolynomialDecay(0.1, 10),
+    ]  # fmt: skip
+    layers = [
+        L.Dense(2, "relu", name="a", kernel_regularizer="l2"), L.Dropout(0.5, name="b"),
+        L.Concatenate(name="c"), L.Activation("tanh", name="d"), L.Rescaling(0.5, name="e"),
+        L.LeakyReLU(0.1, name="f"), L.Embedding(3, 2, name="g"), L.Reshape((2, 3), name="h"),
+        L.BatchNormalization(name="i"), L.Flatten(name="j"), L.Add(name="k"), L.Softmax(name="l"),
+    ]  # fmt: skip
+
+    def settings_of(described: Any, *without: str) -> Any:
+        config = {n: x for n, x in described["config"].items() if n not in without}
+        return [described["module"], described["class_name"], config]
+
+    def of(layer: Any) -> Any:
+        kind, config = L.serialize(layer)["class_name"], L.serialize(layer)["config"]
+        again = L.deserialize(L.serialize(layer))
+        known = {
+            n: config[n]
+            for n in (
+                "name",
+                "units",
+                "rate",
+                "activation",
+                "kernel_regularizer",
+                "scale",
+                "negative_slope",
+                "output_dim",
+            )
+            if n in config
+        }
+        return [kind, known, type(again).__name__, again.name]
+
+    return {
+        "optimizers": [settings_of(k.optimizers.serialize(x), "name") for x in optimizers],
+        "again": [
+            settings_of(k.optimizers.serialize(k.optimizers.deserialize(described)), "name")
+            for described in map(k.optimizers.serialize, optimizers)
+        ],
+        "schedules": [settings_of(S.serialize(x)) for x in schedules],
+        "rates": [float(S.deserialize(S.serialize(x))(3)) for x in schedules],
+        "layers": [of(x) for x in layers],
+        "found": {
+            f"{where} {name}": type(getattr(k, where).get(name)).__name__
+            for where, names in {
+                "optimizers": ["sgd", "Adam", "ADAMW"], "metrics": ["auc", "MeanSquaredError"],
+                "initializers": ["he_normal", "HeNormal"], "regularizers": ["l2", "L1L2"],
+                "constraints": ["max_norm", "UnitNorm"],
+            }.items()
+            for name in names
+        },
+        "none": [getattr(k, where).get(None) is None for where in (
+            "optimizers", "losses", "initializers", "regularizers", "constraints")],
+        "from the old form": k.optimizers.deserialize(
+            {"class_name": "sgd", "config": {"learning_rate": 0.5}}
+        ).get_config()["learning_rate"],
+    }  # fmt: skip
+
+
+@case
+def samples_of_several_axes(k):
+    x, y = k.Input((2, 3)), k.Input((2, 3))
+    L, data = k.layers, np.stack([A, SIGNED])
+    model = k.Model([x, y], [L.Softmax()(x), L.Concatenate()([x, y]), L.Activation("softmax")(y)])
+    return [np.reshape(part, (2, -1)) for part in model.predict([data, data[::-1]], verbose=0)]
+
+
 # ── Both sides ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -685,10 +842,23 @@ def keras() -> Any:
     """Keras itself, in float64."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("JAX_ENABLE_X64", "1")
     import keras as k
 
     k.config.set_floatx("float64")
     return k
+
+
+def record(k: Any, names: list[str]) -> None:
+    """Write Keras's answers: all of them, or those to the cases of these names anew."""
+    content = json.loads(RECORDED.read_text(encoding="utf-8"))
+    content["cases"] |= dict(answers(k, lambda name: not names or name in names))
+    backend = {"keras": k.__version__, "backend": k.backend.backend(), "floatx": "float64"}
+    command = " ".join(["python -m tests.keras_cases --record", *names])
+    first = {} if not names else content["provenance"]
+    recorded = {name: {**backend, "script": command} for name in names or ["all"]}
+    content["provenance"] = {**first, **recorded}
+    RECORDED.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def main(*arguments: str) -> int:
@@ -698,12 +868,7 @@ def main(*arguments: str) -> int:
         print("Keras is not installed: pip install keras tensorflow-cpu")
         return 0
     if "--record" in arguments:
-        names = {name: [n for n in dir(room(k, name)) if n[0] != "_"] for name in ROOMS}
-        names[""] = [n for n in dir(k) if n[0] != "_"]
-        provenance = {"keras": k.__version__, "backend": k.backend.backend(), "floatx": "float64",
-                      "script": "python -m tests.keras_cases --record"}  # fmt: skip
-        content = {"provenance": provenance, "names": names, "cases": dict(answers(k))}
-        RECORDED.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        record(k, [name for name in arguments if name != "--record"])
         return 0
     from tinygrad_edu import keras as ours
 

@@ -47,10 +47,10 @@ CORE = (
     "calculus",
 )
 KERAS = (
-    "diagnosis", "documents", "engines", "callbacks", "lookup", "bases", "activations",
-    "constraints", "initializers", "layers", "ops", "losses", "metrics", "optimizers",
-    "regularizers", "data", "turns", "wiring", "recording", "updating", "programs", "keeping",
-    "training", "saving", "interchange", "summary", "models", "utils",
+    "diagnosis", "documents", "engines", "backups", "callbacks", "lookup", "bases", "of_arrays",
+    "activations", "constraints", "initializers", "layers", "ops", "losses", "metrics",
+    "schedules", "optimizers", "regularizers", "data", "turns", "wiring", "recording", "updating",
+    "programs", "keeping", "training", "saving", "interchange", "summary", "models", "utils",
 )  # fmt: skip
 PURE = ("errors", "blocks", "ieee", "trees", "core", "fast", "matrices", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.

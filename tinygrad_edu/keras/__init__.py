@@ -15,6 +15,8 @@ Names, arguments, defaults and numbers are those of Keras; errors and warnings s
 layer, loss and optimiser is one of `tinygrad_edu.nn`, under Keras's name.
 """
 
+import sys
+
 from ..nn.seeding import set_random_seed
 from ..nn.variables import Variable
 from . import (
@@ -35,6 +37,7 @@ from . import (
 from .bases import Initializer, Loss, Metric, Regularizer
 from .interchange import from_keras
 from .layers import Input, Layer
+from .lookup import missing
 from .models import Model, Sequential
 from .optimizers import Optimizer
 
@@ -42,6 +45,11 @@ __all__ = [
     "Initializer", "Input", "Layer", "Loss", "Metric", "Model", "Optimizer", "Regularizer",
     "Sequential", "Variable", "activations", "callbacks", "constraints", "from_keras",
     "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "regularizers",
-    "saving",
-    "set_random_seed", "utils",
+    "saving", "set_random_seed", "utils",
 ]  # fmt: skip
+
+for _room in (
+    sys.modules[__name__], activations, callbacks, constraints, initializers, layers, losses,
+    metrics, models, ops, optimizers, optimizers.schedules, regularizers, saving, utils,
+):  # fmt: skip
+    vars(_room)["__getattr__"] = missing(_room)

@@ -28,7 +28,6 @@ _rows = {made.origin: made for made in reversed(CLASSES.values())}
 _short = {alias: _rows[row] for alias, row in nn.initializers.ALIASES.items()}
 _shelf = Shelf(__name__, "initializer", {**_rows, **_short, **CLASSES})
 get, serialize, deserialize = _shelf.get, _shelf.serialize, _shelf.deserialize
-__getattr__ = _shelf.absent
 
 globals().update({**CLASSES, **_rows})
 __all__ = ["Initializer", *CLASSES, *_rows, "deserialize", "get", "serialize"]

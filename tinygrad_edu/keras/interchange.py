@@ -21,10 +21,12 @@ from ..core.value import Value
 from ..errors import MissingExtra, SavedModelError, TinygradError
 from ..files import write_whole
 from ..nn.layers import Apply, Input, Lambda, ShapedLayer
+from ..nn.names import check_known
 from ..nn.optimizers import Optimizer
 from ..schemas import parsed
 from ..trees import flatten
 from . import constraints, initializers, losses, metrics, optimizers, regularizers, saving
+from .layers import FORMS
 
 if TYPE_CHECKING:
     from .models import Model
@@ -310,6 +312,28 @@ def _input_names(model: Model) -> list[str]:
     return [signal.name or f"input_{i}" for i, signal in enumerate(model._inputs, 1)]
 
 
+def layer_as_data(layer: ShapedLayer) -> dict[str, Any]:
+    """A layer in Keras's form; a user-defined one as its ``get_config`` says."""
+    kind = type(layer)
+    if kind.__name__ in saving.LAYERS or kind.__module__.startswith("tinygrad_edu."):
+        return _in_keras(layer)
+    return {"module": kind.__module__, "class_name": kind.__name__, "config": layer.get_config(),
+            "registered_name": kind.__name__}  # fmt: skip
+
+
+def layer_of_data(described: Mapping[str, Any], custom: Mapping[str, Any]) -> ShapedLayer:
+    """The layer that `layer_as_data` or Keras described."""
+    name = described["class_name"]
+    if name in custom:
+        made: ShapedLayer = custom[name].from_config(described["config"])
+        return made
+    check_known("layer", name, saving.LAYERS)
+    return _layer({**described}, custom)
+
+
+FORMS.update(written=layer_as_data, read=layer_of_data)
+
+
 def _in_keras(layer: ShapedLayer) -> dict[str, Any]:
     kind = type(layer)
     if saving.LAYERS.get(kind.__name__) is not kind:
@@ -372,12 +396,8 @@ def _compiled(model: Model) -> dict[str, Any] | None:
     if optimizer is None or model.loss is None:
         return None
     try:
-        own = {key: x for key, x in optimizer.config().items() if key not in ("class", "name")}
-        if isinstance(own["learning_rate"], dict):
-            return None
         return {
-            "optimizer": {"module": "keras.optimizers", "class_name": type(optimizer).__name__,
-                          "config": own, "registered_name": None},
+            "optimizer": optimizers.serialize(optimizer),
             "loss": _serialized(losses, model.loss.config()),
             "metrics": list(model.measures),
         }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..nn.layers import (
@@ -39,7 +40,7 @@ __all__ = [
     "Dropout", "Embedding", "Flatten", "GaussianNoise", "Identity", "Input", "Lambda", "Layer",
     "LayerNormalization", "LeakyReLU", "Maximum", "Minimum", "Multiply", "Normalization", "PReLU",
     "ReLU", "Rescaling", "Reshape", "Softmax", "Subtract", "add", "average", "concatenate",
-    "maximum", "minimum", "multiply", "subtract",
+    "deserialize", "maximum", "minimum", "multiply", "serialize", "subtract",
 ]  # fmt: skip
 
 
@@ -53,9 +54,9 @@ def average(inputs: Any, **layer: Any) -> Any:
     return Average(**layer)(inputs)
 
 
-def concatenate(inputs: Any, **layer: Any) -> Any:
+def concatenate(inputs: Any, axis: int = -1, **layer: Any) -> Any:
     """`Concatenate` of these signals."""
-    return Concatenate(**layer)(inputs)
+    return Concatenate(axis, **layer)(inputs)
 
 
 def maximum(inputs: Any, **layer: Any) -> Any:
@@ -76,3 +77,32 @@ def multiply(inputs: Any, **layer: Any) -> Any:
 def subtract(inputs: Any, **layer: Any) -> Any:
     """`Subtract` of these signals."""
     return Subtract(**layer)(inputs)
+
+
+FORMS: dict[str, Callable[..., Any]] = {}
+"""How a layer is written in Keras's form, and read; `interchange` adds both."""
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """A layer as data, in Keras's form, without its weights.
+
+    Raises:
+        SavedModelError: if it holds a function, which isn't data.
+
+    >>> serialize(Dense(2, "relu"))["config"]["units"]
+    2
+    """
+    described: dict[str, Any] = FORMS["written"](layer)
+    return described
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The layer that ``serialize`` described, ours or Keras's, with new weights.
+
+    Raises:
+        SavedModelError: for an unknown layer or setting.
+
+    >>> deserialize(serialize(Dense(2, "relu", name="first")))
+    <Dense 'first', None → None>
+    """
+    return FORMS["read"](config, custom_objects or {})

@@ -10,8 +10,9 @@ from functools import wraps
 from inspect import Parameter, Signature, getdoc, signature
 from typing import Any, ClassVar
 
-from ..errors import BadArgument, check_name, unknown_name
-from ..nn.names import Named, defaults, look_up
+from ..errors import BadArgument, check_name
+from ..nn.absent import near
+from ..nn.names import Named, check_known, defaults, look_up
 from ..nn.settings import check_dtype
 from ..trees import as_array, sizes
 
@@ -21,6 +22,9 @@ FIXED: dict[str, Any] = {
     "multi_label": False, "num_labels": None, "label_weights": None, "from_logits": False,
 }  # fmt: skip
 """Settings that must have Keras's default here."""
+
+
+_SCHEDULES = "optimizers.schedules"
 
 
 class Made:
@@ -143,8 +147,18 @@ def functions(
     return made
 
 
+_FIXED_IN: dict[str, dict[str, Any]] = {
+    "binary_crossentropy": {"axis": -1},
+    "categorical_crossentropy": {"axis": -1},
+    "cosine_similarity": {"axis": -1},
+    "sparse_categorical_crossentropy": {"ignore_class": None, "axis": -1},
+    "sparse_top_k_categorical_accuracy": {"from_sorted_ids": False},
+}
+"""Settings of functions that must have Keras's default here."""
+
+
 def _over_arrays(row: Callable[..., Any]) -> Callable[..., Any]:
-    usual = {**defaults(row), "axis": -1}
+    usual = {**defaults(row), **_FIXED_IN.get(row.__name__, {})}
 
     def apply(y_true: Any, y_pred: Any, settings: dict[str, Any]) -> Any:
         if len(sizes(y_pred)) > 1:
@@ -159,6 +173,10 @@ def _over_arrays(row: Callable[..., Any]) -> Callable[..., Any]:
         return as_array(results) if isinstance(results, list) else results
 
     over_arrays.__module__ = row.__module__.replace(".nn.", ".keras.")  # where pickle finds it
+    arrays = [Parameter(y, Parameter.POSITIONAL_OR_KEYWORD) for y in ("y_true", "y_pred")]
+    over_arrays.__signature__ = Signature(  # type: ignore[attr-defined]
+        [*arrays, *_signature(usual).parameters.values()]
+    )
     return over_arrays
 
 
@@ -185,14 +203,13 @@ class Shelf:
         if isinstance(identifier, str):
             name = identifier if identifier in self.names else identifier.lower()  # such as MSE
             if name not in self.names:
-                check_name(self.kind, identifier, self.names)
+                check_known(self.kind, identifier, self.names)
             identifier = self.names[name]
+        if identifier is not None and not callable(identifier):
+            raise BadArgument(
+                f"A {self.kind} is a name, a class, a dict or a function. Received: {identifier!r}."
+            )
         return identifier() if isinstance(identifier, type) else identifier
-
-    def absent(self, name: str) -> Any:
-        """The ``__getattr__`` of the room: the error for a name that isn't there."""
-        known = "" if name.startswith("_") else f": {unknown_name(self.kind, name, self.names)}"
-        raise AttributeError(f"module {self.module!r} has no attribute {name!r}{known}")
 
     def serialize(self, thing: Any) -> dict[str, Any]:
         """A function or an instance as data, in Keras's form."""
@@ -211,7 +228,26 @@ class Shelf:
         name, rest = config["class_name"], config["config"]
         known = {**self.names, **(custom_objects or {})}
         if name == "function":
-            check_name(self.kind, rest, known)
+            check_known(self.kind, rest, known)
             return known[rest]
-        check_name(self.kind, name, known)
+        check_known(self.kind, name, known)
         return known[name].from_config(rest)
+
+
+def missing(module: Any) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a room: the error for a name that isn't there.
+
+    It says why a name of Keras is absent and what is nearest, or which known name is meant.
+    """
+    room = module.__name__.partition(".keras")[2].lstrip(".").replace("schedules", _SCHEDULES)
+
+    def getattr(name: str) -> Any:
+        known = vars(module).get("__all__") or [x for x in vars(module) if not x.startswith("_")]
+        hint = "" if name.startswith("_") else near(room, name, known)
+        raise AttributeError(
+            f"module {module.__name__!r} has no attribute {name!r}{hint and '. '}{hint}",
+            name=name,
+            obj=module if not hint else None,
+        )
+
+    return getattr

@@ -38,7 +38,6 @@ FUNCTIONS = functions(__name__, LOSSES, LOSSES)
 _short = {alias: FUNCTIONS[row] for alias, row in ALIASES.items()}
 _shelf = Shelf(__name__, "loss", {**FUNCTIONS, **_short, **CLASSES})
 get, serialize, deserialize = _shelf.get, _shelf.serialize, _shelf.deserialize
-__getattr__ = _shelf.absent
 
 globals().update({**CLASSES, **FUNCTIONS})
 __all__ = ["Loss", *CLASSES, *FUNCTIONS, "deserialize", "get", "serialize"]

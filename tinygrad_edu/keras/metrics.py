@@ -75,7 +75,6 @@ _rows = {made.origin: made for made in CLASSES.values()}
 _short = {alias: _rows[row] for alias, row in ALIASES.items() if row in _rows}
 _shelf = Shelf(__name__, "metric", {**FUNCTIONS, **_rows, **_short, **CLASSES})
 get, serialize, deserialize = _shelf.get, _shelf.serialize, _shelf.deserialize
-__getattr__ = _shelf.absent
 
 globals().update({**CLASSES, **FUNCTIONS})
 __all__ = ["Metric", *CLASSES, *FUNCTIONS, "deserialize", "get", "serialize"]

@@ -19,7 +19,6 @@ CLASSES = classes(
 _rows = {made.origin: made for made in CLASSES.values()}
 _shelf = Shelf(__name__, "regularizer", {**_rows, **CLASSES})
 get, serialize, deserialize = _shelf.get, _shelf.serialize, _shelf.deserialize
-__getattr__ = _shelf.absent
 
 globals().update({**CLASSES, **_rows})
 __all__ = ["Regularizer", *CLASSES, *_rows, "deserialize", "get", "serialize"]

@@ -11,7 +11,8 @@ from typing import Any
 from ..core import ops
 from ..core.table import number
 from ..core.value import plain
-from ..errors import BadArgument, check_name
+from ..errors import BadArgument
+from .names import check_known
 
 # ── Functions of one number that Keras has with more arguments than a row ──────────────────
 
@@ -213,8 +214,9 @@ def activation(name: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     """
     if name is None:
         return ACTIVATIONS["linear"]
-    if callable(name):
-        return name
     activations = {**ACTIVATIONS, **VECTOR_ACTIVATIONS}
-    check_name("activation", name, activations)
+    if callable(name):
+        row = getattr(name, "__wrapped__", name)  # of one that takes arrays, too
+        return row if row in activations.values() else name
+    check_known("activation", name, activations)
     return activations[name]

@@ -21,7 +21,7 @@ from ..core import ops
 from ..core.modes import no_grad, scope
 from ..core.table import TABLE, is_real, number
 from ..core.value import Number, Value
-from ..errors import BadArgument, check_name, check_whole
+from ..errors import BadArgument, check_name, check_whole, unknown_name
 from ..strings import legible
 from ..trees import as_array, flatten, sizes
 from .activations import ACTIVATIONS, VECTOR_ACTIVATIONS, activation
@@ -85,8 +85,12 @@ def Input(
     shape: Sequence[int] | int | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
-    name: str | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
 ) -> Signal:
     """An input of a model.
 
@@ -94,13 +98,18 @@ def Input(
         shape: the shape of one sample, such as ``(2,)``.
         batch_size: changes nothing: a batch may have any size.
         dtype: see `settings.check_dtype`.
-        name: the name of the input.
         batch_shape: the shape of a batch, such as ``(None, 2)``, instead of ``shape``.
+        name: the name of the input.
+        sparse, ragged, tensor, optional: as in Keras, but they keep their defaults.
 
     Raises:
-        BadArgument: if it is not a shape.
+        BadArgument: if it is not a shape, or for another value of the last four.
     """
     check_dtype(dtype)
+    for setting, x in (("sparse", sparse), ("ragged", ragged), ("tensor", tensor),
+                       ("optional", optional)):  # fmt: skip
+        if x is not None and x is not False:
+            raise BadArgument(f"An input is a dense array. Received: {setting}={x!r}.")
     return Signal(_shape(shape if batch_shape is None else tuple(batch_shape)[1:]), name=name)
 
 
@@ -139,6 +148,11 @@ class ShapedLayer(Module):
         dtype: see `settings.check_dtype`.
         batch_size: changes nothing: a batch may have any size.
         activity_regularizer: a penalty on the outputs, see `nn.regularizer`.
+        **fixed: settings of Keras that keep their default here, see `fixed`.
+
+    Raises:
+        NameUnknown: for a setting that doesn't exist.
+        BadArgument: for another value of a fixed setting, or a wrong shape.
 
     Attributes:
         input_shape, output_shape: the shapes of one sample, None until the layer is built.
@@ -158,6 +172,8 @@ class ShapedLayer(Module):
 
     inputs_wanted: ClassVar[int | None] = 1  # None: any number of them
     of_batch: ClassVar[bool] = False  # whether, in training, all samples matter to each output
+    fixed: ClassVar[dict[str, Any]] = {"autocast": True}
+    """Settings of Keras's layer that must keep their default."""
 
     added: list[Variable]
     _first_random: Random | None = None  # of the first numbers of its weights
@@ -175,8 +191,10 @@ class ShapedLayer(Module):
         batch_size: int | None = None,
         batch_input_shape: Sequence[int | None] | None = None,
         activity_regularizer: Any = None,
+        **fixed: Any,
     ) -> None:
         check_dtype(dtype)
+        self._check_fixed(fixed)
         if batch_input_shape is not None:
             input_shape = tuple(batch_input_shape)[1:]
         input_shape = input_dim if input_shape is None else input_shape
@@ -188,6 +206,18 @@ class ShapedLayer(Module):
         self.output_shape: Shape | None = None
         self.activity_regularizer = regularizer_named(activity_regularizer)
         self.added = []
+
+    def _check_fixed(self, settings: Mapping[str, Any]) -> None:
+        fixed = {"autocast": True, **self.fixed}
+        for name, x in settings.items():
+            kind = type(self).__name__
+            if name not in fixed:
+                known = [*signature(type(self)).parameters, *signature(ShapedLayer).parameters]
+                raise unknown_name(f"setting of {kind}", name, {*known} - {"layer", "fixed"})
+            if x != fixed[name]:
+                raise BadArgument(
+                    f"{kind} computes with {name}={fixed[name]!r} alone. Received: {x!r}."
+                )
 
     @property
     def usual_name(self) -> str:
@@ -665,6 +695,8 @@ class Dense(ShapedLayer):
     [6.0, 6.0]
     """
 
+    fixed: ClassVar = {"lora_rank": None, "lora_alpha": None, "quantization_config": None}
+
     def __init__(
         self,
         units: int,
@@ -751,7 +783,8 @@ class Activation(ShapedLayer):
 
     def shape_after(self, *shapes: Shape) -> Shape:
         # A function of all numbers may return fewer of them: glu returns half as many.
-        return (len(self.of([0.0] * prod(shapes[0]))),) if self.by_vector else shapes[0]
+        *rest, last = shapes[0]
+        return (*rest, len(self.of([0.0] * last))) if self.by_vector else shapes[0]
 
     def called(self) -> str:
         """The name of the function.
@@ -770,8 +803,9 @@ class Activation(ShapedLayer):
         return {**super().config(), "activation": self.called()}
 
     def forward(self, x: Sample) -> Sample:
-        if self.by_vector:
-            return list(self.of(x))
+        if self.by_vector:  # along the last axis
+            size = self.input_shape[-1] if self.input_shape else len(x)
+            return [y for i in range(0, len(x), size) for y in self.of(x[i : i + size])]
         return x if self.of is ops.identity else [self.of(number) for number in x]
 
 
@@ -780,10 +814,16 @@ regularizer_named = regularizer
 
 
 class Softmax(Activation):
-    """exp(xᵢ)/Σ exp(xⱼ): numbers that are positive and sum to 1."""
+    """exp(xᵢ)/Σ exp(xⱼ): numbers that are positive and sum to 1.
 
-    def __init__(self, **layer: Any) -> None:
+    Args:
+        axis: must be −1.
+        **layer: as for `ShapedLayer`.
+    """
+
+    def __init__(self, axis: int = -1, **layer: Any) -> None:
         super().__init__("softmax", **layer)
+        last_axis(self, axis)
 
     def config(self) -> dict[str, Any]:
         return {name: x for name, x in super().config().items() if name != "activation"}
@@ -818,6 +858,7 @@ class Dropout(Noise):
 
     Args:
         rate: from 0 to below 1.
+        noise_shape: must be None: each number is drawn for by itself.
         seed: an int, or a random.Random; the global random state is never used.
 
     >>> dropout = Dropout(0.5, seed=0).train()
@@ -827,8 +868,19 @@ class Dropout(Noise):
     [1.0, 1.0, 1.0]
     """
 
-    def __init__(self, rate: float, seed: int | Random | None = None, **layer: Any) -> None:
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: None = None,
+        seed: int | Random | None = None,
+        **layer: Any,
+    ) -> None:
         super().__init__(seed, **layer)
+        if noise_shape is not None:
+            raise BadArgument(
+                f"Dropout draws for each number by itself. Received: noise_shape={noise_shape!r}. "
+                f"Leave it out; a seed is passed by name."
+            )
         self.rate = number(rate)
         if not 0.0 <= self.rate < 1.0:
             raise BadArgument(f"A dropout rate must be from 0 to below 1. Received: {rate!r}.")
@@ -845,7 +897,17 @@ class Dropout(Noise):
 
 
 class Flatten(ShapedLayer):
-    """Turns a sample with several axes into a flat list; the numbers don't change."""
+    """Turns a sample with several axes into a flat list; the numbers don't change.
+
+    Args:
+        data_format: must be None or "channels_last".
+        **layer: as for `ShapedLayer`.
+    """
+
+    def __init__(self, data_format: str | None = None, **layer: Any) -> None:
+        super().__init__(**layer)
+        if data_format not in (None, "channels_last"):
+            raise BadArgument(f"Flatten keeps the order of the numbers. Received: {data_format!r}.")
 
     def shape_after(self, *shapes: Shape) -> Shape:
         return (prod(shapes[0]),)
@@ -914,17 +976,38 @@ class Minimum(Merge):
 
 
 class Concatenate(Merge):
-    """The numbers of all of them, one input after the other.
+    """The numbers of all of them, one input after the other along the last axis.
+
+    Args:
+        axis: must be −1, or the number of the last axis, counted from the batch on.
+        **layer: as for `ShapedLayer`.
 
     >>> Concatenate()([[1.0], [2.0, 3.0]])
     [1.0, 2.0, 3.0]
     """
 
+    def __init__(self, axis: int = -1, **layer: Any) -> None:
+        super().__init__(**layer)
+        self.axis = index(axis)
+        self._sizes: list[int] = []  # of the last axis of each input
+
     def shape_after(self, *shapes: Shape) -> Shape:
-        return (sum(prod(shape) for shape in shapes),)
+        rest = shapes[0][:-1]
+        if any(shape[:-1] != rest for shape in shapes) or self.axis not in (-1, len(shapes[0])):
+            raise BadArgument(
+                f"{self.name} joins inputs along their last axis, axis=-1, and all others must be "
+                f"equal. Received: shapes {_listed(shapes)}, axis={self.axis}."
+            )
+        self._sizes = [shape[-1] for shape in shapes]
+        return (*rest, sum(self._sizes))
 
     def forward(self, *xs: Sample) -> Sample:
-        return [number for x in xs for number in x]
+        sizes = self._sizes or list(map(len, xs))
+        rows = range(len(xs[0]) // sizes[0])
+        return [y for i in rows for x, n in zip(xs, sizes) for y in x[i * n : (i + 1) * n]]
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "axis": self.axis}
 
 
 class Apply(ShapedLayer):

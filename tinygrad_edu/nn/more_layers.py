@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import nan, pi, prod
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core import ops
 from ..core.table import number
@@ -218,11 +218,16 @@ class Embedding(ShapedLayer):
     [0.0, 1.0, 1.0, 0.0]
     """
 
+    fixed: ClassVar = {
+        "mask_zero": False, "weights": None, "lora_rank": None, "lora_alpha": None,
+        "quantization_config": None,
+    }  # fmt: skip
+
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
-        embeddings_initializer: Any = "random_uniform",
+        embeddings_initializer: Any = "uniform",
         embeddings_regularizer: Any = None,
         embeddings_constraint: Any = None,
         **layer: Any,

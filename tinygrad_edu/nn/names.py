@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import isfinite
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, get_type_hints
 
-from ..errors import BadArgument, check_name, unknown_name
+from ..errors import BadArgument, NameUnknown, check_name, unknown_name
+from .absent import ROOMS, remedy
 from .settings import Limit
 
 Finite: TypeAlias = Annotated[float, Limit("a finite number", isfinite)]
@@ -44,7 +45,29 @@ def look_up(
         for spelling in (name, plain):
             if aliases.get(spelling, spelling) in table:
                 return aliases.get(spelling, spelling)
-    raise unknown_name(kind, name, [*table, *aliases])
+    raise not_here(kind, name, [*table, *aliases])
+
+
+def check_known(kind: str, name: object, names: Collection[str]) -> None:
+    """Raise an error for a name that is not in a table that has Keras's names.
+
+    Raises:
+        NameUnknown: why a name of Keras is absent, or the nearest known name.
+
+    >>> check_known("loss", "ctc", ["mean_squared_error"])
+    Traceback (most recent call last):
+        ...
+    tinygrad_edu.errors.NameUnknown: Unknown loss. Received: 'ctc'. Keras's 'ctc' is absent ...
+    """
+    if name not in names:
+        raise not_here(kind, name, names)
+
+
+def not_here(kind: str, name: object, names: Iterable[str]) -> NameUnknown:
+    """The error for a name that is not in a table that has Keras's names."""
+    if found := remedy(ROOMS.get(kind, kind), name):
+        return NameUnknown(f"Unknown {kind}. Received: {name!r}. {found}")
+    return unknown_name(kind, name, names)
 
 
 class Named:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 from random import Random
 from reprlib import repr as brief
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core import ops
 from ..core.table import number
@@ -250,6 +250,9 @@ class BatchNormalization(_Normalizing):
     """
 
     of_batch = True
+    fixed: ClassVar = {
+        "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False,
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -10,10 +10,11 @@ share: parameters, learning rate, clipping, decay, saving.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import reduce
+from inspect import Parameter, Signature
 from math import inf, isfinite, nan
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from ..core.ops import abs, clip, equal, less, maximum, sign, sqrt, square, where
 from ..core.ops import sum as total
@@ -22,6 +23,7 @@ from ..core.value import Value
 from ..errors import BadArgument, NotANumber, check_name, check_whole
 from ..ieee import Ieee
 from ..trees import flatten
+from .names import check_known
 from .schedules import schedule_from_config
 from .settings import (
     Flag,
@@ -84,13 +86,85 @@ class Update(NamedTuple):
     """The new parameter."""
 
 
+class InKerasOrder(type):
+    """Classes that may be called as in Keras: with the learning rate first, and the other settings
+    by place in Keras's order.
+    """
+
+    fixed: dict[str, Any]
+    first: tuple[str, ...]
+
+    def order(cls) -> list[str]:
+        """The settings in Keras's order: first the rule's own ones."""
+        shared = ["weight_decay", "clipnorm", "clipvalue", "global_clipnorm"]
+        every = [f.name for f in fields(cls) if f.metadata.get("setting", True)]  # type: ignore[arg-type]
+        own = [x for x in every if x not in (*cls.first, *shared, "name")]
+        rest = [x for x in shared if x not in cls.first]
+        return [*cls.first, *own, *rest, *cls.fixed, "name"]
+
+    def _settings(cls, args: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings by name, without those of Keras that keep their default."""
+        order = cls.order()
+        if len(args) > len(order):
+            raise BadArgument(f"{cls.__name__} has {len(order)} settings. Received: {len(args)}.")
+        for name, x in zip(order, args):
+            if name in settings:
+                raise BadArgument(
+                    f"{cls.__name__} got {name} by place and by name. Received: {x!r} and "
+                    f"{settings[name]!r}."
+                )
+        given = {**dict(zip(order, args)), **settings}
+        for name, x in settings.items():
+            hint = _OLDER.get(name)
+            if hint and name not in order:
+                raise BadArgument(f"{cls.__name__} has no {name}. Received: {x!r}. Use {hint}.")
+            if name != "parameters":
+                check_name(f"setting of {cls.__name__}", name, order)
+        for name in cls.fixed.keys() & given.keys():
+            x = given.pop(name)
+            if x != cls.fixed[name]:
+                raise BadArgument(
+                    f"{cls.__name__} computes with {name}={cls.fixed[name]!r} alone. "
+                    f"Received: {x!r}."
+                )
+        return given
+
+    if not TYPE_CHECKING:  # which knows the arguments from the dataclass
+
+        def __call__(cls, *args: Any, **settings: Any) -> Any:
+            owner = next(each for each in cls.__mro__ if "__init__" in vars(each))
+            if "__dataclass_fields__" not in vars(owner):  # a user-defined __init__
+                return super().__call__(*args, **settings)
+            if args and _is_rate(args[0]):
+                return super().__call__(**cls._settings(args, settings))
+            named = cls._settings((), settings)
+            return super().__call__(*args, **named)
+
+        @property
+        def __signature__(cls) -> Signature:
+            """Keras's arguments in their order, and the parameters by name."""
+            usual = {f.name: f.default for f in fields(cls)} | cls.fixed
+            either = Parameter.POSITIONAL_OR_KEYWORD
+            given = [Parameter(name, either, default=usual[name]) for name in cls.order()]
+            parameters = Parameter("parameters", Parameter.KEYWORD_ONLY, default=None)
+            return Signature([*given, parameters])
+
+
+_OLDER = {
+    "lr": "learning_rate",
+    "decay": "a schedule such as InverseTimeDecay as the learning rate",
+}
+"""Settings of older versions of Keras."""
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
-class Optimizer(Settings):
+class Optimizer(Settings, metaclass=InKerasOrder):
     """The base class of all optimisers.
 
     Pass the parameters as the first argument, or later to `bind` or the first `step`. If the first
-    argument is a number or a schedule, it is the learning rate, as in Keras: ``Adam(0.1)`` is
-    ``Adam(learning_rate=0.1)``. Settings may be changed at any time and are checked each time.
+    argument is a number or a schedule, it is the learning rate, as in Keras, and the other settings
+    may follow in Keras's order: ``SGD(0.1, 0.9)`` is ``SGD(learning_rate=0.1, momentum=0.9)``.
+    Settings may be changed at any time and are checked each time.
 
     Args:
         parameters: the Values to change. A list among them is one variable, such as the
@@ -127,6 +201,13 @@ class Optimizer(Settings):
     0.75
     """
 
+    first: ClassVar[tuple[str, ...]] = ("learning_rate",)
+    fixed: ClassVar[dict[str, Any]] = {
+        "use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None,
+        "loss_scale_factor": None, "gradient_accumulation_steps": None,
+    }  # fmt: skip
+    """Settings of Keras that keep their default here."""
+
     parameters: Any = field(default=None, kw_only=False, metadata={"setting": False})
     learning_rate: Rate = field(default=0.001, kw_only=False)
     weight_decay: NotNegative | None = None
@@ -152,16 +233,6 @@ class Optimizer(Settings):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method update.")
 
-    def __new__(cls, *args: Any, **settings: Any) -> Optimizer:
-        if args and _is_rate(args[0]) and (len(args) > 1 or "learning_rate" in settings):
-            also = args[1] if len(args) > 1 else settings["learning_rate"]
-            raise BadArgument(
-                f"If the first argument is the learning rate, pass other settings by name, such "
-                f"as {cls.__name__}({args[0]!r}, weight_decay=0.1). "
-                f"Received: {args[0]!r} and {also!r}."
-            )
-        return super().__new__(cls)
-
     def __post_init__(self) -> None:
         parameters, self.parameters = self.parameters, None
         self.memory: list[Memory] = []
@@ -174,8 +245,11 @@ class Optimizer(Settings):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "learning_rate":
-            if isinstance(value, Mapping):  # a schedule from JSON
-                value = schedule_from_config(value)
+            if isinstance(value, Mapping):  # a schedule from JSON, ours or Keras's
+                keras = "class_name" in value
+                value = schedule_from_config(
+                    {"class": value["class_name"], **value["config"]} if keras else value
+                )
             if callable(value):
                 object.__setattr__(self, name, value)
                 return
@@ -191,6 +265,23 @@ class Optimizer(Settings):
             rate = LearningRate(value)
             rate.owner = self
             object.__setattr__(self, name, rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """Every setting by name, with those of Keras that keep their default, in Keras's form.
+
+        Raises:
+            BadArgument: if the learning rate is a function, which JSON can't store.
+
+        >>> SGD(0.5).get_config()["learning_rate"], SGD(0.5).get_config()["use_ema"]
+        (0.5, False)
+        """
+        settings, rate = super().get_config(), self.learning_rate
+        if isinstance(rate, Settings):
+            settings["learning_rate"] = {
+                "module": "keras.optimizers.schedules", "class_name": type(rate).__name__,
+                "config": rate.get_config(), "registered_name": None,
+            }  # fmt: skip
+        return {**settings, "name": self.name or type(self).__name__.lower(), **self.fixed}
 
     def bind(self, parameters: Any) -> None:
         """Set the parameters to change, with a fresh memory.
@@ -561,6 +652,8 @@ class AdamW(Adam):
     0.75
     """
 
+    first: ClassVar[tuple[str, ...]] = ("learning_rate", "weight_decay")
+
     weight_decay: NotNegative | None = 0.004
 
 
@@ -881,7 +974,7 @@ def optimizer(which: Any) -> Optimizer:
             f"An optimizer must be a name such as 'sgd' or an object such as SGD(0.01). "
             f"Received: {which!r}."
         )
-    check_name("optimizer", which.lower(), OPTIMIZERS)
+    check_known("optimizer", which.lower(), OPTIMIZERS)
     return OPTIMIZERS[which.lower()]()
 
 

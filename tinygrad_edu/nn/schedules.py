@@ -86,6 +86,8 @@ class ExponentialDecay(_Steady):
     (0.1, 0.05, 0.025)
     """
 
+    name: str | None = "ExponentialDecay"
+
     def at(self, step: float) -> float:
         return self.initial_learning_rate * power(self.decay_rate, self.units(step))
 
@@ -105,6 +107,8 @@ class InverseTimeDecay(_Steady):
     >>> slowing(0), slowing(10), slowing(30)
     (0.1, 0.05, 0.025)
     """
+
+    name: str | None = "InverseTimeDecay"
 
     def at(self, step: float) -> float:
         return self.initial_learning_rate / (1.0 + self.decay_rate * self.units(step))
@@ -131,7 +135,7 @@ class PiecewiseConstantDecay(Schedule):
 
     boundaries: Any  # a sequence of numbers; kept as a tuple
     values: Any
-    name: str | None = None
+    name: str | None = "PiecewiseConstant"
 
     def __post_init__(self) -> None:
         self.boundaries = tuple(map(number, self.boundaries))
@@ -180,7 +184,7 @@ class PolynomialDecay(Schedule):
     end_learning_rate: NotNegative = 0.0001
     power: NotNegative = 1.0
     cycle: Flag = False
-    name: str | None = None
+    name: str | None = "PolynomialDecay"
 
     def at(self, step: float) -> float:
         length = self.decay_steps
@@ -216,7 +220,7 @@ class CosineDecay(Schedule):
     initial_learning_rate: NotNegative
     decay_steps: Positive
     alpha: NotNegative = 0.0
-    name: str | None = None
+    name: str | None = "CosineDecay"
     warmup_target: NotNegative | None = None
     warmup_steps: NotNegative = 0.0
 
@@ -259,7 +263,7 @@ class CosineDecayRestarts(Schedule):
     t_mul: FromOne = 2.0
     m_mul: NotNegative = 1.0
     alpha: NotNegative = 0.0
-    name: str | None = None
+    name: str | None = "SGDRDecay"
 
     def at(self, step: float) -> float:
         p = step / self.first_decay_steps  # in first periods

@@ -156,6 +156,20 @@ class Settings:
         plain = {name: self._plain(name, value) for name, value in self.settings().items()}
         return {"class": type(self).__name__, **plain}
 
+    def get_config(self) -> dict[str, Any]:
+        """Every setting by name, as JSON can store them: ``type(x).from_config(x.get_config())``
+        equals x.
+
+        Raises:
+            BadArgument: if a setting is a user-defined function, which JSON can't store.
+        """
+        return {name: x for name, x in self.config().items() if name != "class"}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The object that ``get_config()`` described."""
+        return cls(**config)
+
     def _plain(self, name: str, value: Any) -> Any:
         if isinstance(value, Settings):
             return value.config()
