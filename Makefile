@@ -9,7 +9,7 @@ PYTEST := $(RUN) -m pytest --quiet --numprocesses auto --dist worksteal
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check thorough matrix fuzz generate keras bench mutants trust peers docs build clean
+.PHONY: help setup demo test lint types check thorough matrix fuzz generate keras bench mutants trust peers docs build release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,7 +73,12 @@ docs: $(VENV)/developing ## build the site, the book and the reference, in site/
 	@$(RUN) -m sphinx -q -W --keep-going docs site && echo site/index.html
 
 build: $(VENV)/developing ## make the sdist and the wheel in dist/
+	@rm -rf dist
 	@$(RUN) -m build --outdir dist .
+	@$(RUN) -m twine check --strict dist/*
+
+release: check build ## check and build this version, and tag it
+	@$(RUN) -m tests.release --tag
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) dist build site docs/_extra .pytest_cache .mypy_cache .ruff_cache .hypothesis one-neuron.*

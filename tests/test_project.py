@@ -4,6 +4,7 @@ and the built wheel in a fresh environment."""
 from __future__ import annotations
 
 import ast
+import email
 import io
 import json
 import os
@@ -14,10 +15,12 @@ import tokenize
 import venv
 from functools import cache
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 import tinygrad_edu as tg
+from tests import release
 from tinygrad_edu.core.table import BUILT_IN, TABLE
 
 ROOT = Path(__file__).parents[1]
@@ -239,10 +242,42 @@ def test_the_english_is_plain(phrase):
     assert not found, f"better: {PHRASES[phrase]}"
 
 
+def test_a_release_needs_its_version_everywhere(tmp_path, monkeypatch):
+    """`make release` says what is missing, and tags nothing before it is there."""
+    for name in ("pyproject.toml", "CHANGELOG.md", "CITATION.cff"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    author = ["-c", "user.name=a", "-c", "user.email=b@c"]
+    for command in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert len(release.obstacles()) == 2  # the changelog says Unreleased, nothing is built
+    assert release.main("--tag") == 1
+    now = release.version()
+    changes = (tmp_path / "CHANGELOG.md").read_text(encoding="utf-8")
+    (tmp_path / "CHANGELOG.md").write_text(
+        changes.replace("## Unreleased", f"## {now} (2027-01-31)"), encoding="utf-8"
+    )
+    (tmp_path / "dist").mkdir()
+    for name in (f"tinygrad_edu-{now}.tar.gz", f"tinygrad_edu-{now}-py3-none-any.whl"):
+        (tmp_path / "dist" / name).touch()
+    assert release.obstacles() == ["Everything must be committed."]
+    (tmp_path / "CITATION.cff").write_text("version: 9", encoding="utf-8")
+    assert len(release.obstacles()) == 2
+
+
 def test_no_page_names_a_machine():
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *FILES]:
         text = path.read_text(encoding="utf-8")
         assert str(ROOT) not in text, path
+
+
+def description(wheel: Path) -> str:
+    """The description of a wheel, which an index of packages shows."""
+    with ZipFile(wheel) as files:
+        (name,) = [name for name in files.namelist() if name.endswith("/METADATA")]
+        message = email.message_from_bytes(files.read(name))
+    assert message["Description-Content-Type"] == "text/markdown"
+    return message.get_payload(decode=True).decode()
 
 
 def test_the_wheel_works_in_a_fresh_environment(tmp_path, monkeypatch):
@@ -253,7 +288,12 @@ def test_the_wheel_works_in_a_fresh_environment(tmp_path, monkeypatch):
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT], **run
     )
     (wheel,) = tmp_path.glob("*.whl")
-    assert list(tmp_path.glob("*.tar.gz"))
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist], **run)
+    described = description(wheel)
+    assert described.startswith("# tinygrad_edu")
+    assert "## The post's six lines" in described
+    assert not re.findall(r"\]\((?!https?:)[^)]*\)", described)  # an index can't follow them
     venv.create(tmp_path / "fresh")
     bin = tmp_path / "fresh" / ("Scripts" if os.name == "nt" else "bin")
     install = ["pip", "--python", bin / "python", "install", "--quiet", "--no-compile", wheel]

@@ -315,7 +315,7 @@ def function_of(
 
 
 def _sorted_out(signature: Signature, given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """What is passed on by place, and what by name."""
+    """The arguments that are passed on by place, and those by name."""
     places, options = [], {}
     for name, x in given.items():
         parameter = signature.parameters[name]

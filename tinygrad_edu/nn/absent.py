@@ -178,7 +178,7 @@ ABSENT: Final[dict[str, tuple[Group, ...]]] = {
               "nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar",
               "data with nan are refused", "numpy's function of this name, before the training"),
         Group("erfinv i0 nextafter ldexp heaviside signbit sinc logaddexp2",
-              "it is no row of the table", "erf, exp2, logaddexp, where; tg.op adds a row"),
+              "it isn't a row of the table", "erf, exp2, logaddexp, where; tg.op adds a row"),
         Group("corrcoef correlate median percentile quantile moments geomspace logspace vander",
               "it serves statistics, not training", "numpy's function of this name"),
         Group("nn numpy", "the functions stand in keras.ops itself", "keras.ops"),
@@ -253,7 +253,7 @@ def names(room: str) -> list[str]:
 
 
 def remedy(room: str, wanted: object) -> str:
-    """Why a name of Keras is absent, and what is nearest; nothing if it is no such name.
+    """Why a name of Keras is absent, and what is nearest; otherwise an empty string.
 
     The name may be written like a class or like a function.
 
