@@ -5,11 +5,9 @@ A test compares each with what stands in the repository.
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import json
-import re
 import textwrap
 from collections.abc import Iterator
 from functools import partial
@@ -19,11 +17,9 @@ from typing import Any
 from tests import keras_page
 from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
-from tinygrad_edu.explaining import symbols
-from tinygrad_edu.explaining.notation import Math
-from tinygrad_edu.explaining.symbols import Term
 
-from . import tensor_picture
+from . import operations_page, tensor_picture
+from .operations_page import ROWS, plot, plotted
 
 PACKAGE = Path(__file__).parents[1] / "tinygrad_edu"
 
@@ -140,83 +136,12 @@ def _typed(thing: Any) -> Iterator[str]:
         yield f"{stars}{p.name}: {kinds.get(type(p.default), 'Any')}{default}"
 
 
-def operations() -> str:
-    """The page of all operations: formula, partials, domain and kinks of each row."""
-    domains = _domains()
-    rows = [_operation(TABLE[name], domains) for name in TABLE if name in BUILT_IN - {"unless_nan"}]
-    return _OPERATIONS + "\n".join(rows) + "\n"
-
-
-_OPERATIONS = """# Operations
-
-Every operation of the table, with its formula, its partial derivatives, its domain and whether it
-has kinks. `out` is the operation's result. Guards against overflow are left out of the partials,
-and "or" stands between the partials of an operation in several pieces. Outside its domain an
-operation is not real or not smooth; [conventions.md](conventions.md) lists the results there, and
-the slopes at kinks. (Made from the table by `make generate`.)
-
-| operation | formula | partial derivatives | domain | kinks |
-|---|---|---|---|---|
-"""
-_NARY = {"sum": ("Σ xᵢ", "1"), "logsumexp": ("log Σ exp(xᵢ)", "exp(xᵢ − out)"),
-         "norm": ("√Σ xᵢ²", "xᵢ/out")}  # fmt: skip
-_GUARD = re.compile(r"clip\((\w+), -[\d.e+]+, [\d.e+]+\)")
-
-
-def _operation(op: Op, domains: dict[str, str]) -> str:
-    names = op.parameters if op.arity else ("xs",)
-    if op.arity is None:
-        formula, slopes = _NARY[op.name][0], [_NARY[op.name][1]]
-    else:
-        args = [Term.named(Math(name, name), x) for name, x in zip(names, _POINTS[0])]
-        formula = Term(op, tuple(args), (0.0,)).math().text
-        slopes = [_slope(op, i) for i in range(op.arity)]
-    cells = [
-        f"`{op.name}({', '.join(names)})`", formula, "; ".join(slopes),
-        "" if op.domain is None else f"`{domains[op.name]}`", "yes" if op.kinks else "",
-    ]  # fmt: skip
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-_POINTS = (
-    (0.3, 0.5, 0.7),
-    (1.5, 0.5, 2.5),
-    (-0.7, 0.5, 0.7),
-    (9.0, 8.0, 7.0),
-    (-9.0, 0.5, 1.0),
-)
-
-
-def _slope(op: Op, i: int) -> str:
-    """A partial as a formula; for a row in pieces, that of each piece that a point is on."""
-    if op.partials[i] is None:
-        return "none"
-    texts = []
-    for point in _POINTS:
-        numbers = point[: op.arity]
-        if op.domain is None or op.domain(*numbers):
-            args = [Term.named(Math(name, name), x) for name, x in zip(op.parameters, numbers)]
-            out = Term.named(Math("out", "out"), op(*numbers))
-            slope = float(op.partials[i](*out.values, *numbers))
-            texts.append(symbols.partial(op, i, out, args, [slope]).math().text)
-    short = [_GUARD.sub(r"\1", text) for text in texts if "⋯" not in text]
-    return " or ".join(dict.fromkeys(short))
-
-
-def _domains() -> dict[str, str]:
-    """The condition of each row's domain, as it stands in the file of the rows."""
-    conditions = {}
-    for call in ast.walk(ast.parse((PACKAGE / "core" / "ops.py").read_text(encoding="utf-8"))):
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "_built_in":
-            for keyword in call.keywords:
-                if keyword.arg == "domain":
-                    body = getattr(keyword.value, "body", keyword.value)
-                    conditions[ast.literal_eval(call.args[0])] = ast.unparse(body)
-    return conditions
-
-
 GENERATED = {
-    PACKAGE.parent / "docs" / "operations.md": operations,
+    PACKAGE.parent / "docs" / "operations.md": operations_page.operations,
+    **{
+        PACKAGE.parent / "docs" / "operations" / f"{row.name}.svg": partial(plot, row)
+        for row in filter(plotted, ROWS)
+    },
     PACKAGE.parent / "docs" / "tensors.svg": tensor_picture.picture,
     PACKAGE.parent / "docs" / "keras.md": keras_page.page,
     PACKAGE / "core" / "exports.py": exports,

@@ -167,6 +167,17 @@ def stepped(page) -> list[tuple[int, str]]:
     return unseen
 
 
+def test_a_window_that_was_narrow_shows_again_what_it_showed(browser, written):  # noqa: F811
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, offline=True)
+    page.goto(written("moons"))
+    before = page.evaluate("state.scene")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(f"state.scene !== {before}")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.wait_for_function(f"state.scene === {before}")
+    page.close()
+
+
 # ── Regions ───────────────────────────────────────────────────────────────────────────────
 
 

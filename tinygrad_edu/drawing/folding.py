@@ -426,6 +426,8 @@ def contents(nodes: Sequence[Node]) -> str:
     '5 nodes, 1 parameter'
     """
     parameters = sum(node.role == "parameter" for node in nodes)
+    if parameters == len(nodes):
+        return plural(parameters, "parameter")
     with_them = f", {plural(parameters, 'parameter')}" if parameters else ""
     return plural(len(nodes), "node") + with_them
 

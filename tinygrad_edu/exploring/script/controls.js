@@ -61,7 +61,7 @@ function select(id) {
   state.selected = id;
   if (!shows(SCENES[state.scene], id)) {
     const other = SCENES.findIndex((scene) => shows(scene, id));
-    if (other >= 0) state.scene = other;
+    if (other >= 0) Object.assign(state, { scene: other, wanted: SCENES[other].label });
     fitPicture();
   }
   show();
@@ -211,7 +211,8 @@ function stepAnew() {
 on("together", "change", stepAnew);
 on("by", "change", stepAnew);
 on("scene", "change", () => {
-  state.scene = SCENES.findIndex(({ label: name }) => name === $("scene").value);
+  state.wanted = $("scene").value;
+  state.scene = SCENES.findIndex(({ label: name }) => name === state.wanted);
   state.unfolded = false;
   fitPicture();
   show();

@@ -188,7 +188,7 @@ function room() {
 
 /** The pictures of what is shown now, the least folded first; all samples as one card are the last. */
 function alternatives() {
-  const { label: name } = SCENES[state.scene];
+  const name = state.wanted;
   const last = SCENES.length - 1;
   const mine = SCENES.flatMap((scene, n) => (scene.label === name ? [n] : []));
   return mine.includes(last) || SCENES[last].level === 0 ? mine : [...mine, last];
@@ -220,6 +220,7 @@ function unfold(nodes) {
   if (!finer.length) return select(nodes.at(-1));
   state.unfolded = true;
   state.scene = finer[0].n;
+  state.wanted = finer[0].label;
   fitPicture();
   select(nodes[0]);
 }
