@@ -2,12 +2,13 @@
 them with their results.
 
 A page has one source, its Markdown. Each example of a code block becomes a cell, up to the first
-that shows a result; a picture becomes a cell that shows its file, which a cell above has saved; a
-page in a frame becomes the call in its attribute ``data-cell``.
+that shows a result. A picture is put into the text, where notebooks show it before they trust the
+file. A page in a frame becomes the call in its attribute ``data-cell``.
 """
 
 from __future__ import annotations
 
+import base64
 import doctest
 import os
 import re
@@ -51,8 +52,8 @@ def notebook(page: str) -> nbformat.NotebookNode:
         elif piece["language"] == "sh":
             cells.append(new_code_cell("\n".join(f"!{x}" for x in piece["code"].splitlines())))
         elif piece["file"]:
-            show = f'from IPython.display import SVG\n\nSVG("{piece["file"]}")'
-            cells += [new_code_cell(show), *_prose(piece["alt"])]
+            picture = base64.b64encode((HERE / piece["file"]).read_bytes()).decode()
+            cells += _prose(f"![{piece['alt']}](data:image/svg+xml;base64,{picture})")
         elif piece["cell"]:
             cells.append(new_code_cell(piece["cell"].replace("'", '"')))
         elif piece["summary"]:
