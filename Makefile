@@ -69,6 +69,7 @@ peers: $(VENV)/developing ## install PyTorch and JAX, and measure beside them
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@$(RUN) -m tests.trust accuracy peers
 
+# With npm, its code blocks run in the browser.
 docs: $(VENV)/developing ## build the site, the book and the reference, in site/
 	@$(RUN) -m sphinx -q -W --keep-going docs site && echo site/index.html
 

@@ -24,8 +24,8 @@ settings.register_profile("thorough", settings.get_profile("dev"), max_examples=
 # About the package as a whole, or about other libraries: CI has the time for them.
 ONLY_IN_CI = (
     "test_encodings", "test_estimators", "test_exporting", "test_extending", "test_extremes",
-    "test_interchange", "test_matrix", "test_mutants", "test_notebooks", "test_peers", "test_site",
-    "test_terminal", "test_trust",
+    "test_interchange", "test_matrix", "test_mutants", "test_notebooks", "test_peers",
+    "test_pyodide", "test_site", "test_terminal", "test_trust",
 )  # fmt: skip
 collect_ignore_glob = ["data/*"]  # scripts that made the data, by other libraries
 

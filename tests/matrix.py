@@ -3,7 +3,7 @@
 A cell of the matrix is a Python, a set of extras, or a condition, such as a terminal without UTF-8
 or a folder that can't be written. Each runs `smoke`, and each Python runs the fast tests, too. A
 place that the machine lacks is reported as absent, with the reason. The parts are ``pythons``,
-``packages`` and ``conditions``; without arguments all of them run.
+``packages``, ``conditions`` and ``pyodide``; without arguments all of them run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))
+
+from docs.browser import packing  # noqa: E402
+from tests import browser  # noqa: E402
+
 KEPT = ROOT / ".venv" / "matrix"  # environments, from one run to the next
 SMOKE = ROOT / "tests" / "smoke.py"
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -125,9 +130,10 @@ def pythons(wheel: Path, sdist: Path) -> Iterator[Cell]:
         python = environment(f"python-{version}", f"{wheel}[dev]", interpreter(version))
         run(python, SMOKE)
         with tempfile.TemporaryDirectory() as folder:
-            shim = Path(folder) / "tests" / "__init__.py"
-            shim.parent.mkdir()
-            shim.write_text(f"__path__ = [{str(ROOT / 'tests')!r}]\n", "utf-8")
+            for name in ("tests", "docs"):
+                shim = Path(folder) / name / "__init__.py"
+                shim.parent.mkdir()
+                shim.write_text(f"__path__ = [{str(ROOT / name)!r}]\n", "utf-8")
             run(
                 python, "-c", PYTEST, "--quiet", "--numprocesses", "auto", "tests",
                 cwd=ROOT, env={"PYTHONPATH": folder},
@@ -183,7 +189,6 @@ def conditions(wheel: Path, sdist: Path) -> Iterator[Cell]:
     yield Cell("no dot", lambda: without_dot(wheel))
     yield Cell("no writable folder", lambda: nothing_writable(wheel, most))
     yield Cell("read-only site-packages", lambda: read_only_packages(wheel, most))
-    yield Cell("Pyodide in node", lambda: pyodide(wheel))
 
 
 UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")  # root may write anywhere
@@ -249,32 +254,41 @@ def read_only_packages(wheel: Path, extras: str) -> None:
             path.chmod(0o755)
 
 
-IN_PYODIDE = """
-const { readFileSync } = require("fs");
-const { loadPyodide } = require("pyodide");
-const [wheel, smoke] = process.argv.slice(1);
-(async () => {
-  const python = await loadPyodide({ env: { HOME: "/home/pyodide", SMOKE_WITHOUT_DOT: "1" } });
-  python.unpackArchive(new Uint8Array(readFileSync(wheel)), "whl");
-  python.FS.writeFile("smoke.py", readFileSync(smoke, "utf8"));
-  python.runPython("import smoke; smoke.main()");
-})().catch((error) => { console.error(error.message); process.exit(1); });
-"""
+# Tests that need neither NumPy, nor threads, nor other processes.
+IN_PYODIDE = (
+    "test_core_messages", "test_edges", "test_fast", "test_initializers", "test_nn",
+    "test_post_math", "test_random_graphs", "test_roles", "test_schedules", "test_table",
+)  # fmt: skip
 
 
-def pyodide(wheel: Path) -> None:
+def pyodide(wheel: Path, sdist: Path) -> Iterator[Cell]:
     """Python in WebAssembly, without threads, processes and packages."""
-    home = KEPT / "pyodide"
-    if not (home / "node_modules" / "pyodide").exists():
-        home.mkdir(parents=True, exist_ok=True)
+
+    def start(program: str, *arguments: str, **options: Any) -> None:
         try:
-            run("npm", "install", "--silent", "--no-save", "pyodide", cwd=home)
-        except (Failed, FileNotFoundError):
-            raise Absent("no npm that installs pyodide") from None
-    run("node", "-e", IN_PYODIDE, wheel, SMOKE, cwd=home)
+            modules = packing.from_npm()
+        except packing.Missing as reason:
+            raise Absent(str(reason)) from None
+        run(
+            *browser.command(modules, wheel, Path(__file__).parent / program, *arguments), **options
+        )
+
+    def suite() -> None:
+        packages = KEPT / "pyodide" / "packages"
+        if not packages.exists():
+            pip = ["pip", "install", "--quiet", "--target", packages, "--platform", "any"]
+            pure = ["--only-binary=:all:", "--python-version", "3.14"]
+            run(sys.executable, "-m", *pip, *pure, "pytest", "hypothesis", "mpmath")
+        here = Path("/src") / packages.relative_to(ROOT)  # as Pyodide sees it
+        start("browser/suite.py", str(here), *(f"tests/{name}.py" for name in IN_PYODIDE))
+
+    yield Cell("Pyodide, smoke", lambda: start("smoke.py", env={"WITHOUT_VIZ": "1"}))
+    yield Cell("Pyodide, tests of the engine", suite)
 
 
-PARTS = {"pythons": pythons, "packages": packages, "conditions": conditions}
+PARTS = {
+    "pythons": pythons, "packages": packages, "conditions": conditions, "pyodide": pyodide,
+}  # fmt: skip
 
 
 def main(chosen: list[str]) -> int:

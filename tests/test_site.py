@@ -16,7 +16,7 @@ import pytest
 from tests.test_exploring_page import browser  # noqa: F401, as it is a fixture
 
 ROOT = Path(__file__).parents[1]
-AXE = ("index", "zero", "operations", "reference", "homework", "search")
+AXE = ("index", "zero", "operations", "reference", "homework", "search", "scratch")
 SMALL = """() => [...document.querySelectorAll('body *')]
   .filter((e) => e.getClientRects().length
     && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
@@ -33,6 +33,8 @@ def site(tmp_path_factory) -> Path:
         capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    if os.environ.get("REQUIRE_BROWSER"):
+        assert (built / "python.js").exists(), done.stderr
     return built
 
 
@@ -128,3 +130,115 @@ def test_pages_are_accessible(site, browser, scheme):  # noqa: F811
         found = axe.Axe().run(page, options={"iframes": False})
         assert found.violations_count == 0, name + found.generate_report()
     page.close()
+
+
+# ── Python in the page ────────────────────────────────────────────────────────────────────
+
+MINUTES = 5 * 60_000  # on a busy machine
+
+
+@pytest.fixture
+def window(site, browser):  # noqa: F811
+    """A window without network; at the end it logged nothing, and asked for nothing elsewhere."""
+    if not (site / "python.js").exists():
+        pytest.skip("npm could not install what runs Python in a page")
+    page = browser.new_page(offline=True)
+    page.set_default_timeout(MINUTES)
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda said: troubles.append(f"{said.type}: {said.text}"))
+    here = ("file:", "data:", "blob:")
+    page.on("request", lambda request: request.url.startswith(here) or troubles.append(request.url))
+    yield page
+    page.close()
+    assert not troubles, troubles
+
+
+def ran(page, block: str) -> str:
+    """The line beside the button of a block, when the block has ended."""
+    page.get_by_role("button", name=f"Run {block}", exact=True).wait_for()
+    return page.locator(".run-bar", has=page.get_by_label(f"Run {block}", exact=True)).inner_text()
+
+
+def output(page, block: str):
+    return page.get_by_role("region", name=f"Output of {block}", exact=True)
+
+
+def in_order(page) -> None:
+    """Accessible, legible and not too wide, in both schemes and on a phone."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = axe.Axe().run(page, options={"iframes": False, "preload": False})
+        assert found.violations_count == 0, scheme + found.generate_report()
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert not page.evaluate(SMALL.replace("body *", "article .run-bar *, article .output *"))
+
+
+def test_a_block_runs_after_those_above_it(site, window):
+    window.goto((site / "zero.html").as_uri())
+    assert window.evaluate("globalThis.PYTHON === undefined"), "Python is loaded before a click"
+    window.get_by_label("Run block 6", exact=True).click()
+    assert "after the 5 blocks above" in ran(window, "block 6")
+    assert output(window, "block 1").inner_text().strip() == "25000.0"
+    assert "(-30000.0, -10000.0, -10000.0)" in output(window, "block 6").inner_text()
+    picture = output(window, "block 6").get_by_role("img", name="zero-house.svg")
+    assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 500
+    window.get_by_label("Run block 6", exact=True).click()
+    window.get_by_label("Run block 6", exact=True).wait_for()
+    assert "after" not in ran(window, "block 6")
+    in_order(window)
+
+
+def test_the_scratch_page(site, window):
+    window.goto((site / "scratch.html").as_uri())
+    code = window.get_by_label("Python code")
+    assert "keras.layers.Dense(units=1, input_shape=[1])" in code.input_value()
+    window.get_by_label("Run your code").click()
+    assert "Ran in" in ran(window, "your code")
+    price = float(output(window, "your code").inner_text().strip().strip("[]"))
+    assert price == pytest.approx(99712, abs=50)
+    for number, tag in ((1, "svg"), (2, "pre"), (3, "iframe")):
+        window.get_by_label(f"Run block {number}", exact=True).click()
+        assert "Ran in" in ran(window, f"block {number}")
+        assert output(window, f"block {number}").locator(tag).count()
+    assert "dloss/dw" in output(window, "block 2").inner_text()
+    frame = output(window, "block 3").frame_locator("iframe")
+    assert frame.get_by_role("heading", level=1).inner_text()
+    in_order(window)
+
+
+def test_the_editor(site, window):
+    """A link that holds code, keys, errors, and Stop."""
+    window.goto((site / "zero.html").as_uri())
+    window.get_by_label("Edit block 2", exact=True).click()
+    code = window.get_by_label("Python code")
+    assert code.input_value().startswith(
+        "flats, price = 3.0, 30000.0\ndef guess(w, b):\n    return"
+    )
+    assert code.input_value().endswith("guess(8001.0, 1000.0) - guess(8000.0, 1000.0)")
+    window.goto((site / "scratch.html").as_uri())
+    code.fill("if True:\n")
+    code.press("End")
+    code.press("Tab")
+    code.press_sequentially("1 / 0")
+    assert code.input_value() == "if True:\n    1 / 0"
+    code.press("Escape")
+    code.press("Tab")
+    assert window.evaluate("document.activeElement.textContent") == "Run"
+    window.keyboard.press("Shift+Tab")
+    code.press("Control+Enter")
+    assert "It raised an error" in ran(window, "your code")
+    assert "ZeroDivisionError: division by zero" in output(window, "your code").inner_text()
+    assert "line 2" in output(window, "your code").inner_text()
+    code.fill("print('begun')\nwhile True:\n    pass")
+    code.press("Control+Enter")
+    output(window, "your code").get_by_text("begun").wait_for()
+    window.get_by_label("Stop your code").click()
+    assert "Stopped. The next run starts Python anew." in ran(window, "your code")
+    code.fill("1 + 1")
+    code.press("Control+Enter")
+    assert "Ran in" in ran(window, "your code")
+    assert output(window, "your code").inner_text().strip() == "2"

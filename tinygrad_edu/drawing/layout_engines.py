@@ -24,7 +24,8 @@ _GET: Final = {
     "svg": "pip install graphviz graphviz-pure (or Graphviz, https://graphviz.org/download)",
 }
 _GET_IN_PYODIDE: Final = (
-    "load @viz-js/viz in JavaScript and set globalThis.viz = await Viz.instance(); it draws svg"
+    "load Graphviz for JavaScript, @viz-js/viz, and set globalThis.viz = await Viz.instance(); "
+    "it draws svg"
 )
 
 
