@@ -65,7 +65,13 @@ def names(source: str) -> list[tuple[set[str], set[str]]]:
     """The names that each statement of a block defines, and those that it uses."""
     examples = doctest.DocTestParser().get_examples(source)
     tree = ast.parse("".join(example.source for example in examples) if examples else source)
-    return [_names(symtable(ast.unparse(step), "<block>", "exec"), True) for step in tree.body]
+    return [_step(step) for step in tree.body]
+
+
+def _step(step: ast.stmt) -> tuple[set[str], set[str]]:
+    defined, used = _names(symtable(ast.unparse(step), "<block>", "exec"), outermost=True)
+    changed = [node.target for node in ast.walk(step) if isinstance(node, ast.AugAssign)]
+    return defined, used | {target.id for target in changed if isinstance(target, ast.Name)}
 
 
 def _names(table: SymbolTable, outermost: bool = False) -> tuple[set[str], set[str]]:

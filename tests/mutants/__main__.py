@@ -27,7 +27,8 @@ from .worker import NOT_REPLACED, SURVIVED
 KEPT = ROOT / ".mutants"  # results and coverage of earlier runs
 # These read the source instead of running it, or need a browser, peers or minutes.
 LEFT_OUT = {
-    "test_project.py", "test_mutants.py", "test_bench.py", "test_exploring_page.py", "test_site.py",
+    "test_project.py", "test_mutants.py", "test_bench.py", "test_exploring_page.py",
+    "test_pyodide.py", "test_site.py",
 }  # fmt: skip
 STAGES = (1.5, 15.0, float("inf"))  # seconds of tests; most mutants die in the first
 
