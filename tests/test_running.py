@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from docs.browser import packing
 from docs.browser.marking import names, needs
 from docs.browser.session import MOST, Session
 
@@ -163,3 +164,23 @@ def test_which_blocks_run(page):
 def test_the_names_of_a_statement():
     code = "import os.path, ab as c\nclass A:\n    b = d\n    def f(self): return e + self\nx += y"
     assert names(code) == [({"os", "c"}, set()), ({"A"}, {"d", "e"}), ({"x"}, {"x", "y"})]
+
+
+@pytest.mark.parametrize(
+    ("npm", "reason"),
+    [(None, "Install Node.js"), ("import sys; sys.exit('no network')", "no network")],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npm is a script")
+def test_without_npm_there_is_no_script_but_a_reason(npm, reason, tmp_path, monkeypatch):
+    """The script of an earlier build would no longer fit the site."""
+    script, program = tmp_path / "python.js", tmp_path / "npm"
+    script.write_text("old")
+    if npm:
+        program.write_text(f"#!{sys.executable}\n{npm}\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(packing, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(packing.shutil, "which", lambda name: str(program) if npm else None)
+    with pytest.raises(packing.Missing, match=reason):
+        packing.pack(script)
+    assert not script.exists()
+    assert not list(tmp_path.glob("cache/*"))
