@@ -24,7 +24,7 @@ from tinygrad_edu.command.cli import HOUSE, why_not_exact
 from tinygrad_edu.explaining.document import Formula, Table, Title
 from tinygrad_edu.explaining.formulas import Formulas
 from tinygrad_edu.explaining.gradients import gradient
-from tinygrad_edu.explaining.narrative import story
+from tinygrad_edu.explaining.narrative import narrative
 from tinygrad_edu.explaining.notation import Math
 
 
@@ -90,7 +90,7 @@ def test_every_equation_in_latex_holds(tex_meanings, thorough):
         targets = [node.id for node in graph.nodes if node.op is None and node.role != "constant"]
         for target in [None, *targets[:2]]:
             tex_meanings.clear()
-            told = story(graph) if target is None else gradient(graph, target)
+            told = narrative(graph) if target is None else gradient(graph, target)
             several = max(map(len, tex_meanings.values()), default=1)
             reader = TexReader(
                 {name: values[0] for name, values in tex_meanings.items()}, {}, digits=6
