@@ -829,6 +829,276 @@ def samples_of_several_axes(k):
     return [np.reshape(part, (2, -1)) for part in model.predict([data, data[::-1]], verbose=0)]
 
 
+# ── Several outputs, and what callbacks hear ───────────────────────────────────────────────
+
+FOUR = PAIRS[:4]
+TARGET_A, TARGET_B = GOALS[:4], np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+OF_A, OF_B = np.array([1.0, 2.0, 0.5, 0.0]), np.array([0.5, 1.0, 1.0, 2.0])
+
+
+def two_outputs(k: Any, **compiled: Any) -> Any:
+    x = k.Input((2,), name="x")
+    hidden = k.layers.Dense(2, "tanh", name="hidden")(x)
+    ends = [k.layers.Dense(1, name="a")(hidden), k.layers.Dense(2, "softmax", name="b")(hidden)]
+    model = ramp(k.Model(x, ends))
+    model.compile(**{"optimizer": k.optimizers.SGD(0.1), "loss": "mse", **compiled})
+    return model
+
+
+def items(logs: Any) -> Any:
+    """Logs with the order of their names."""
+    return [[name, x] for name, x in (logs or {}).items()]
+
+
+def refused(function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except Exception:  # each side has errors of its own
+        return "refused"
+
+
+def of_two(model: Any, y: Any = None, **settings: Any) -> Any:
+    y = [TARGET_A, TARGET_B] if y is None else y
+    history = model.fit(FOUR, y, batch_size=2, shuffle=False, verbose=0, **settings).history
+    weights = {"sample_weight": settings["sample_weight"]} if "sample_weight" in settings else {}
+    return [items(history), model.evaluate(FOUR, y, batch_size=2, verbose=0, **weights)]
+
+
+@case
+def losses_of_outputs(k):
+    given: dict[str, Any] = {
+        "list": {"loss": ["mse", "categorical_crossentropy"]},
+        "dict": {"loss": {"b": "mae", "a": "mse"}, "loss_weights": {"b": 2.0, "a": 0.5}},
+        "factor": {"loss": "mse", "loss_weights": 0.5},
+        "none": {"loss": ["mse", None], "loss_weights": [0.5, 2.0]},
+        "a part": {"loss": {"a": "mse"}},
+        "another": {"loss": {"a": "mse", "c": "mae"}},
+        "factors for one": {"loss": "mse", "loss_weights": [0.5, 2.0]},
+    }
+    return {
+        name: refused(lambda one=compiled: of_two(two_outputs(k, **one)))
+        for name, compiled in given.items()
+    }
+
+
+@case
+def metrics_of_outputs(k):
+    M = k.metrics
+    given: dict[str, Any] = {
+        "list": {"metrics": ["mae", ["mse", "accuracy"]]},
+        "dict": {"metrics": {"b": ["accuracy"], "a": [M.MeanAbsoluteError(name="mine")]}},
+        "weighted": {"metrics": ["mae", "mae"], "weighted_metrics": {"a": ["mae"], "b": "mse"}},
+        "equal": {"metrics": [["mae", "mae"], None]},
+        "too few": {"metrics": ["mae"]},
+        "another": {"metrics": {"c": "mae"}},
+        "a name": {"metrics": "mae"},
+    }
+    return {
+        name: refused(lambda one=compiled: of_two(two_outputs(k, **one), sample_weight=OF_A))
+        for name, compiled in given.items()
+    }
+
+
+@case
+def data_of_outputs(k):
+    def fit(y: Any = None, **settings: Any) -> Any:
+        model = two_outputs(k, metrics=["mae", "mae"], weighted_metrics=["mse", "mse"])
+        return refused(lambda: of_two(model, y, **settings))
+
+    def stream(weighted: bool) -> Iterator[Any]:
+        while True:
+            for i in (0, 2):
+                one, other = slice(i, i + 2), (OF_A[i : i + 2], OF_B[i : i + 2])
+                batch = FOUR[one], (TARGET_A[one], TARGET_B[one])
+                yield (*batch, other) if weighted else batch
+
+    streamed = []
+    for weighted in (False, True):
+        model = two_outputs(k, weighted_metrics=["mse", "mse"])
+        logs = model.fit(
+            stream(weighted), steps_per_epoch=2, epochs=2, verbose=0,
+            validation_data=(FOUR, [TARGET_A, TARGET_B]),
+        ).history  # fmt: skip
+        streamed.append([items(logs), model.evaluate(stream(weighted), steps=2, verbose=0)])
+    return {
+        "dict": fit({"b": TARGET_B, "a": TARGET_A}),
+        "flat": fit((TARGET_A[:, 0], TARGET_B)),
+        "one": fit(TARGET_A),
+        "three": fit([TARGET_A, TARGET_B, TARGET_B]),
+        "weights": fit(sample_weight=[OF_A, OF_B]),
+        "weights for one": fit(sample_weight=[OF_A]),
+        "class weights": fit(class_weight={0: 1.0, 1: 2.0}),
+        "streamed": streamed,
+    }
+
+
+@case
+def steps_with_outputs(k):
+    model = two_outputs(k, metrics=["mae", "accuracy"], weighted_metrics={"a": ["mae"]})
+    y = [TARGET_A, TARGET_B]
+    return [
+        model.train_on_batch(FOUR, y),
+        items(model.train_on_batch(FOUR, y, sample_weight=[OF_A, OF_B], return_dict=True)),
+        model.test_on_batch(FOUR, y),
+        items(model.test_on_batch(FOUR, y, sample_weight=[OF_A, OF_B], return_dict=True)),
+        model.predict_on_batch(FOUR),
+        model.predict(FOUR, batch_size=3, verbose=0),
+        items(model.evaluate(FOUR, y, verbose=0, return_dict=True)),
+        [plain(w) for w in model.get_weights()],
+    ]
+
+
+@case
+def outputs_of_other_kinds(k):
+    x, other = k.Input((2,), name="x"), k.Input((1,), name="other")
+    joined = k.layers.Concatenate()([x, other])
+    named = k.Model(
+        [x, other], {"q": k.layers.Dense(1, name="b")(joined), "p": k.layers.Dense(2)(x)}
+    )
+    found = []
+    ramp(named).compile(k.optimizers.SGD(0.1), {"p": "mse", "q": "mae"}, metrics={"p": ["mae"]})
+    data = {"x": FOUR, "other": FOUR[:, :1]}, {"p": TARGET_B, "q": TARGET_A}
+    logs = named.fit(*data, epochs=2, shuffle=False, verbose=0).history
+    predicted = named.predict(data[0], verbose=0)
+    found.append([items(logs), {name: plain(part) for name, part in predicted.items()}])
+
+    class Mine(k.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = k.layers.Dense(1), k.layers.Dense(2)
+
+        def call(self, x):
+            return {"p": self.two(x), "q": self.one(x)}
+
+    mine = Mine()
+    mine(FOUR)
+    ramp(mine).compile(k.optimizers.SGD(0.1), {"p": "mse", "q": "mae"})
+    logs = mine.fit(FOUR, data[1], epochs=2, shuffle=False, verbose=0).history
+    found.append([items(logs), mine.evaluate(FOUR, data[1], verbose=0)])
+    return found
+
+
+def listening(k: Any) -> tuple[Any, list[Any]]:
+    """A callback that keeps every hook with its arguments, and where it keeps them."""
+    heard: list[Any] = []
+    places = ("train", "test", "predict")
+    hooks = [f"on_{place}_{when}" for place in places for when in ("begin", "end")]
+    hooks += [f"on_{place}_batch_{when}" for place in places for when in ("begin", "end")]
+    hooks += ["on_epoch_begin", "on_epoch_end"]
+
+    def method(hook: str) -> Any:
+        def hear(self: Any, *given: Any, logs: Any = None) -> None:
+            *place, last = [*given, logs] if not given or not isinstance(given[-1], dict) else given
+            heard.append([hook, *[int(x) for x in place], items(last)])
+
+        return hear
+
+    return type("Listening", (k.callbacks.Callback,), {h: method(h) for h in hooks})(), heard
+
+
+@case
+def what_callbacks_hear(k):
+    one = one_neuron(k, metrics=["mae", "accuracy"])
+    two = two_outputs(k, metrics={"a": ["mae"]}, loss_weights=[1.0, 0.3], loss=["mse", "mse"])
+    found = []
+    for model, x, y in ((one, X, LABELS), (two, FOUR, [TARGET_A, TARGET_B])):
+        callback, heard = listening(k)
+        common = {"batch_size": 2, "verbose": 0, "callbacks": [callback]}
+        history = model.fit(x, y, epochs=2, shuffle=False, validation_data=(x, y), **common)
+        model.evaluate(x, y, **common)
+        model.predict(x, **common)
+        found.append([heard, items(history.history), history.epoch, history.params])
+    return found
+
+
+# ── Steps, validation and callbacks ────────────────────────────────────────────────────────
+
+
+@case
+def steps_and_validation(k):
+    M = k.metrics
+    x, y = PAIRS, np.array([0, 1, 1, 0, 1])
+    given: dict[str, Any] = {
+        "steps": {"steps_per_epoch": 2},
+        "steps of batches": {"steps_per_epoch": 1, "batch_size": 2},
+        "validation steps": {"validation_data": (x[:4], y[:4]), "validation_steps": 2},
+        "first batch": {
+            "validation_data": (x, y), "validation_steps": 1, "validation_batch_size": 2,
+        },
+        "frequency": {"validation_data": (x, y), "validation_freq": [1, 3]},
+        "every second": {"validation_split": 0.4, "validation_freq": 2},
+        "a large batch": {"batch_size": 100},
+        "later": {"initial_epoch": 1},
+        "class weights": {"validation_split": 0.4, "class_weight": {0: 0.5, 1: 3.0}},
+        "weights": {"validation_split": 0.4, "sample_weight": np.array([1.0, 2.0, 0.5, 0.0, 3.0])},
+    }  # fmt: skip
+    found = {}
+    for name, settings in given.items():
+        model = ramp(k.Sequential([k.Input((2,)), k.layers.Dense(1)]))
+        model.compile(
+            k.optimizers.SGD(0.05), "mse", metrics=["mae", M.BinaryAccuracy(threshold=0.1)],
+            weighted_metrics=["mae"],
+        )  # fmt: skip
+        history = model.fit(x, y, epochs=3, shuffle=False, verbose=0, **settings)
+        found[name] = [items(history.history), history.epoch, history.params["steps"]]
+    found["evaluated"] = [
+        model.evaluate(x, y, verbose=0),
+        model.evaluate(x, y, steps=1, batch_size=2, verbose=0),
+        model.evaluate(x, y, steps=2, verbose=0),
+        model.predict(x, steps=2, batch_size=2, verbose=0),
+    ]
+    return found
+
+
+@case
+def callbacks_that_change_the_training(k):
+    C = k.callbacks
+
+    def run(*callbacks: Any, rate: float = 0.3, epochs: int = 6) -> Any:
+        model = ramp(k.Sequential([k.Input((2,)), k.layers.Dense(1)]))
+        model.compile(k.optimizers.SGD(rate, momentum=0.5), "mse")
+        logs = model.fit(
+            PAIRS, GOALS, epochs=epochs, batch_size=2, shuffle=False, verbose=0,
+            callbacks=list(callbacks), validation_data=(PAIRS[:3], GOALS[:3]),
+        )  # fmt: skip
+        weights = [plain(w) for w in model.get_weights()]
+        return [items(logs.history), logs.epoch, weights, float(model.optimizer.learning_rate)]
+
+    stop = C.EarlyStopping(patience=2, restore_best_weights=True)
+    return {
+        "stopped": [run(stop, rate=0.12), stop.stopped_epoch, stop.best, stop.best_epoch],
+        "from": run(C.EarlyStopping("loss", patience=0, start_from_epoch=2), rate=0.12),
+        "baseline": run(C.EarlyStopping(baseline=0.01, patience=1), rate=0.05),
+        "scheduled": run(C.LearningRateScheduler(lambda i, rate: rate * 0.5 if i else rate)),
+        "by epoch": run(C.LearningRateScheduler(lambda i: 0.1 / (i + 1))),
+        "plateau": run(C.ReduceLROnPlateau(factor=0.1, patience=1, cooldown=1), rate=0.12),
+    }
+
+
+@case
+def trainable_at_each_level(k):
+    def model(*frozen: str) -> Any:
+        first = k.layers.Dense(2, "tanh", name="first")
+        inner = k.Sequential([k.Input((2,)), first, k.layers.Dense(2, name="second")], name="inner")
+        whole = k.Sequential([k.Input((2,)), inner, k.layers.Dense(1, name="last")])
+        ramp(whole)
+        parts = {"first": first, "inner": inner, "whole": whole, "last": whole.layers[-1]}
+        for name in frozen:
+            parts[name].trainable = False
+        whole.compile(k.optimizers.SGD(0.1), "mse")
+        return whole
+
+    found = {}
+    for frozen in (("first",), ("inner",), ("last",), ("whole",), ("first", "last")):
+        whole = model(*frozen)
+        logs = whole.fit(PAIRS, GOALS, epochs=2, shuffle=False, verbose=0).history
+        found[",".join(frozen)] = [
+            logs, [plain(w) for w in whole.get_weights()], len(whole.trainable_weights),
+            len(whole.non_trainable_weights), whole.trainable,
+        ]  # fmt: skip
+    return found
+
+
 # ── Both sides ─────────────────────────────────────────────────────────────────────────────
 
 

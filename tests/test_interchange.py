@@ -116,7 +116,7 @@ def dense_layer(config):
         (lambda c: dense_layer(c)["config"]["kernel_initializer"].update(class_name="Odd"), "Odd"),
         (lambda c: c.update(class_name="MyModel"), "MyModel"),
         (lambda c: c["compile_config"].update(loss="ctc"), "ctc"),
-        (lambda c: c["compile_config"].update(loss_weights=[1.0]), "compile=False"),
+        (lambda c: c["compile_config"].update(loss_weights=["1"]), "loss_weights must be"),
         (lambda c: c["compile_config"]["optimizer"]["config"].update(use_ema=True), "use_ema"),
         (lambda c: c["compile_config"]["optimizer"].update(class_name="Muon"), "Muon"),
         (lambda c: c.pop("config"), "config"),

@@ -82,7 +82,7 @@ def assert_same(eager: Any, compiled: Any, rel: float = 1e-12) -> None:
 
 
 def is_compiled(model: Any, target: int = 1, weighted: bool = False) -> bool:
-    return model._programs.get(model, Training, target, weighted) is not None
+    return model._programs.get(model, Training, (target,), (weighted,)) is not None
 
 
 # ── A table of everything ─────────────────────────────────────────────────────────────────
@@ -220,7 +220,7 @@ def settled(model: Any) -> str:
     for thread in threading.enumerate():
         if thread.name == scheduler.NAME:
             thread.join()
-    return str(model._programs.get(model, Training, 1, False)._engine._scheduler.executor)
+    return str(model._programs.get(model, Training, (1,), (False,))._engine._scheduler.executor)
 
 
 def test_machine_code_in_the_background(monkeypatch):
@@ -629,13 +629,13 @@ def test_the_program_of_code_that_does_the_same_is_kept():
     model.compile("adam", "mse")
     SCALES[0] = 1.0
     model.fit(XS, YS, epochs=1, verbose=0)
-    first = model._programs.get(model, Training, 1, False)
+    first = model._programs.get(model, Training, (1,), (False,))
     model.fit(XS, YS, epochs=1, verbose=0)
-    assert model._programs.get(model, Training, 1, False) is first
+    assert model._programs.get(model, Training, (1,), (False,)) is first
     SCALES[0] = 2.0
-    second = model._programs.get(model, Training, 1, False)
+    second = model._programs.get(model, Training, (1,), (False,))
     assert second is not first
-    assert model._programs.get(model, Training, 1, False) is second
+    assert model._programs.get(model, Training, (1,), (False,)) is second
 
 
 def test_nan_and_signed_zeros_are_told_apart_from_other_numbers():
@@ -963,12 +963,12 @@ def test_a_program_is_kept_as_long_as_nothing_changed():
     model = keras.Sequential(mlp())
     model.compile("adam", "mse", ["mae"])
     model.fit(XS, YS, epochs=1, verbose=0)
-    first = model._programs.get(model, Training, 1, False)
+    first = model._programs.get(model, Training, (1,), (False,))
     model.fit(XS[:5], YS[:5], epochs=2, verbose=0)
     model.optimizer.learning_rate = 0.5
     model.set_weights(model.get_weights())
     model.evaluate(XS, YS)
-    assert model._programs.get(model, Training, 1, False) is first
+    assert model._programs.get(model, Training, (1,), (False,)) is first
 
 
 CHANGES: dict[str, Callable[[Any], Any]] = {
@@ -1128,7 +1128,7 @@ def test_going_on_regardless():
 def test_an_interrupt_leaves_the_last_whole_epoch(monkeypatch):
     model = post_model(optimizer="adam")
     model.fit(FLATS, PRICES, epochs=1, verbose=0)
-    replay = model._programs.get(model, Training, 1, False)
+    replay = model._programs.get(model, Training, (1,), (False,))
     train, calls = replay._engine.train, []
 
     def interrupted(*args):

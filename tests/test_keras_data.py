@@ -217,8 +217,8 @@ def test_pairs_keep_together(rows):
     assert pairs(x, y) == pairs(x, [[number] for number in y])
     data = pairs(x, y, w, inputs=1, targets=1)
     reversed_data = data.take(reversed(range(len(rows))))
-    assert (data.weights, data.y.rows) == (w, [[number] for number in y])
-    assert reversed_data.weights == w[::-1]
+    assert (data.weights, data.y.rows) == ((w,), [[number] for number in y])
+    assert reversed_data.weights == (w[::-1],)
     assert [reversed_data.x.rows, reversed_data.y.rows] == [data.x.rows[::-1], data.y.rows[::-1]]
 
 
@@ -264,9 +264,9 @@ def test_class_weights_that_do_not_fit(data, class_weight, said):
 
 def test_class_weights():
     weights = {0: 1.0, np.int64(2): 5, 1.0: 0.5}
-    assert pairs(range(5), [0, 1, 2, 2, 3]).weighted(weights).weights == [1, 0.5, 5, 5, 1]
+    assert pairs(range(5), [0, 1, 2, 2, 3]).weighted(weights).weights == ([1, 0.5, 5, 5, 1],)
     one_hot = [[0.1, 0.9, 0.0], [0, 0, 1], [1, 0, 0], [0.5, 0.5, 0.0]]  # a tie: the first
-    assert pairs(range(4), one_hot).weighted(weights).weights == [0.5, 5, 1, 1]
+    assert pairs(range(4), one_hot).weighted(weights).weights == ([0.5, 5, 1, 1],)
     data = pairs(FLATS, FLATS, FLATS)
     assert data.weighted(None) is data
 
@@ -339,7 +339,7 @@ def test_the_split_takes_the_end(n, fraction):
     assert kept == data.x.rows
     assert (validation is None) == (fraction == 0.0)
     if validation:
-        assert validation.weights == data.weights[size:]
+        assert validation.weights == (data.weights[0][size:],)
 
 
 def test_keras_s_split_of_seven():
@@ -477,9 +477,9 @@ def test_a_generator_that_runs_out():
 
 def test_items_are_checked_with_their_number():
     (batch,) = stream_of([(np.array([[1, 2]]), [3], [0.5])].__iter__(), inputs=2).epoch()
-    assert (batch.x.rows, batch.y.rows, batch.weights) == ([[1.0, 2.0]], [[3.0]], [0.5])
+    assert (batch.x.rows, batch.y.rows, batch.weights) == ([[1.0, 2.0]], [[3.0]], ([0.5],))
     (batch,) = stream_of(iter([([1, 2], [0, 1])]), class_weight={1: 3.0}).epoch()
-    assert batch.weights == [1.0, 3.0]
+    assert batch.weights == ([1.0, 3.0],)
     for item, settings, said in [
         (([1], [nan]), {}, "y of batch 1 holds nan"),
         (([1, 2], [1]), {}, "2 samples in x of batch 1 and 1 in y of batch 1"),

@@ -52,8 +52,9 @@ CORE = (
 KERAS = (
     "diagnosis", "documents", "engines", "backups", "callbacks", "lookup", "bases", "of_arrays",
     "activations", "constraints", "initializers", "layers", "ops", "losses", "metrics",
-    "schedules", "optimizers", "regularizers", "data", "turns", "wiring", "recording", "updating",
-    "programs", "keeping", "training", "saving", "interchange", "summary", "models", "utils",
+    "schedules", "optimizers", "regularizers", "data", "turns", "wiring", "goals", "recording",
+    "updating", "programs", "keeping", "training", "saving", "interchange", "summary", "models",
+    "utils",
 )  # fmt: skip
 PURE = ("errors", "blocks", "ieee", "trees", "core", "fast", "matrices", "nn")
 # Rooms on one floor do not know each other, but for these, where the numbers flow that way.

@@ -374,6 +374,19 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     return numbers, lambda new: build(iter(new))
 
 
+def kept(trees: Iterable[Any]) -> set[int]:
+    """The ids of the Values in those trees that are variables of a model, or lists of them: their
+    type has a true ``differentiated_in_place``."""
+    own: set[int] = set()
+    for tree in trees:
+        first = tree
+        while type(first) in (list, tuple) and first:
+            first = first[0]
+        if getattr(type(first), "differentiated_in_place", False):
+            own.update(map(id, flatten(tree)[0]))
+    return own
+
+
 def leaves(tree: Any) -> tuple[list[Any], Rebuild]:
     """The same with arrays left whole."""
     found, build = _parts(tree, lambda array: ([array], next))

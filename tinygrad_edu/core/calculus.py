@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..blocks import MODE, entering
 from ..errors import BadArgument, NotANumber
-from ..trees import Rebuild, flatten, holds_values, is_several, matched, number, positions
+from ..trees import Rebuild, flatten, holds_values, is_several, kept, matched, number, positions
 from . import ops
 from .graph import depends_on, local_numbers, tape, wanted
 from .value import Number, Value, recorded
@@ -186,8 +186,10 @@ def run_on_values(
     numbers, like_input = flatten(by)
     with entering(recording=True, nested=True):
         # A number becomes a leaf, a Value a fresh identity node: in either case a variable that
-        # no other derivative, outer or inner, uses.
-        variables = [ops.identity(x) if isinstance(x, Value) else lifted(x) for x in numbers]
+        # no other derivative, outer or inner, uses. The Values of a model's variables stay, because
+        # the function may call the model instead of using its arguments.
+        own = kept(by if tupled else [by])
+        variables = [x if id(x) in own else lifted(x) for x in numbers]
         fresh = like_input(variables)
         called = list(args)
         for i, part in zip(chosen, fresh if tupled else [fresh]):
@@ -230,11 +232,13 @@ def is_symbolic(results: Sequence[Any]) -> bool:
     return False
 
 
-def lifted(x: float) -> Value:
-    """A number as a Value on which nothing else depends.
+def lifted(x: Number) -> Value:
+    """A number or a Value as a Value on which nothing else depends.
 
     In a trace it is not a leaf, because a program reads leaves again at each call.
     """
+    if isinstance(x, Value):
+        return ops.identity(x)
     return recorded(ops.identity, (x,), x) if MODE.get().trace is not None else Value(x)
 
 

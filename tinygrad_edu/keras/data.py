@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from math import floor, isfinite, prod
+from math import ceil, floor, isfinite, prod
 from random import Random
 from reprlib import repr as brief
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -39,12 +39,16 @@ class Port(NamedTuple):
 
     Args:
         name: its key in a dict of data.
-        width: its number of numbers per sample.
+        width: its number of numbers per sample; None if any will do.
+        needed: whether data for it must be given.
     """
 
     name: str
-    width: int
+    width: int | None
+    needed: bool = True
 
+
+Weights: TypeAlias = "tuple[list[float] | None, ...] | None"
 
 Wanted: TypeAlias = "int | Sequence[Port] | None"
 """The number of numbers in a sample, if it is known; or the ports."""
@@ -60,12 +64,14 @@ class Samples:
         from_array: whether the input was an array, Series or DataFrame, so that results are arrays
             too.
         columns: the names of a DataFrame's columns.
+        widths: of several ports, how many numbers of a row are for each.
     """
 
     rows: list[list[float]]
     shape: tuple[int, ...] = (1,)
     from_array: bool = False
     columns: tuple[str, ...] | None = None
+    widths: tuple[int, ...] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,6 +84,15 @@ class Samples:
         6
         """
         return prod(self.shape)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """How many numbers of a row are for each port.
+
+        >>> samples([[1, 2], [3, 4]]).parts
+        (2,)
+        """
+        return self.widths or (self.width,)
 
     def take(self, indices: Iterable[int]) -> Samples:
         """The samples at these places, in this order.
@@ -95,12 +110,13 @@ class Pairs:
     Args:
         x: the inputs.
         y: the targets, as many.
-        weights: one number from 0 for each sample, or None if all count equally.
+        weights: for each output one number from 0 for each sample, or None if all count equally.
+            None if that is so for all outputs.
     """
 
     x: Samples
     y: Samples
-    weights: list[float] | None = None
+    weights: Weights = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -112,7 +128,9 @@ class Pairs:
         [[30.0], [10.0]]
         """
         places = list(indices)
-        weights = None if self.weights is None else [self.weights[i] for i in places]
+        weights = self.weights and tuple(
+            column and [column[i] for i in places] for column in self.weights
+        )
         return Pairs(self.x.take(places), self.y.take(places), weights)
 
     def weighted(self, class_weight: Mapping[Any, Any] | None) -> Pairs:
@@ -124,19 +142,25 @@ class Pairs:
                 position of the largest. None changes nothing.
 
         Raises:
-            BadArgument: if the samples have weights, or a weight or a target is invalid.
+            BadArgument: if the samples have weights, or a weight or a target is invalid; or if the
+                model has several outputs, as in Keras.
 
         >>> pairs([1, 2, 3], [0, 1, 1]).weighted({1: 5.0}).weights
-        [1.0, 5.0, 5.0]
+        ([1.0, 5.0, 5.0],)
         """
         if class_weight is None:
             return self
+        if self.y.widths is not None:
+            raise BadArgument(
+                f"class_weight is for models with one output. Received: {class_weight!r} for "
+                f"{len(self.y.widths)} outputs. Pass sample_weight, with an array for each output."
+            )
         if self.weights is not None:
             raise BadArgument(
                 "Either sample_weight or class_weight can be given, not both. Multiply them "
                 "yourself and pass the products as sample_weight."
             )
-        return replace(self, weights=_of_classes(self.y, class_weight))
+        return replace(self, weights=(_of_classes(self.y, class_weight),))
 
 
 def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
@@ -172,11 +196,12 @@ def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
     >>> samples([[1, 2], [30, 40]], width=[Port("left", 1), Port("right", 1)]).rows
     [[1.0, 30.0], [2.0, 40.0]]
     """
+    widths = None
     if isinstance(width, Sequence):
         by_port = _by_port(x, what, width)
         if by_port is not None:
             return by_port
-        width = sum(port.width for port in width)
+        widths, width = _side_by_side(x, what, width)
     read = x if isinstance(x, Samples) else _samples(x, what)
     if width not in (None, read.width):
         raise BadArgument(
@@ -184,7 +209,22 @@ def samples(x: Any, what: str = "x", width: Wanted = None) -> Samples:
             f"{plural(len(read), 'sample')} of {plural(read.width, 'number')}."
             f"{_remedy(read.rows, width)}"
         )
-    return read
+    return read if widths is None else replace(read, widths=widths)
+
+
+def _side_by_side(
+    x: Any, what: str, ports: Sequence[Port]
+) -> tuple[tuple[int, ...] | None, int | None]:
+    """How many numbers of one array are for each port, if there are several, and for all."""
+    if len(ports) == 1:
+        return None, ports[0].width
+    widths = tuple(port.width for port in ports if port.width is not None)
+    if len(widths) < len(ports):
+        raise BadArgument(
+            f"{what} needs a list or a dict, because one of its user-defined losses may take any "
+            f"number of numbers. Received: {brief(x)} (of type {type(x).__name__})."
+        )
+    return widths, sum(widths)
 
 
 def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
@@ -196,24 +236,40 @@ def _by_port(x: Any, what: str, ports: Sequence[Port]) -> Samples | None:
     one = len(ports) == 1 or isinstance(x, Samples) or hasattr(x, "__array__")
     if one and not isinstance(x, Mapping):
         return None
-    names = [port.name for port in ports]
-    fits = (
-        x.keys() == set(names)
-        if isinstance(x, Mapping)
-        else isinstance(x, (list, tuple)) and len(x) == len(ports)
-    )
-    if not fits:
+    found = _found(x, ports)
+    if found is None:
+        kind = "output" if what.startswith("y") else "input"
         raise BadArgument(
-            f"{what} needs numbers for {plural(len(ports), 'input')}, {', '.join(names)}: a list "
-            f"of these, a dict by these names, or one array of all numbers side by side. "
+            f"{what} needs numbers for {plural(len(ports), kind)}, "
+            f"{', '.join(port.name for port in ports)}: a list of these, a dict by these names, or "
+            f"one array of all numbers side by side. "
             f"Received: {brief(x)} (of type {type(x).__name__})."
         )
-    items = [x[name] for name in names] if isinstance(x, Mapping) else x
-    read = [samples(item, f"{what} for {p.name}", p.width) for item, p in zip(items, ports)]
-    for port, other in zip(ports, read):
-        _same_length(f"{what} for {names[0]}", read[0], f"{what} for {port.name}", other)
-    rows = [list(chain(*row)) for row in zip(*(some.rows for some in read))]
-    return Samples(rows, (sum(p.width for p in ports),), any(some.from_array for some in read))
+    read = {name: samples(x, f"{what} for {name}", width) for name, width, x in found}
+    (first, most), *others = read.items()
+    for name, other in others:
+        _same_length(f"{what} for {first}", most, f"{what} for {name}", other)
+    rows = [list(chain(*row)) for row in zip(*(some.rows for some in read.values()))]
+    widths = tuple(read[port.name].width if port.name in read else 0 for port in ports)
+    from_array = any(some.from_array for some in read.values())
+    return Samples(rows, (sum(widths),), from_array, widths=widths if len(ports) > 1 else None)
+
+
+def _found(x: Any, ports: Sequence[Port]) -> list[tuple[str, int | None, Any]] | None:
+    """The name, the width and the data of each port that has some; None if they do not fit."""
+    if isinstance(x, Mapping):
+        by_name = x
+    elif isinstance(x, (list, tuple)):
+        needed = [port for port in ports if port.needed]
+        taking = needed if len(x) == len(needed) else ports
+        by_name = {port.name: item for port, item in zip(taking, x) if len(x) == len(taking)}
+    else:
+        return None
+    given = {name: item for name, item in by_name.items() if item is not None}
+    names = {port.name for port in ports}
+    if not given or not {port.name for port in ports if port.needed} <= given.keys() <= names:
+        return None
+    return [(p.name, p.width, given[p.name]) for p in ports if p.name in given]
 
 
 def _samples(x: Any, what: str) -> Samples:
@@ -246,7 +302,8 @@ def pairs(
     Args:
         x: as for `samples`.
         y: the targets, as for `samples`; for single numbers a flat sequence will do.
-        sample_weight: one finite number from 0 for each sample.
+        sample_weight: one finite number from 0 for each sample; for several outputs also a list of
+            these, or a dict by the names of the outputs.
         inputs: how many numbers a sample of x must have, if that is known; or the ports.
         targets: how many numbers a target must have, if that is known; or the ports.
         of: a suffix of x and y in errors, such as " of batch 3".
@@ -263,16 +320,39 @@ def pairs(
         raise BadArgument(f"Targets are needed for x{of}: pass y. Received: y=None.")
     ins, outs = samples(x, f"x{of}", inputs), samples(y, f"y{of}", targets)
     _same_length(f"x{of}", ins, f"y{of}", outs)
-    if sample_weight is None:
-        return Pairs(ins, outs)
-    what = f"sample_weight{of}"
-    given = samples(sample_weight, what, width=1)
-    _same_length(f"x{of}", ins, what, given)
-    weights = [weight for (weight,) in given.rows]
-    for i, weight in enumerate(weights):
-        if weight < 0.0:
-            raise BadArgument(f"{what} needs numbers from 0. Received: {weight} at sample {i}.")
-    return Pairs(ins, outs, weights)
+    names = [port.name for port in targets] if isinstance(targets, Sequence) else None
+    return Pairs(ins, outs, _weights(sample_weight, f"sample_weight{of}", f"x{of}", ins, names))
+
+
+def _weights(given: Any, what: str, of: str, x: Samples, names: list[str] | None) -> Weights:
+    """The weights for each output: those given for it, or those given for all."""
+
+    def column(weights: Any, what: str) -> list[float] | None:
+        if weights is None:
+            return None
+        read = samples(weights, what, width=1)
+        _same_length(of, x, what, read)
+        for i, (weight,) in enumerate(read.rows):
+            if weight < 0.0:
+                raise BadArgument(f"{what} needs numbers from 0. Received: {weight} at sample {i}.")
+        return [weight for (weight,) in read.rows]
+
+    if given is None:
+        return None
+    if names is None:
+        return (column(given, what),)
+    listed = isinstance(given, (list, tuple)) and not all(type(w) in (int, float) for w in given)
+    if not listed and not isinstance(given, Mapping):
+        return (column(given, what),) * len(names)
+    ports = [Port(name, 1, needed=False) for name in names]
+    found = _found(given, ports)
+    if found is None or (listed and len(given) != len(names)):
+        raise BadArgument(
+            f"{what} needs one weight per sample, for all outputs or for each of {len(names)}: "
+            f"{', '.join(names)}. Received: {brief(given)} (of type {type(given).__name__})."
+        )
+    columns = {name: column(weights, f"{what} for {name}") for name, _, weights in found}
+    return tuple(columns.get(name) for name in names)
 
 
 def parts(batch: Any, what: str) -> tuple[Any, ...]:
@@ -420,6 +500,10 @@ class Source(Generic[Batch]):
         """The batches of the next epoch."""
         raise NotImplementedError
 
+    def restart(self) -> None:
+        """Let the next epoch begin with the first batch, where that is possible."""
+        self.rest = None
+
     def _ran_out(self, taken: int, wanted: int | None) -> None:
         warnings.warn(
             f"The source of batches ran out: an epoch got {taken} of {wanted or 'at least 1'}. Let "
@@ -435,7 +519,8 @@ class Batched(Source[Batch]):
 
     Args:
         data: the samples or pairs.
-        size: of a batch; the last one may be smaller.
+        size: of a batch; the last one may be smaller. None is 32, or with ``steps`` the size that
+            makes as many batches.
         random: shuffles them before each pass. A single batch is not shuffled, because its sum has
             no order.
         steps: the number of batches per epoch; the next epoch continues where it ended. None means
@@ -460,12 +545,17 @@ class Batched(Source[Batch]):
         random: Random | None = None,
         steps: int | None = None,
     ) -> None:
+        if steps is not None and size is None:
+            size = ceil(len(data) / check_whole("steps", steps))
         self.data, self._size = data, size
         self._places = list(batches(len(data), size))
         self._random = random if len(self._places) > 1 else None
         self.steps: int = len(self._places) if steps is None else check_whole("steps", steps)
         self.rest: list[list[int]] = []
         self._rows: tuple[Any, Any] = (None, None)
+
+    def restart(self) -> None:
+        self.rest = []
 
     def orders(self, epochs: int) -> list[list[list[int]]]:
         """The places of each batch of the next epochs."""
@@ -550,6 +640,11 @@ class Stream(Source[Batch]):
         if taken < (self._limit or 1):
             self.exhausted = True
             self._ran_out(taken, self._limit)
+
+    def restart(self) -> None:
+        """As there; a generator can only go on."""
+        if not isinstance(self._items, Iterator):
+            self._running = self._endlessly()
 
     def _once(self) -> Iterator[Any]:
         if hasattr(self._items, "__iter__"):

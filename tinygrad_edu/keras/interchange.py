@@ -11,7 +11,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import signature
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from ..schemas import parsed
 from ..trees import flatten
 from . import constraints, initializers, losses, metrics, optimizers, regularizers, saving
 from .layers import FORMS
+from .lookup import Made
 
 if TYPE_CHECKING:
     from .models import Model
@@ -244,15 +245,24 @@ def _compile(model: Model, config: dict[str, Any], state: Sequence[Any]) -> None
         optimizer: Optimizer = getattr(optimizers, described["class_name"])(**settings)
     else:
         optimizer = described
-    for key in ("loss_weights", "weighted_metrics"):
-        if config.get(key):
-            raise SavedModelError(f"Received: {key}={config[key]!r}. Load with compile=False.")
-    loss = config.get("loss")
-    loss = losses.deserialize(loss) if isinstance(loss, dict) else loss
-    wanted = [metrics.deserialize(m) if isinstance(m, dict) else m for m in config["metrics"] or []]
-    model.compile(optimizer, loss, metrics=wanted)
+    model.compile(
+        optimizer,
+        _revived(config.get("loss"), losses.deserialize),
+        metrics=_revived(config.get("metrics"), metrics.deserialize),
+        weighted_metrics=_revived(config.get("weighted_metrics"), metrics.deserialize),
+        loss_weights=config.get("loss_weights"),
+    )
     if len(state) > 2 and model.built:
         _remember(model, state)
+
+
+def _revived(given: Any, deserialize: Callable[[Any], Any]) -> Any:
+    """Losses or metrics, those that are data as objects, in the lists and dicts around them."""
+    if isinstance(given, list):
+        return [_revived(one, deserialize) for one in given]
+    if isinstance(given, dict) and "class_name" not in given:
+        return {name: _revived(one, deserialize) for name, one in given.items()}
+    return deserialize(given) if isinstance(given, dict) else given
 
 
 def _remember(model: Model, state: Sequence[Any]) -> None:
@@ -393,16 +403,38 @@ def _wire(
 def _compiled(model: Model) -> dict[str, Any] | None:
     """The settings of compile; None if there are none, or Keras doesn't have one of them."""
     optimizer = model.optimizer
-    if optimizer is None or model.loss is None:
+    if optimizer is None or not model.losses_names:
         return None
     try:
         return {
             "optimizer": optimizers.serialize(optimizer),
-            "loss": _serialized(losses, model.loss.config()),
-            "metrics": list(model.measures),
+            **_goals(model),
+            "metrics": _measures(model, False), "weighted_metrics": _measures(model, True),
         }  # fmt: skip
     except TinygradError:  # user-defined
         return None
+
+
+def _goals(model: Model) -> dict[str, Any]:
+    """The losses and their factors, of several outputs as lists."""
+    each = [goal.loss and _serialized(losses, goal.loss.config()) for goal in model.goals]
+    factors = [goal.factor for goal in model.goals]
+    several = len(each) > 1
+    same = set(factors) == {1.0}
+    return {
+        "loss": each if several else each[0],
+        "loss_weights": None if same else factors if several else factors[0],
+    }
+
+
+def _measures(model: Model, weighs: bool) -> list[Any] | None:
+    """The metrics that weigh samples, or those that do not; of several outputs a list of each."""
+    each: list[list[Any]] = [[] for _ in model.goals]
+    for measure in model.measured.values():
+        if measure.weighs is weighs:
+            made = isinstance(measure.metric, Made)
+            each[measure.place].append(metrics.serialize(measure.metric) if made else measure.name)
+    return None if not any(each) else each if len(each) > 1 else each[0]
 
 
 def source(model: Model) -> str:

@@ -19,6 +19,7 @@ from ..nn.module import Module
 from ..nn.names import Named
 from ..nn.optimizers import Optimizer
 from ..nn.variables import Variable
+from .goals import Goal, Measure
 from .programs import Evaluation, Forward, Recording, Training, numbers
 from .recording import OnlyPython, custom
 
@@ -31,6 +32,7 @@ _CHANGING = {  # attributes that training changes, and those on which no program
     Metric: {"total", "weight", "outputs"},
     Module: {
         "training", "history", "stop_training", "metadata", "name", "given_name", "run_eagerly",
+        "_wanted",
     },
 }  # fmt: skip
 
@@ -55,7 +57,7 @@ def fingerprint(model: Any, beside: Collection[str] = ()) -> list[Any]:
             parts += [x, x._role] if kind is Value else [x]
         elif id(x) in seen:
             parts.append(id(x))
-        elif kind in (list, tuple, dict, Variable):
+        elif kind in (list, tuple, dict, Variable, Goal, Measure):
             seen.add(id(x))
             parts.append(len(x))
             waiting.extend(x)

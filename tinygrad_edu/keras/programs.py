@@ -10,8 +10,7 @@ together over the batches of many epochs.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import accumulate
-from math import prod
+from itertools import accumulate, repeat
 from random import Random
 from typing import Any, ClassVar
 
@@ -20,10 +19,10 @@ from ..compiler.traced import Trace
 from ..core import ops
 from ..core.value import Value, zero_grad
 from ..nn.layers import Sample
-from ..nn.losses import Loss
 from .data import Pairs
 from .engines import Engine, Table, Task, TrainingEngine
 from .recording import (
+    Losses,
     OnlyPython,
     custom,
     flattened,
@@ -46,7 +45,7 @@ class Recording:
         streams: the sources of the random numbers that are drawn for each sample.
     """
 
-    beside: ClassVar[Collection[str]] = ("loss", "measures", "optimizer")
+    beside: ClassVar[Collection[str]] = ("goals", "measured", "optimizer")
     sketch: tuple[Flat, ...]
     streams: Sequence[Random] = ()
 
@@ -117,50 +116,59 @@ class _OfBatches(Recording):
     User-defined losses and metrics see whole batches, in Python.
     """
 
-    def __init__(self, model: Any, target: int, weighted: bool) -> None:
+    def __init__(self, model: Any, weighted: Sequence[bool]) -> None:
         super().__init__(model)
-        self.loss: Loss = model.loss
-        if not self.loss.built_in or self.loss.reduction == "none":
-            raise OnlyPython(self.loss.name)
-        self.weighted, self.outputs = weighted, prod(model.out_shape)
+        for goal in model.goals:
+            if goal.loss is not None and not (goal.loss.built_in and goal.loss.reduction != "none"):
+                raise OnlyPython(goal.loss.name)
+        self.model, places = model, list(accumulate(weighted, initial=0))
+        self.weights = places[-1]  # how many a sample has
         self.metrics = [
-            (m, weighted and name in model.weighted) for name, m in model.measures.items()
+            (metric, places[i] if weighs and weighted[i] else None)
+            for metric, i, weighs, _ in model.measured.values()
         ]
 
     def rows(self, data: Pairs) -> Table:
-        """The numbers of each sample: inputs, targets, weight."""
-        ys = targets(self.loss, data, self.outputs)
-        weights = [[]] * len(data) if data.weights is None else [[w] for w in data.weights]
-        return Table([*x, *y, *w] for x, y, w in zip(data.x.rows, ys, weights))
+        """The numbers of each sample: inputs, targets, weights."""
+        columns = [column for column in data.weights or () if column is not None]
+        weights = zip(*columns) if columns else repeat(())
+        return Table(
+            [*x, *y, *w] for x, y, w in zip(data.x.rows, targets(self.model, data), weights)
+        )
 
     def note(self, sums: Sequence[float], count: int) -> None:
         """Add the sums of a batch to the metrics."""
-        for (metric, weighs), total in zip(self.metrics, sums[self.weighted :]):
+        for (metric, weight), total in zip(self.metrics, sums[self.weights :]):
             metric.total += total
-            metric.weight += sums[0] if weighs else float(count)
+            metric.weight += float(count) if weight is None else sums[weight]
 
 
 class Evaluation(_OfBatches):
-    """The loss and the metrics of a batch, from sums over its samples."""
+    """The losses and the metrics of a batch, from sums over its samples."""
 
-    def __init__(self, model: Any, target: int, weighted: bool) -> None:
-        super().__init__(model, target, weighted)
+    def __init__(self, model: Any, target: Sequence[int], weighted: Sequence[bool]) -> None:
+        super().__init__(model, weighted)
         with self.trace:
-            inputs, _, loss, sums, penalties = with_loss(model, target, weighted, training=False)
-        self.sketch = (flattened(self.trace, inputs, total=[loss, *sums], once=penalties),)
+            one = with_loss(model, target, weighted, training=False)
+        self.shares, self.apart = one.shares, one.apart
+        self.sketch = (
+            flattened(self.trace, one.inputs, total=_wanted(one), once=one.penalties),
+        )  # fmt: skip
 
     def ready(self) -> None:
         """Prepare the program."""
         ((code, self.captured),) = self.sketch
         self._run = Engine(code, self.jit)
 
-    def batch(self, data: Pairs) -> float:
-        """The loss of some samples, which are added to the metrics."""
-        _, (total, *sums), penalties = self._run(self.rows(data), numbers(self.captured))
+    def batch(self, data: Pairs) -> list[float]:
+        """The loss of some samples and those of several outputs; they are added to the metrics."""
+        _, totals, penalties = self._run(self.rows(data), numbers(self.captured))
+        every = [*self.shares, *self.apart]
+        sums = totals[len(every) :]
         self.note(sums, len(data))
-        weight = sums[0] if self.weighted else None
-        loss: float = with_penalties(self.loss.of_sum(total, float(len(data)), weight), penalties)
-        return loss
+        losses = [share.reduced(x, float(len(data)), sums) for share, x in zip(every, totals)]
+        first, *others = losses[: len(self.shares)]
+        return [with_penalties(first, [*others, *penalties]), *losses[len(self.shares) :]]
 
 
 class Training(_OfBatches):
@@ -172,46 +180,45 @@ class Training(_OfBatches):
 
     Args:
         model: compiled, with its optimiser bound.
-        target: the number of numbers in a target.
-        weighted: whether samples have weights.
+        target: for each output, the number of numbers in a target.
+        weighted: for each output, whether samples have weights.
 
     Raises:
-        OnlyPython: if loss or metrics see whole batches.
+        OnlyPython: if losses or metrics see whole batches.
         TracingError: if some code reads numbers.
     """
 
-    beside = ("loss", "measures")
+    beside = ("goals", "measured")
 
-    def __init__(self, model: Any, target: int, weighted: bool) -> None:
-        super().__init__(model, target, weighted)
+    def __init__(self, model: Any, target: Sequence[int], weighted: Sequence[bool]) -> None:
+        super().__init__(model, weighted)
         if any(layer.constrained for layer in model.layers):
             raise OnlyPython("constraints on weights")
-        self.optimizer, self.weights, self.frozen = model.optimizer, _to_learn(model), frozen(model)
+        self.optimizer, self.moved, self.frozen = model.optimizer, _to_learn(model), frozen(model)
         self._update = Update(self.optimizer, self.trace)
         with self.trace:
             self._recorded = recorded = with_loss(model, target, weighted, training=True)
-        self.streams, wanted = recorded.streams, [recorded.loss, *recorded.sums]
+        self.streams, self.losses = recorded.streams, 1 + len(recorded.apart)
         sample = flattened(
-            self.trace, recorded.inputs, self.weights, total=wanted, once=recorded.penalties
-        )
+            self.trace, recorded.inputs, self.moved, total=_wanted(recorded),
+            once=recorded.penalties,
+        )  # fmt: skip
         self.sketch = (sample, self._update.rule)
 
     def ready(self) -> None:
         """Differentiate the recording, and prepare the step and the update."""
-        inputs, _, loss, noted, penalties = self._recorded
+        inputs, _, shares, apart, noted, penalties = recorded = self._recorded
         with self.trace:
-            slopes = slopes_of(loss, self.weights)
-            pull = slopes_of(ops.sum(penalties), self.weights)
+            slopes = [slope for share in shares for slope in slopes_of(share.value, self.moved)]
+            pull = slopes_of(ops.sum(penalties), self.moved)
         pulled = [i for i, slope in enumerate(pull) if isinstance(slope, Value) or slope]
         step = flattened(
-            self.trace, inputs, self.weights, total=[loss, *noted, *slopes],
+            self.trace, inputs, self.moved, total=[*_wanted(recorded), *slopes],
             once=[*penalties, *(pull[i] for i in pulled)],
         )  # fmt: skip
         self.captured = step.captured
-        sums = Sums(len(noted), len(penalties), pulled)
-        update = self._update.program(
-            self.loss, self.weighted, len(self.weights), len(self.captured), sums
-        )
+        sums = Sums(shares, apart, len(noted), len(penalties), pulled)
+        update = self._update.program(len(self.moved), len(self.captured), sums)
         self._engine = TrainingEngine(step.code, update, self.jit)
         del self._recorded
 
@@ -226,7 +233,8 @@ class Training(_OfBatches):
             task: the whole training, if it is known.
 
         Returns:
-            The record of each step: its loss, then the sums that `note` takes.
+            The record of each step: its loss, those of several outputs (``losses`` in all), then
+            the sums that `note` takes.
         """
         # A user-defined schedule is asked before each step: it may read the model.
         size = 1 if custom([self.optimizer.learning_rate]) else max(1, len(batches))
@@ -261,23 +269,23 @@ class Training(_OfBatches):
     def _load(self) -> list[float]:
         """The current state of model and optimiser."""
         return [
-            *numbers(self.weights), *numbers(self.captured),
+            *numbers(self.moved), *numbers(self.captured),
             *(kept[name] for kept in self.optimizer.memory for name in self._update.names),
-            float(self.optimizer.iterations), *[0.0] * len(self.weights),
+            float(self.optimizer.iterations), *[0.0] * len(self.moved),
         ]  # fmt: skip
 
     def _store(self, state: Sequence[float]) -> None:
         """Write the state to model and optimiser."""
         rest = iter(state)
-        for weight in self.weights:
+        for weight in self.moved:
             weight.data = next(rest)
         for _ in self.captured:
             next(rest)
         self.optimizer.memory = [
-            {name: next(rest) for name in self._update.names} for _ in self.weights
+            {name: next(rest) for name in self._update.names} for _ in self.moved
         ]
         self.optimizer.iterations = int(next(rest))
-        for weight in self.weights:
+        for weight in self.moved:
             weight.grad = next(rest)
         zero_grad(self.frozen)
 
@@ -286,6 +294,11 @@ class Training(_OfBatches):
         if not callable(optimizer.learning_rate):
             return [[optimizer.learning_rate]] * steps
         return [[optimizer.rate_at(optimizer.iterations + i)] for i in range(steps)]
+
+
+def _wanted(one: Losses) -> list[Any]:
+    """The numbers that are summed over a batch, beside the gradients."""
+    return [*(share.value for share in (*one.shares, *one.apart)), *one.noted]
 
 
 def numbers(values: Sequence[Value]) -> list[float]:

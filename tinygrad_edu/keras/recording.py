@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, chain, pairwise
 from math import prod
 from random import Random
 from typing import Any, NamedTuple
@@ -102,22 +103,39 @@ def forward(model: Any, training: bool) -> Recorded:
     return Recorded(x, [v for _, v in drawn], [stream for stream, _ in drawn], outputs, fines)
 
 
-def of_one_hot(loss: Loss) -> Loss | None:
+def of_one_hot(loss: Loss | None) -> Loss | None:
     """The same loss of one-hot numbers, for one whose target is a class."""
+    if loss is None:
+        return None
     name = SPARSE.get(loss.row or "") if loss.built_in else None
     return Loss(name, reduction=loss.reduction, **loss.settings) if name else None
 
 
-def targets(loss: Loss, data: Pairs, outputs: int) -> list[list[float]]:
+def targets(model: Any, data: Pairs) -> list[list[float]]:
     """The targets in the form for programs: a class as one-hot numbers.
 
     Raises:
         BadArgument: for a class that does not exist, as the loss itself would.
     """
-    if of_one_hot(loss) is None:
-        return data.y.rows
-    classes = [class_index(row, outputs) for row in data.y.rows]
-    return [[1.0 if i == right else 0.0 for i in range(outputs)] for right in classes]
+    columns = []
+    for goal, n, ys in zip(model.goals, model.widths, columns_of(data.y.rows, data.y.parts)):
+        if of_one_hot(goal.loss) is not None:
+            classes = [class_index(row, n) for row in ys]
+            ys = [[1.0 if i == right else 0.0 for i in range(n)] for right in classes]
+        columns.append(ys)
+    return columns[0] if len(columns) == 1 else [list(chain(*parts)) for parts in zip(*columns)]
+
+
+def columns_of(rows: list[Any], widths: Sequence[int]) -> list[list[Any]]:
+    """Rows of numbers, cut into the rows for each output.
+
+    >>> columns_of([[1, 2, 3], [4, 5, 6]], [1, 2])
+    [[[1], [4]], [[2, 3], [5, 6]]]
+    """
+    if len(widths) == 1:
+        return [rows]
+    ends = list(accumulate(widths, initial=0))
+    return [[row[start:end] for row in rows] for start, end in pairwise(ends)]
 
 
 def _recordable(metric: Metric, sparse: bool, target: int, outputs: int) -> Any:
@@ -133,45 +151,96 @@ def _recordable(metric: Metric, sparse: bool, target: int, outputs: int) -> Any:
     return metric.function
 
 
+class Share(NamedTuple):
+    """A loss of one sample, and how those of a batch are reduced.
+
+    Args:
+        loss: whose `of_sum` reduces them.
+        weight: the place of its weight among those of the sample, None if it has none.
+        value: the number itself.
+    """
+
+    loss: Loss
+    weight: int | None
+    value: Any
+
+    def reduced(self, total: Any, count: Any, sums: Sequence[Any]) -> Any:
+        """The loss of a batch, from the sum over its samples and the sums of their weights."""
+        return self.loss.of_sum(total, count, None if self.weight is None else sums[self.weight])
+
+
 class Losses(NamedTuple):
-    """A recorded sample with its loss, its metrics and the penalties."""
+    """A recorded sample with its losses, its metrics and the penalties."""
 
     inputs: list[Value]
     streams: list[Random]
-    loss: Any  # times the weight of the sample
-    sums: list[Any]  # numbers whose sums over a batch are needed, besides that of the loss
+    shares: list[Share]  # their sum is the loss; losses that are reduced alike are one share
+    apart: list[Share]  # the losses of several outputs, without their factors
+    noted: list[Any]  # the weights of the sample, and its metrics
     penalties: list[Any]
 
 
-def with_loss(model: Any, target: int, weighted: bool, training: bool) -> Losses:
+_MEAN = Loss("mean_squared_error")  # how penalties on outputs are reduced
+
+
+def with_loss(
+    model: Any, target: Sequence[int], weighted: Sequence[bool], training: bool
+) -> Losses:
     """One sample with its loss; called while tracing.
 
     Args:
         model: compiled.
-        target: how many numbers a target has.
-        weighted: whether samples have weights.
+        target: for each output, how many numbers its target has.
+        weighted: for each output, whether samples have weights.
         training: whether layers should behave as in training.
 
     Raises:
         OnlyPython: if a metric sees whole batches.
     """
-    sample, one_hot = forward(model, training), of_one_hot(model.loss)
-    outputs = len(sample.outputs)
-    y = [Value(0.5, role="target") for _ in range(outputs if one_hot else target)]
-    (loss,) = (one_hot or model.loss).per_sample([y], [sample.outputs])
-    weights = [Value(1.0)] if weighted else []
-    sums: list[Any] = list(weights)
-    for name, metric in model.measures.items():
-        function = _recordable(metric, one_hot is not None, target, outputs)
+    sample, places = forward(model, training), list(accumulate(weighted, initial=0))
+    weights = [Value(1.0) for _ in range(places[-1])]
+    ends = model.widths
+    outputs = [column[0] for column in columns_of([sample.outputs], ends)]
+    hot = [of_one_hot(goal.loss) for goal in model.goals]
+    y = [
+        [Value(0.5, role="target") for _ in range(end if one_hot else width)]
+        for one_hot, end, width in zip(hot, ends, target)
+    ]
+    apart, terms = list[Share](), dict[Any, list[Any]]()
+    for i, goal in enumerate(model.goals):
+        if goal.loss is not None:
+            (value,) = (hot[i] or goal.loss).per_sample([y[i]], [outputs[i]])
+            place = places[i] if weighted[i] else None
+            value = value if place is None else value * weights[place]
+            apart.append(Share(goal.loss, place, value))
+            terms.setdefault(_alike(apart[-1]), []).append(_scaled(value, goal.factor))
+    reducing = {_alike(share): share for share in reversed(apart)}
+    if sample.fines:
+        terms.setdefault("mean", []).extend(sample.fines)
+        reducing.setdefault("mean", Share(_MEAN, None, 0.0))
+    shares = [reducing[k]._replace(value=with_penalties(v[0], v[1:])) for k, v in terms.items()]
+    noted: list[Any] = list(weights)
+    for name, (metric, i, weighs, _) in model.measured.items():
+        function = _recordable(metric, hot[i] is not None, target[i], ends[i])
         if function is None:
             raise OnlyPython(name)
-        measured = function(y, sample.outputs, **metric.settings)
-        sums.append(weights[0] * measured if weighted and name in model.weighted else measured)
-    if weighted:
-        loss = loss * weights[0]
-    loss = with_penalties(loss, sample.fines)
-    inputs = [*sample.x, *y, *weights, *sample.drawn]
-    return Losses(inputs, sample.streams, loss, sums, penalties(model))
+        measured = function(y[i], outputs[i], **metric.settings)
+        noted.append(weights[places[i]] * measured if weighted[i] and weighs else measured)
+    inputs = [*sample.x, *chain(*y), *weights, *sample.drawn]
+    apart = apart if len(apart) > 1 else []
+    return Losses(inputs, sample.streams, shares, apart, noted, penalties(model))
+
+
+def _alike(share: Share) -> Any:
+    """The same for losses that are reduced alike."""
+    if share.loss.reduction == "sum":
+        return "sum"
+    own = share.loss.reduction == "mean_with_sample_weight" and share.weight is not None
+    return share.weight if own else "mean"
+
+
+def _scaled(loss: Any, factor: float) -> Any:
+    return loss if factor == 1.0 else loss * factor
 
 
 def flattened(trace: Trace, *args: Any, **wanted: Any) -> Flat:

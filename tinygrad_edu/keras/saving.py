@@ -37,6 +37,7 @@ from ..trees import flatten, sizes
 from . import documents, metrics
 from . import layers as shelf
 from .documents import HEAD
+from .goals import Goal, Measure
 from .lookup import Made
 from .wiring import number_names
 
@@ -59,6 +60,12 @@ them."""
 
 
 _CALLS: Any = [{"layer": str, "inputs": [int]}]
+_COMPILED: dict[str, Any] = {
+    "optimizer": dict,
+    "metrics": ByName(dict),
+    "trained": Maybe([str]),  # the layers whose weights the optimiser remembers
+    "memory": {"class": str, "iterations": int, "memory": ByName([Numeral])},
+}
 WEIGHTS: dict[str, Any] = {**HEAD, "weights": ByName(list)}
 WHOLE: dict[str, Any] = {
     **WEIGHTS,
@@ -77,13 +84,10 @@ WHOLE: dict[str, Any] = {
         ),
     },
     "compiled": Maybe(
-        {
-            "optimizer": dict,
-            "loss": Maybe(dict),
-            "metrics": ByName(dict),
-            "trained": Maybe([str]),  # the layers whose weights the optimiser remembers
-            "memory": {"class": str, "iterations": int, "memory": ByName([Numeral])},
-        }
+        Either(
+            {**_COMPILED, "loss": Maybe(dict)},
+            {**_COMPILED, "losses": [{"loss": Maybe(dict), "factor": Numeral}]},  # of each output
+        )
     ),
     "metadata": dict,
     "random": {
@@ -561,14 +565,25 @@ def _compiled(model: Model) -> dict[str, Any] | None:
     columns = {name: list(map(numeral, xs)) for name, xs in memory["memory"].items()}
     return {
         "optimizer": _settings(optimizer),
-        "loss": model.loss and _function(model.loss),
+        **_losses(model),
         "metrics": {
-            name: _function(metric) | ({"weighted": True} if name in model.weighted else {})
-            for name, metric in model.measures.items()
+            name: _function(metric)
+            | ({"weighted": True} if weighs else {})
+            | ({"output": place} if place else {})
+            | ({} if own == name else {"called": own})
+            for name, (metric, place, weighs, own) in model.measured.items()
         },
         "trained": None if bound is None else [layer.name for layer in trained],
         "memory": {**memory, "memory": columns},
     }
+
+
+def _losses(model: Model) -> dict[str, Any]:
+    """The loss, or those of several outputs with their factors."""
+    each = [(goal.loss and _function(goal.loss), goal.factor) for goal in model.goals]
+    if len(each) == 1 and each[0][1] == 1.0:
+        return {"loss": each[0][0]}
+    return {"losses": [{"loss": loss, "factor": numeral(factor)} for loss, factor in each]}
 
 
 def _variables(layers: Iterable[ShapedLayer]) -> list[list[Value]]:
@@ -624,8 +639,8 @@ def _base(kind: str, name: Any) -> type[Loss] | type[Metric]:
 def _function_from(base: type[Any], config: dict[str, Any], custom: Mapping[str, Any]) -> Any:
     """The loss or metric that was described; one of custom_objects is a row of its own table."""
     if "class" in config:
-        made = _class(base.kind, config.pop("class"), base, metrics.CLASSES, custom)
-        return made(**config)
+        made = _class(base.kind, config["class"], base, metrics.CLASSES, custom)
+        return made(**{key: setting for key, setting in config.items() if key != "class"})
     name: Any = config.get("function")
     check(name, str, f"the function of the {base.kind}")
     if name not in base.table:
@@ -637,25 +652,39 @@ def _function_from(base: type[Any], config: dict[str, Any], custom: Mapping[str,
 
 def _revived(
     compiled: dict[str, Any], custom: Mapping[str, Any]
-) -> tuple[Optimizer, Loss | None, dict[str, Metric]]:
-    """The optimiser, the loss and the metrics that were described."""
+) -> tuple[Optimizer, list[tuple[Loss | None, float]], dict[str, Measure]]:
+    """The optimiser, the losses with their factors, and the metrics that were described."""
     optimizer, metrics = _optimizer(compiled["optimizer"], custom), {}
-    loss = None if compiled["loss"] is None else _function_from(Loss, compiled["loss"], custom)
+    each = compiled.get("losses") or [{"loss": compiled.get("loss"), "factor": 1.0}]
+    losses = [
+        (
+            None if one["loss"] is None else _function_from(Loss, one["loss"], custom),
+            float(one["factor"]),
+        )
+        for one in each
+    ]
     for name, config in compiled["metrics"].items():
-        config = {key: setting for key, setting in config.items() if key != "weighted"}
-        base = _base("metric", config.get("function"))
-        metrics[name] = _function_from(base, config, custom)
-    return optimizer, loss, metrics
+        about = {key: config.get(key, usual) for key, usual in _ABOUT.items()}
+        check(about, {key: type(usual) for key, usual in _ABOUT.items()}, f"the metric {name!r}")
+        need(0 <= about["output"] < len(losses), f"the metric {name!r}", "an output", about)
+        rest = {key: setting for key, setting in config.items() if key not in _ABOUT}
+        base = _base("metric", rest.get("function"))
+        metric = _function_from(base, rest, custom)
+        metrics[name] = Measure(metric, about["output"], about["weighted"], about["called"] or name)
+    return optimizer, losses, metrics
 
 
-def _compile(
-    model: Model, revived: tuple[Optimizer, Loss | None, dict[str, Metric]], compiled: Any
-) -> None:
+_ABOUT: dict[str, Any] = {"weighted": False, "output": 0, "called": ""}
+"""Things that are saved with a metric beside its settings, with their usual values."""
+
+
+def _compile(model: Model, revived: Any, compiled: Any) -> None:
     """Compile a model as it was, with the state of its optimiser."""
-    optimizer, loss, metrics = revived
-    model.compile(optimizer, loss)
-    model.measures = metrics
-    model.weighted = [name for name, config in compiled["metrics"].items() if "weighted" in config]
+    optimizer, losses, measures = revived
+    names = [port.name for port in model.answers]
+    need(len(names) == len(losses), "the losses", f"one for each of {', '.join(names)}", losses)
+    model.compile(optimizer)
+    model.measured, model.goals = measures, [Goal(n, *each) for n, each in zip(names, losses)]
     if compiled["trained"] is not None:
         named = {layer.name: layer for layer in model.layers}
         for name in compiled["trained"]:

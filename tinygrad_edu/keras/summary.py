@@ -12,6 +12,7 @@ from ..nn.layers import Activation, Shape, ShapedLayer, Signal
 from ..notebooks import table
 from ..strings import clean, columns, plural
 from ..trees import sizes
+from .goals import Goal
 
 if TYPE_CHECKING:
     from .models import Model
@@ -136,7 +137,7 @@ def _input_names(model: Model) -> dict[int, str]:
     """A name for each input, by its identity, which differs from those of the layers."""
     taken = {layer.name for layer in model.layers}
     names: dict[int, str] = {}
-    for signal, (name, _) in zip(model._inputs, model.ports or ()):
+    for signal, (name, *_) in zip(model._inputs, model.ports or ()):
         while name in taken:
             name += "′"
         taken.add(name)
@@ -181,10 +182,25 @@ def _facts(model: Model) -> list[tuple[str, str]]:
             kept = trained * len(model.optimizer.start())
         memory = f", which remembers {plural(kept, 'number')}" if model.built and kept else ""
         facts.append(("Optimizer", f"{model.optimizer!r}{memory}"))
-        facts.append(("Loss", model.loss.name if model.loss is not None else "none"))
+        facts.append(("Loss", _losses(model.goals)))
     if model.measures:
         facts.append(("Metrics", ", ".join(model.measures)))
     return facts
+
+
+def _losses(goals: Sequence[Goal]) -> str:
+    """The names of the losses with their factors, and of several outputs theirs.
+
+    >>> from tinygrad_edu.nn import Loss
+    >>> _losses([Goal("price", Loss("mse"), 0.5), Goal("sold", None)])
+    'price: 0.5 · mean_squared_error; sold: none'
+    """
+    said = []
+    for name, loss, factor in goals:
+        scaled = f"{factor:g} · " if factor != 1.0 and loss is not None else ""
+        output = f"{name}: " if len(goals) > 1 else ""
+        said.append(f"{output}{scaled}{loss.name if loss is not None else 'none'}")
+    return "; ".join(said) or "none"
 
 
 def _fact(name: str, said: str, width: int) -> list[str]:

@@ -17,13 +17,14 @@ from ..core.modes import caller, no_grad, scope
 from ..core.table import number
 from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError, check_whole
-from ..nn.layers import Sample
+from ..nn.layers import Sample, Signal
 from ..nn.module import set_numbers
 from ..trees import as_array, flatten
 from .callbacks import CallbackList, History, Progress
 from .data import (
     Batched,
     Pairs,
+    Port,
     Samples,
     Source,
     Stream,
@@ -35,11 +36,12 @@ from .data import (
 )
 from .diagnosis import MOST_WEIGHTS, Diagnosis, diagnose, eigen, refuse_too_many
 from .engines import Task
+from .goals import Goal, Measure, goals, measures
 from .keeping import Programs, fingerprint, trained
 from .programs import Evaluation, Forward, Training, frozen
-from .recording import custom, penalties, with_penalties
+from .recording import columns_of, custom, penalties, with_penalties
 from .turns import alone, alone_for_long
-from .wiring import Wired, free, named
+from .wiring import Wired, named
 
 T = TypeVar("T", Forward, Evaluation, Training)
 
@@ -104,9 +106,9 @@ class Trainer(Wired):
     def __init__(self, name: str | None) -> None:
         super().__init__(name)
         self.optimizer: nn.Optimizer | None = None
-        self.loss: nn.Loss | None = None
-        self.measures: dict[str, nn.Metric] = {}  # metrics by the name that the history gives them
-        self.weighted: list[str] = []  # those metrics that weigh samples as the loss does
+        self.goals: list[Goal] = []  # one for each output
+        self.measured: dict[str, Measure] = {}  # metrics by the name that the history gives them
+        self._wanted: tuple[Any, ...] | None = None  # losses and metrics as they were passed
         self.history: History | None = None
         self.stop_training = False
         self.initial_epoch = 0  # where `fit` begins
@@ -125,14 +127,44 @@ class Trainer(Wired):
             layer.trainable = trainable
 
     @property
+    def loss(self) -> Any:
+        """The loss; a list with one for each of several outputs."""
+        losses = [goal.loss for goal in self.goals]
+        return losses if len(losses) > 1 else losses[0] if losses else None
+
+    @property
     def metrics(self) -> list[nn.Metric]:
-        """The metrics; the history gives them the names of `metrics_names`."""
+        """The metrics; see `measures` for their names."""
         return list(self.measures.values())
 
     @property
+    def measures(self) -> dict[str, nn.Metric]:
+        """The metrics by the names that the history gives them."""
+        return {name: measure.metric for name, measure in self.measured.items()}
+
+    @property
+    def weighted(self) -> list[str]:
+        """The names of the metrics that weigh samples as the loss does."""
+        return [name for name, measure in self.measured.items() if measure.weighs]
+
+    @property
+    def losses_names(self) -> list[str]:
+        """The names of the loss and, if several outputs have one, of theirs."""
+        apart = [f"{goal.name}_loss" for goal in self.goals if goal.loss is not None]
+        return ["loss", *(apart if len(apart) > 1 else [])] if apart else []
+
+    @property
     def metrics_names(self) -> list[str]:
-        """The names of what `evaluate` returns."""
-        return ["loss", *self.measures] if self.loss is not None else []
+        """The names of what `evaluate` returns, in Keras's order: the loss; the metrics, except
+        those that have another name in the history, because several have the same name or outputs;
+        the losses of several outputs; and the rest, sorted."""
+        if not self.losses_names:
+            return []
+        every = {*self.losses_names, *self.measured}
+        first, *apart = self.losses_names
+        own = [measure.name for measure in self.measured.values()]
+        listed = [name for name in (first, *own, *apart) if name in every]
+        return [*listed, *sorted(every - set(listed))]
 
     def build(self, input_shape: Any) -> None:
         """Give the shape of one sample, for a model that lacks it."""
@@ -143,17 +175,27 @@ class Trainer(Wired):
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        metrics: Sequence[Any] | None = None,
+        metrics: Any = None,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
-        weighted_metrics: Sequence[Any] | None = None,
+        weighted_metrics: Any = None,
+        loss_weights: Any = None,
+        steps_per_execution: int = 1,
+        auto_scale_loss: bool = True,
     ) -> None:
         """Say how to train.
 
+        Several outputs are trained for the sum of their losses. Their names are those of the layers
+        that they come from, or their keys if they are a dict.
+
         Args:
             optimizer: a name, or one of keras.optimizers.
-            loss: a name, one of keras.losses, or a callable on Values.
-            metrics: names, keras.metrics, or callables. Sample weights do not matter to them.
+            loss: a name, one of keras.losses, or a callable on Values. Of several outputs one for
+                all; a list with one for each; or a dict by their names. None trains an output for
+                nothing.
+            metrics: a list of names, keras.metrics, or callables. Of several outputs a list with an
+                item for each, which may be a list, or a dict by their names. Sample weights do not
+                matter to them.
             run_eagerly: whether every sample is recorded anew, as a graph of Values, which you can
                 inspect with debuggers and prints. False: one sample is recorded, compiled, and
                 replayed for all others; the results are the same. User-defined code is recorded
@@ -163,28 +205,50 @@ class Trainer(Wired):
                 worth its preparation, counted in instructions; True: machine code at once;
                 False: Python alone.
             weighted_metrics: like ``metrics``, but they weigh samples as the loss does.
+            loss_weights: a factor for the loss; of several losses a list or a dict.
+            steps_per_execution: after how many batches callbacks hear of them; only 1.
+            auto_scale_loss: changes nothing: in float64 no gradient vanishes that would have to be
+                scaled.
 
         Raises:
             NameUnknown: with the nearest known name.
-            BadArgument: for another jit_compile.
+            BadArgument: for another jit_compile or steps_per_execution, or losses and metrics that
+                do not fit the outputs.
         """
         if jit_compile not in (True, False, "auto"):
             raise BadArgument(
                 f"jit_compile must be True, False or 'auto'. Received: {jit_compile!r}."
             )
-        while isinstance(loss, (list, tuple, Mapping)) and len(loss) == 1:  # for the only output
-            (loss,) = loss.values() if isinstance(loss, Mapping) else loss
-        chosen, loss = nn.optimizer(optimizer), None if loss is None else nn.loss(loss)
-        by_name: dict[str, nn.Metric] = {}
-        for name, each in map(_named_metric, metrics or ()):
-            by_name[free(name, by_name)] = each
-        plain = len(by_name)
-        for name, each in map(_named_metric, weighted_metrics or ()):
-            by_name[free(f"weighted_{name}" if name in by_name else name, by_name)] = each
+        if check_whole("steps_per_execution", steps_per_execution) > 1:
+            raise BadArgument(
+                f"With steps_per_execution callbacks hear of every n-th batch alone, which fit "
+                f"does not do. Received: {steps_per_execution!r}. Leave it out: fit is as fast "
+                f"without it."
+            )
+        chosen, wanted = nn.optimizer(optimizer), (loss, loss_weights, metrics, weighted_metrics)
         vars(self).update(  # at once, so that Ctrl-C can't come in between
-            measures=by_name, weighted=list(by_name)[plain:], optimizer=chosen, loss=loss,
-            run_eagerly=bool(run_eagerly), jit_compile=jit_compile, _programs=Programs(),
+            optimizer=chosen, **self._aims(wanted), run_eagerly=bool(run_eagerly),
+            jit_compile=jit_compile, _programs=Programs(),
         )  # fmt: skip
+
+    def _aims(self, wanted: tuple[Any, ...]) -> dict[str, Any]:
+        """The goals and the metrics of each output, as attributes. A model that is not built has
+        one output, if nothing says otherwise; once it is built, it may turn out to have several."""
+        loss, loss_weights, metrics, weighted_metrics = wanted
+        names = [port.name for port in self.answers] or ["output"]
+        several = isinstance(loss, (list, tuple, Mapping)) and len(loss) > 1
+        if several and self.branching and not self.built:
+            return {"goals": [], "measured": {}, "_wanted": wanted}
+        chosen = goals(names, loss, loss_weights)
+        return {
+            "goals": chosen, "measured": measures(names, metrics, weighted_metrics),
+            "_wanted": wanted,
+        }  # fmt: skip
+
+    def _wire(self, inputs: list[Signal], outputs: Any) -> None:
+        super()._wire(inputs, outputs)
+        if self._wanted is not None and len(self.goals) != len(self._outputs):
+            vars(self).update(self._aims(self._wanted))
 
     # ── Training ──────────────────────────────────────────────────────────────────────────
 
@@ -227,8 +291,9 @@ class Trainer(Wired):
             sample_weight: a weight for each sample.
             initial_epoch: the number of the first epoch, from 0.
             steps_per_epoch: the number of batches per epoch; the next epoch continues with the next
-                batch.
-            validation_steps: the number of batches to validate on.
+                batch. Without a batch_size it divides the samples into so many batches.
+            validation_steps: the number of batches to validate on, each time from the first one;
+                a generator goes on.
             validation_batch_size: samples per batch of the validation; ``batch_size`` if not given.
             validation_freq: validate after every so many epochs, or after these (from 1).
             stop_at_nonfinite: stop at the first loss that is nan or infinite, restore the weights
@@ -269,7 +334,7 @@ class Trainer(Wired):
             apart, size = parts(validation_data, "validation_data"), validation_batch_size
             checked = self._source(*apart, size=size or batch_size, steps=validation_steps)
             validation = Validation(checked, validation_freq)
-        optimizer, _ = self._ready()
+        optimizer = self._ready()
         optimizer.bind(self._variables())
         history = self.history = History()
         self.stop_training = False
@@ -344,8 +409,10 @@ class Trainer(Wired):
         if run.stop_at_nonfinite and whole < count:
             raise NotFinite(whole)
         if run.validation is not None and logs and whole and run.validation.after(epoch):
+            run.validation.source.restart()
             checked = self._test(run.validation.source, run.hooks)
             logs |= _listed({f"val_{name}": x for name, x in checked.items()})
+            logs = dict(sorted(logs.items()))
         self.stop_training = self.stop_training or run.source.exhausted  # which has said so
         return logs
 
@@ -370,20 +437,21 @@ class Trainer(Wired):
         orders = source.orders(epochs)
         batches = [batch for order in orders for batch in order]
         records = iter(program.run(source.rows_for(program), batches, task))
-        logs: dict[str, list[float]] = {"loss": [], **{name: [] for name in self.measures}}
+        count, plain = program.losses, not self.measured and program.losses == 1
+        logs: dict[str, list[float]] = {n: [] for n in sorted([*self.losses_names, *self.measured])}
         for order in orders:
-            loss_sum = 0.0
-            if self.measures:
-                self._reset()
+            seen = sum(map(len, order))
+            if plain:
+                logs["loss"].append(sum(next(records)[0] * len(batch) for batch in order) / seen)
+                continue
+            sums = [0.0] * count
+            self._reset()
             for batch in order:
-                loss, *sums = next(records)
-                loss_sum += loss * len(batch)
-                if self.measures:
-                    program.note(sums, len(batch))
-            logs["loss"].append(loss_sum / sum(map(len, order)))
-            if self.measures:
-                for name, x in self._results().items():
-                    logs[name].append(x)
+                record = next(records)
+                sums = [x + loss * len(batch) for x, loss in zip(sums, record)]
+                program.note(record[count:], len(batch))
+            for name, x in self._logs([x / seen for x in sums]).items():
+                logs[name].append(x)
         return logs
 
     def _epoch(
@@ -392,7 +460,7 @@ class Trainer(Wired):
         """One pass over all samples. Its loss is the mean over them, each batch's before its
         step, as in Keras."""
 
-        def step(batch: Pairs) -> float:
+        def step(batch: Pairs) -> list[float]:
             if not all(part.training for part in (self, *self.layers)):
                 self.train()  # the first step, or a callback used the model
             return self._step(batch, task)
@@ -411,33 +479,33 @@ class Trainer(Wired):
     def _pass(
         self,
         batches: Iterable[Pairs],
-        loss: Callable[[Pairs], float],
+        losses: Callable[[Pairs], list[float]],
         begin: Callable[..., None],
         end: Callable[..., None],
     ) -> dict[str, float]:
-        """The mean loss over all samples and the metrics, after the last of these batches."""
-        loss_sum, seen = 0.0, 0
+        """The mean losses over all samples and the metrics, after the last of these batches."""
+        sums, seen = [0.0] * len(self.losses_names), 0
         logs: dict[str, float] = {}
         self._reset()
         for i, batch in enumerate(batches):
             begin(i)
-            loss_sum += loss(batch) * len(batch)
+            sums = [x + loss * len(batch) for x, loss in zip(sums, losses(batch))]
             seen += len(batch)
-            logs = {"loss": loss_sum / seen, **self._results()}
+            logs = self._logs([x / seen for x in sums])
             end(i, logs)
         return logs
 
-    def _step(self, batch: Pairs, task: Task | None = None) -> float:
-        """One step of the optimiser; the loss before it."""
+    def _step(self, batch: Pairs, task: Task | None = None) -> list[float]:
+        """One step of the optimiser; the losses before it."""
         program = self._replay(batch)
         if program is not None:
-            ((loss, *sums),) = program.run(program.rows(batch), [range(len(batch))], task)
-            program.note(sums, len(batch))
-            return loss
-        optimizer, _ = self._ready()
+            (record,) = program.run(program.rows(batch), [range(len(batch))], task)
+            program.note(record[program.losses :], len(batch))
+            return record[: program.losses]
+        optimizer = self._ready()
         layers = None if self.fines_outputs else self._program(Forward, True)
         rows = layers.rows(batch.x.rows) if layers is not None else []
-        value, outputs = self._loss_of(batch, layers, rows)
+        (value, *apart), outputs = self._losses_of(batch, layers, rows)
         zero_grad([*self.parameters(), *(optimizer.parameters or ())])  # constants are in one alone
         if isinstance(value, Value):
             value.backward()
@@ -449,24 +517,39 @@ class Trainer(Wired):
                 layer.constrain()
         zero_grad(frozen(self))  # no business of training, so a program computes none
         self._measure(batch, outputs)
-        return _number(value)
+        return list(map(_number, [value, *apart]))
 
-    def _loss_of(
+    def _losses_of(
         self, data: Pairs, layers: Forward | None = None, rows: Sequence[Sequence[float]] = ()
-    ) -> tuple[Any, list[Sample]]:
-        """The loss of some samples with all penalties, and the outputs it is the loss of.
+    ) -> tuple[list[Any], list[Sample]]:
+        """The loss of some samples with all penalties and, if several outputs have one, theirs; and
+        the outputs.
 
         If the layers are a program, which reads these rows, only what is around them is recorded.
         """
-        _, loss = self._ready()
+        self._ready()
         fines: list[Any] = []
         if layers is not None:
             outputs = layers.leaves(rows)
         else:
             outputs = self.forward_batch(self._given(data.x.rows), fines=fines)
         fines = [ops.sum(fines) / len(outputs)] if fines else []
-        value = loss(data.y.rows, outputs, data.weights)
-        return with_penalties(value, [*penalties(self), *fines]), outputs
+        apart, terms = [], []
+        for goal, (ys, ps, weights) in zip(self.goals, self._columns(data, outputs)):
+            if goal.loss is not None:
+                apart.append(goal.loss(ys, ps, weights))
+                terms.append(apart[-1] if goal.factor == 1.0 else apart[-1] * goal.factor)
+        value = with_penalties(terms[0], [*terms[1:], *penalties(self), *fines])
+        return [value, *(apart if len(apart) > 1 else [])], outputs
+
+    def _columns(
+        self, data: Pairs, outputs: list[Any], ys: list[Any] | None = None
+    ) -> list[tuple[Any, Any, list[float] | None]]:
+        """For each output: its targets (those of the data if not given), itself, its weights."""
+        targets = columns_of(data.y.rows if ys is None else ys, data.y.parts)
+        predictions = columns_of(outputs, self.widths)
+        weights = data.weights or [None] * len(targets)
+        return list(zip(targets, predictions, weights))
 
     def _given(self, rows: Sequence[Sequence[float]]) -> list[Sample]:
         """The samples as arguments of layers: for user-defined code, which may inspect them, as
@@ -495,18 +578,21 @@ class Trainer(Wired):
 
     def _replay(self, data: Pairs) -> Training | None:
         """Steps of the optimiser on such data as a program."""
-        return self._program(Training, data.y.width, data.weights is not None)
+        return self._program(Training, *_form(data))
 
     def _measure(self, data: Pairs, outputs: list[Sample]) -> None:
-        for name, metric in self.measures.items():
-            weights = data.weights if name in self.weighted else None
-            metric.update(data.y.rows, outputs, weights)
+        columns = self._columns(data, outputs) if self.measured else []
+        for metric, place, weighs, _ in self.measured.values():
+            ys, ps, weights = columns[place]
+            metric.update(ys, ps, weights if weighs else None)
 
-    def _results(self) -> dict[str, float]:
-        return {name: metric.result() for name, metric in self.measures.items()}
+    def _logs(self, losses: Sequence[float]) -> dict[str, float]:
+        """The numbers so far, in the order of their names, as Keras gives them to callbacks."""
+        results = {name: measure.metric.result() for name, measure in self.measured.items()}
+        return dict(sorted({**dict(zip(self.losses_names, losses)), **results}.items()))
 
     def _reset(self) -> None:
-        for metric in self.measures.values():
+        for metric in self.metrics:
             metric.reset()
 
     @alone
@@ -525,16 +611,18 @@ class Trainer(Wired):
             by name.
         """
         data = self._pairs(x, y, sample_weight).weighted(class_weight)
-        optimizer, _ = self._ready()
+        optimizer = self._ready()
         optimizer.bind(self._variables())
         self._reset()
         with trained(self, True):
-            return self._answer({"loss": self._step(data), **self._results()}, return_dict)
+            return self._answer(self._logs(self._step(data)), return_dict)
 
     def _answer(self, logs: dict[str, float], return_dict: bool) -> Any:
+        """The numbers by name; or a list in the order of `metrics_names`, as Keras returns it."""
         if return_dict:
             return logs
-        return list(logs.values()) if self.measures else logs["loss"]
+        numbers = [logs[name] for name in self.metrics_names]
+        return numbers if len(numbers) > 1 else numbers[0]
 
     # ── Using ─────────────────────────────────────────────────────────────────────────────
 
@@ -582,7 +670,7 @@ class Trainer(Wired):
                     outputs = [list(map(_number, self.forward(x))) for x in self._given(batch.rows)]
             rows += outputs
             array = array or batch.from_array
-            hooks.on_predict_batch_end(step, {"outputs": outputs})
+            hooks.on_predict_batch_end(step, {"outputs": self.separated(outputs, _as_it_is)})
         hooks.on_predict_end()
         return self.separated(rows, lambda part, _: as_array(part) if array else part)
 
@@ -640,15 +728,16 @@ class Trainer(Wired):
     def _test(self, source: Source[Pairs], hooks: CallbackList) -> dict[str, float]:
         hooks.on_test_begin()
         anew = source.data is None or any(map(hooks.hears, _OF_TESTS))
-        loss_of: Callable[[Pairs], float] | None = None
+        losses_of: Callable[[Pairs], list[float]] | None = None
 
-        def loss(batch: Pairs) -> float:
-            nonlocal loss_of
-            if anew or loss_of is None:  # a callback may have changed the model
-                loss_of = self._evaluator(batch)
-            return loss_of(batch)
+        def losses(batch: Pairs) -> list[float]:
+            nonlocal losses_of
+            if anew or losses_of is None:  # a callback may have changed the model
+                losses_of = self._evaluator(batch)
+            return losses_of(batch)
 
-        logs = self._pass(source.epoch(), loss, hooks.on_test_batch_begin, hooks.on_test_batch_end)
+        begin, end = hooks.on_test_batch_begin, hooks.on_test_batch_end
+        logs = self._pass(source.epoch(), losses, begin, end)
         if not logs:
             raise BadArgument(
                 "There is nothing left to evaluate. Received: a source of batches that ran out. "
@@ -657,20 +746,20 @@ class Trainer(Wired):
         hooks.on_test_end(logs)
         return logs
 
-    def _evaluator(self, like: Pairs) -> Callable[[Pairs], float]:
-        """The function for the loss of such a batch, which also updates the metrics."""
-        program = self._program(Evaluation, like.y.width, like.weights is not None)
+    def _evaluator(self, like: Pairs) -> Callable[[Pairs], list[float]]:
+        """The function for the losses of such a batch, which also updates the metrics."""
+        program = self._program(Evaluation, *_form(like))
         if program is not None:
             return program.batch
         layers = None if self.fines_outputs else self._program(Forward, False)
 
-        def loss(batch: Pairs) -> float:
+        def losses(batch: Pairs) -> list[float]:
             with trained(self, False), no_grad():
-                value, outputs = self._loss_of(batch, layers, batch.x.rows)
+                found, outputs = self._losses_of(batch, layers, batch.x.rows)
             self._measure(batch, outputs)
-            return _number(value)
+            return list(map(_number, found))
 
-        return loss
+        return losses
 
     # ── Opened up ─────────────────────────────────────────────────────────────────────────
 
@@ -688,19 +777,26 @@ class Trainer(Wired):
         ('loss', 'sample 1')
         """
         data = self._pairs(x, y, sample_weight)
-        _, loss = self._ready()
         outputs: list[Sample] = []
         targets: list[Sample] = []
-        losses: list[Any] = []
+        losses: list[list[Any]] = [[] for _ in self.goals]
         for i, (row, target) in enumerate(zip(data.x.rows, data.y.rows), 1):
             with scope(f"sample {i}"):
                 outputs.append(self.forward_named(row))
                 targets.append(named(target, "y", "target"))
-                if loss.built_in:  # a user-defined loss sees only whole batches
-                    losses += loss.per_sample(targets[-1:], outputs[-1:])
-        if not loss.built_in:
-            losses = loss.per_sample(targets, outputs)
-        value: Value = with_penalties(loss.reduced(losses, data.weights), penalties(self))
+                columns = self._columns(data, outputs[-1:], targets[-1:])
+                for goal, (ys, ps, _), found in zip(self.goals, columns, losses):
+                    if goal.loss is not None and goal.loss.built_in:
+                        found += goal.loss.per_sample(ys, ps)
+        terms = []
+        for goal, (ys, ps, weights), found in zip(
+            self.goals, self._columns(data, outputs, targets), losses
+        ):
+            if goal.loss is not None:  # a user-defined loss sees only whole batches
+                each = found if goal.loss.built_in else goal.loss.per_sample(ys, ps)
+                reduced = goal.loss.reduced(each, weights)
+                terms.append(reduced if goal.factor == 1.0 else reduced * goal.factor)
+        value: Value = with_penalties(terms[0], [*terms[1:], *penalties(self)])
         value.name = "loss"
         return value
 
@@ -718,7 +814,7 @@ class Trainer(Wired):
         return self._curvatures(self._pairs(x, y))
 
     def _curvatures(self, data: Pairs) -> list[list[float]]:
-        value, _ = self._loss_of(data)
+        (value, *_), _ = self._losses_of(data)
         mine = self.parameters()
         return [[h.data for h in gradients(g, mine)] for g in gradients(value, mine)]
 
@@ -736,13 +832,13 @@ class Trainer(Wired):
         data = self._pairs(x, y)  # which builds the model if it has to be
         names = [name for name, _ in self._named_weights()]
         refuse_too_many(len(names))  # before n sweeps are made for n weights
-        optimizer, _ = self._ready()
+        optimizer = self._ready()
         return diagnose(self._curvatures(data), names, optimizer.rate, data.x.rows)
 
     def _why_stopped(self, epoch: int, source: Source[Pairs], before: State) -> str:
         """The message for a loss that is not finite. The epoch is run again under
         detect_anomaly."""
-        optimizer, _ = self._ready()
+        optimizer = self._ready()
         first = "the sum over the batches overflowed"
         bound = self._bound(source)
         try:
@@ -775,25 +871,20 @@ class Trainer(Wired):
 
     # ── Inside ────────────────────────────────────────────────────────────────────────────
 
-    def _ready(self) -> tuple[nn.Optimizer, nn.Loss]:
+    def _ready(self) -> nn.Optimizer:
         if self.optimizer is None:
             raise GraphError(
                 "A model must be compiled before it is trained or evaluated. Received: a call "
                 "before compile. Write model.compile(optimizer='sgd', loss='mean_squared_error') "
                 "first."
             )
-        if len(self._outputs) > 1:
-            raise BadArgument(
-                f"A model is trained and evaluated on one output. Received: "
-                f"{len(self._outputs)} outputs of {self!r}, which can predict. Join them with a "
-                f"Concatenate layer, or make a model of each."
-            )
-        if self.loss is None:
+        aimed = self.goals or self._wanted is None
+        if aimed and all(goal.loss is None for goal in self.goals):
             raise GraphError(
                 "There is no loss to compute. Received: a model compiled without one. "
                 "Write model.compile(optimizer='sgd', loss='mean_squared_error')."
             )
-        return self.optimizer, self.loss
+        return self.optimizer
 
     def _inputs_of(self, x: Any, of: str = "") -> Samples:
         """Samples that fit this model, which is built by them if it has to be."""
@@ -808,7 +899,8 @@ class Trainer(Wired):
     def _pairs(self, x: Any, y: Any = None, sample_weight: Any = None, *, of: str = "") -> Pairs:
         """Samples, targets and weights that fit this model."""
         self._ready()
-        return pairs(self._inputs_of(x, of), y, sample_weight, targets=self._wanted(), of=of)
+        inputs = self._inputs_of(x, of)  # which builds the model
+        return pairs(inputs, y, sample_weight, targets=self._targets(), of=of)
 
     def _source(
         self,
@@ -838,12 +930,17 @@ class Trainer(Wired):
 
         return Stream(x, read, steps)
 
-    def _wanted(self) -> int | None:
-        """The number of numbers in a target; None if a user-defined loss may accept any."""
-        _, loss = self._ready()
-        if not loss.built_in or self.out_shape is None:
-            return None
-        return 1 if str(loss.row).startswith("sparse") else prod(self.out_shape)
+    def _targets(self) -> Any:
+        """The number of numbers in a target, or the ports of several; None if a user-defined loss
+        may accept any number."""
+        ports = []
+        for i, (goal, answer) in enumerate(zip(self.goals, self.answers)):
+            loss = goal.loss
+            sparse = loss is not None and str(loss.row).startswith("sparse")
+            width = None if loss is None or not loss.built_in else 1 if sparse else answer.width
+            measured = any(measure.place == i for measure in self.measured.values())
+            ports.append(Port(goal.name, width, loss is not None or measured))
+        return ports if len(ports) > 1 else ports[0].width
 
     def _named_weights(self) -> list[tuple[str, Value]]:
         """Each weight with a name for people: its layer's and its own."""
@@ -869,7 +966,7 @@ class Trainer(Wired):
         return list(dict.fromkeys([*self.parameters(), *weights]))
 
     def _state(self, source: Source[Pairs]) -> State:
-        optimizer, _ = self._ready()
+        optimizer = self._ready()
         return State(
             [p.data for p in self._kept()],
             optimizer.state_dict(),
@@ -878,7 +975,7 @@ class Trainer(Wired):
         )
 
     def _restore(self, state: State, source: Source[Pairs]) -> None:
-        optimizer, _ = self._ready()
+        optimizer = self._ready()
         set_numbers(self._kept(), state.weights)
         optimizer.load_state_dict(state.optimizer)
         for stream, numbers in zip(self._streams(), state.streams):
@@ -894,7 +991,11 @@ def _listed(logs: dict[str, float]) -> dict[str, list[float]]:
     return {name: [x] for name, x in logs.items()}
 
 
-def _named_metric(which: Any) -> tuple[str, nn.Metric]:
-    """A metric, and the name that the history gives it."""
-    made = nn.metric(which)
-    return (which if isinstance(which, str) else made.name), made
+def _as_it_is(part: Any, shape: tuple[int, ...]) -> Any:
+    return part
+
+
+def _form(data: Pairs) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """For each output, the width of its target, and whether samples have weights."""
+    weights = data.weights or [None] * len(data.y.parts)
+    return data.y.parts, tuple(column is not None for column in weights)

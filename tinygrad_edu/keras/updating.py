@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ..compiler import Code
@@ -15,17 +16,18 @@ from ..compiler.traced import Trace
 from ..core.modes import refuse_while_tracing
 from ..core.value import Value
 from ..errors import NotTraceable
-from ..nn.losses import Loss
 from ..nn.optimizers import Optimizer
-from .recording import flattened, with_penalties
+from .recording import Share, flattened, with_penalties
 
 _STEPPING = ("step", "updates", "applied", "applied_to", "_clip", "_never_raising")
 
 
 class Sums(NamedTuple):
-    """How many numbers the step gives to the update, beside the loss and its gradients."""
+    """The numbers that the step gives to the update, beside the gradients."""
 
-    noted: int  # the weight and the metrics, which are passed on
+    shares: Sequence[Share]  # whose sum is the loss
+    apart: Sequence[Share]  # the losses of several outputs, which are passed on
+    noted: int  # the weights and the metrics, which are passed on too
     penalties: int
     pulled: list[int]  # which weights have penalties
 
@@ -61,31 +63,36 @@ class Update:
                 "numbers in its settings, and its state in its memory."
             )
 
-    def program(self, loss: Loss, weighted: bool, count: int, others: int, sums: Sums) -> Code:
+    def program(self, count: int, others: int, sums: Sums) -> Code:
         """One step of the optimiser, given the sums over the batch.
 
         Args:
-            loss: how the sum of the losses becomes that of the batch.
-            weighted: whether the first sum is that of the samples' weights.
             count: how many weights are trained.
             others: how many other numbers the layers read, which stay.
             sums: what the step gives.
         """
         weights, captured, last = _fresh(count), _fresh(others), _fresh(count)
         memory = [dict(zip(self.names, _fresh(len(self.names)))) for _ in range(count)]
-        total, noted, slopes = Value(0.5), _fresh(sums.noted), _fresh(count)
+        totals, parts = _fresh(len(sums.shares)), _fresh(len(sums.apart))
+        noted, slopes = _fresh(sums.noted), [_fresh(count) for _ in sums.shares]
         fines, pulls = _fresh(sums.penalties), _fresh(len(sums.pulled))
         t, rate, n = _fresh(3)
-        weight = noted[0] if weighted else None
         with self.trace:
-            gradients = [loss.of_sum(slope, n, weight) for slope in slopes]
+            gradients = [
+                _sum([share.reduced(x, n, noted) for share, x in zip(sums.shares, each)])
+                for each in zip(*slopes)
+            ]
             for i, pull in zip(sums.pulled, pulls):
                 gradients[i] = gradients[i] + pull
             clipped = self.optimizer._clip(gradients)
-            value = with_penalties(loss.of_sum(total, n, weight), fines)
+            losses = [share.reduced(x, n, noted) for share, x in zip(sums.shares, totals)]
+            value = _sum([*losses, *fines])
+            apart = [share.reduced(x, n, noted) for share, x in zip(sums.apart, parts)]
         state = [*weights, *captured, *(kept[name] for kept in memory for name in self.names), t]
-        shared = [*state, *last, total, *noted, *slopes, *fines, *pulls, rate, n]
-        wanted = [*clipped, t + 1.0, *gradients, value, *noted]
+        shared = [
+            *state, *last, *totals, *parts, *noted, *chain(*slopes), *fines, *pulls, rate, n,
+        ]  # fmt: skip
+        wanted = [*clipped, t + 1.0, *gradients, value, *apart, *noted]
         around = flattened(self.trace, [], shared, once=wanted)
         at = {value: slot for slot, value in enumerate(shared)}
         ends, step = around.code.once[:count], around.code.once[count]
@@ -165,6 +172,10 @@ def _guard(kind: type[Optimizer]) -> Any:
     names = ("learning_rate", "rate", "iterations", "memory")
     hiding = {"__setattr__": setting, **{name: reading(name) for name in names}}
     return type(kind.__name__, (kind,), {"__module__": kind.__module__, **hiding})
+
+
+def _sum(terms: list[Any]) -> Any:
+    return with_penalties(terms[0], terms[1:])
 
 
 def _fresh(count: int) -> list[Value]:

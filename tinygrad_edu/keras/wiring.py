@@ -61,9 +61,10 @@ class Wired(ShapedLayer):
             inputs: the inputs.
             outputs: a Signal, or a list of them, or a dict of them by name.
         """
-        self._keys = list(outputs) if isinstance(outputs, Mapping) else None
+        self._keys = None
         if isinstance(outputs, Mapping):
-            outputs = outputs.values()
+            self._keys = sorted(outputs)  # the order in which Keras takes them
+            outputs = [outputs[key] for key in self._keys]
         several = hasattr(outputs, "__iter__") and not isinstance(outputs, Signal)
         outputs = list(outputs) if several else [outputs]
         for signal in (*inputs, *outputs):
@@ -173,6 +174,11 @@ class Wired(ShapedLayer):
         if len(self._outputs) == 1:
             return self._outputs[0].shape
         return (sum(prod(s.shape) for s in self._outputs),) if self._outputs else None
+
+    @property
+    def widths(self) -> list[int]:
+        """The number of numbers of each output."""
+        return [prod(signal.shape) for signal in self._outputs]
 
     @property
     def answers(self) -> list[Port]:

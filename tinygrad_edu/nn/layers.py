@@ -136,6 +136,11 @@ def sample_shape(shape: Any) -> Shape:
     return _shape(whole[1:] if whole[:1] == (None,) else whole)
 
 
+def _first_values(weights: Iterable[Variable]) -> set[int]:
+    """The ids of the first Value of each, which no other has."""
+    return {id(flatten(list(weight))[0][0]) for weight in weights}
+
+
 class ShapedLayer(Module):
     """The base class of all layers, including user-defined ones: override `forward` and, where they
     apply, `make` and `shape_after`.
@@ -478,16 +483,13 @@ class ShapedLayer(Module):
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that training may change."""
-        frozen = {
-            id(weight)
-            for layer in self.layers_inside()
-            if not layer.trainable
-            for weight in flatten(layer.weight_values())[0]
-        }
+        inside = self.layers_inside()
+        frozen = _first_values(w for layer in inside for w in layer.weights)
+        frozen -= _first_values(w for layer in inside for w in layer.trainable_weights)
         return [
             weight
             for weight in (self.weights if self.trainable else ())
-            if weight.trainable and id(flatten(list(weight))[0][0]) not in frozen
+            if weight.trainable and not _first_values([weight]) <= frozen
         ]
 
     trainable_variables = trainable_weights
@@ -495,8 +497,8 @@ class ShapedLayer(Module):
     @property
     def non_trainable_weights(self) -> list[Variable]:
         """The weights that training leaves as they are."""
-        moved = {id(value) for weight in self.trainable_weights for value in flatten(weight)[0]}
-        return [w for w in self.weights if id(flatten(list(w))[0][0]) not in moved]
+        moved = _first_values(self.trainable_weights)
+        return [weight for weight in self.weights if not _first_values([weight]) <= moved]
 
     non_trainable_variables = non_trainable_weights
 

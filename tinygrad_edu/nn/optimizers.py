@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import reduce
 from inspect import Parameter, Signature
+from itertools import chain
 from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from ..core.ops import abs, clip, equal, less, maximum, sign, sqrt, square, where
 from ..core.ops import sum as total
 from ..core.table import is_real, number
-from ..core.value import Value
+from ..core.value import Value, plain
 from ..errors import BadArgument, NotANumber, check_name, check_whole
 from ..ieee import Ieee
 from ..trees import flatten
@@ -352,6 +353,38 @@ class Optimizer(Settings, metaclass=InKerasOrder):
                 parameter.data = update.before
             self.memory, self.iterations = memory, t
             raise
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """A `step` with these gradients, as in Keras.
+
+        Args:
+            grads: a gradient for each variable, in its shape.
+            trainable_variables: the variables; those of the last step if not given.
+
+        Raises:
+            BadArgument: if the gradients do not have the shapes of the variables.
+
+        >>> w = Value(1.0)
+        >>> SGD(0.5).apply([4.0], [w])
+        >>> w.data
+        -1.0
+        """
+        if trainable_variables is not None:
+            self.bind(trainable_variables)
+        slopes = [list(map(plain, flatten(grad)[0])) for grad in grads]
+        if list(map(len, slopes)) != self._sizes:
+            raise BadArgument(
+                f"A gradient is needed for each variable, in its shape: of {self._sizes} numbers. "
+                f"Received: gradients of {list(map(len, slopes))} numbers."
+            )
+        for parameter, slope in zip(self.parameters, chain(*slopes)):
+            parameter.grad = slope
+        self.step()
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> None:
+        """`apply` of pairs of a gradient and its variable, as ``zip(grads, variables)`` gives."""
+        grads, variables = zip(*grads_and_vars)
+        self.apply(grads, variables)
 
     def updates(self) -> list[Update]:
         """The update of each parameter by the next `step`; nothing changes."""

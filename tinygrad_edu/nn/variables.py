@@ -8,7 +8,7 @@ from typing import Any
 from ..core.table import number
 from ..core.value import Value
 from ..errors import BadArgument
-from ..trees import as_array, flatten, sizes
+from ..trees import as_array, flatten, register_container, sizes
 from .initializers import initializer as initializer_for
 from .module import set_numbers
 from .seeding import fresh
@@ -41,6 +41,7 @@ class Variable(Tensor):
         super().__init__(values, self.shape)
         self.name, self.trainable, self.path = name, trainable, path or name
 
+    differentiated_in_place = True  # by `grad` and the like: the model that has it uses it, too
     dtype = "float64"
     regularizer: Any = None
     constraint: Any = None
@@ -91,6 +92,17 @@ class Variable(Tensor):
 
     def __repr__(self) -> str:
         return f"<Variable {self.path}, shape={self.shape}, value={self.numbers()!r}>"
+
+
+def _rebuilt(variable: Variable, members: dict[int, Any]) -> Tensor:
+    """The variable itself, if its Values are the same; else a tensor of its shape."""
+    items = list(members.values())
+    mine, given = flatten(list(variable))[0], flatten(items)[0]
+    same = len(mine) == len(given) and all(x is y for x, y in zip(mine, given))
+    return variable if same else Tensor(items, variable.shape)
+
+
+register_container(Variable, lambda variable: dict(enumerate(variable)), _rebuilt)
 
 
 def _plain(x: Any) -> Any:
