@@ -774,7 +774,7 @@ CHANGES: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "trainable": (("model", "layers", 0, "config", "trainable"), "no", "shared"),
     "wiring": (("model", "wiring"), None, "wiring"),
     "calls": (("model", "wiring", "calls"), [], "a place below 2"),
-    "unused": (("model", "wiring", "output"), 2, "come from its inputs|every layer"),
+    "unused": (("model", "wiring", "output"), 2, "depend on all of its inputs|every layer"),
     "call": (("model", "wiring", "calls", 0, "layer"), "nobody", "nobody"),
     "from": (("model", "wiring", "calls", 0, "inputs"), [99], "a place below 2"),
     "back": (("model", "wiring", "calls", 0, "inputs"), [-1], "a place below 2"),
