@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
@@ -492,8 +493,8 @@ def test_a_keras_model_is_shown_as_mathematics():
 # ── The executor, chosen by counting ──────────────────────────────────────────────────────
 
 
-def wide(inputs=40, width=40):
-    """A network that is promising: 8,200 instructions, most of them products."""
+def wide(inputs=40, width=60):
+    """A network that is promising: most of its instructions are products."""
     model, x, y = nn.MLP(inputs, [width, width, 1], seed=1), leaves(inputs, "x"), tg.Value(0.0)
     return (model(x) - y) ** 2, [*x, y], model.parameters()
 
@@ -537,13 +538,36 @@ def test_narrow_programs_are_not_searched(soon):
 
 
 def test_tensors_that_are_not_worthwhile_are_left(soon, monkeypatch):
-    monkeypatch.setattr(lifting, "CALL", 1e9)
+    monkeypatch.setattr(tensor_machine, "CALL", 1e9)
     loss, inputs, parameters = wide()
     program = tg.compile(loss, inputs=inputs, parameters=parameters)
     for _ in range(3):
         program.value_and_grad(batch_of(len(inputs), 200))
     assert program.report().executor == "machine"
     assert "tensors" in program.report().seconds
+
+
+def softmax_of_ten():
+    theta, x = leaves(10 * 6, "w"), leaves(6, "x")
+    z = [tg.sum([w * v for w, v in zip(theta[6 * i :], x)]) for i in range(10)]
+    return tg.compile(tg.logsumexp(*z) - z[3], inputs=x, parameters=theta).code
+
+
+def test_irregular_parts_are_islands():
+    """All that is between the products of matrices is one program of the machine."""
+    code = softmax_of_ten()
+    (island,) = tensor_machine.load(code)._islands
+    assert len(island.groups) > 30
+    for n in (1, 2, 7):
+        agree(code, *numbers(code, n, n), scale=100.0 * n)
+
+
+def test_without_llvmlite_there_are_no_islands(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tinygrad_edu.compiler.virtual_machine", None)
+    code = softmax_of_ten()
+    assert tensor_machine.load(code)._islands == []
+    for n in (1, 2, 7):
+        agree(code, *numbers(code, n, n), scale=100.0 * n)
 
 
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 700])
@@ -581,7 +605,7 @@ def test_a_large_batch_is_not_kept(monkeypatch):
     monkeypatch.setattr(tensor_machine, "SMALL", 8)
     loss, inputs, parameters = wide()
     program = tg.compile(loss, inputs=inputs, parameters=parameters, executor="tensors")
-    batch = batch_of(len(inputs), 50)
+    batch = batch_of(len(inputs), 50).copy()
     kernel = tensor_machine.load(program.code)
     total = np.empty(len(program.code.total))
     kernel(50, batch, np.zeros(program.code.shared), np.empty((50, 0)), total, np.empty(0))

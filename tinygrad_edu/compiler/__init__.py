@@ -10,7 +10,8 @@
 - `program`: the object that users run for batches of samples.
 - `scheduler` chooses the executor of a program: `python`, `machine` or `native`.
 - `transforms`: programs made of programs.
-- `lifting` finds the tensors in a program of scalars; `tensors` shows them.
+- `lifting` finds the tensors in a program of scalars; `tensors` shows them, `tensor_machine` runs
+  them.
 - `exporting` (`tg.export`): programs in other languages.
 - `training_loop`: many training steps in one call.
 

@@ -46,11 +46,8 @@ FEW: Final = 3
 MANY: Final = 16
 """Constants that the same number meets in the same way, from which they are taken as a tensor."""
 
-PRODUCT, NUMBER, CALL, SCALAR = 0.06, 1.0, 1500.0, 0.2
-"""Nanoseconds of a product in a dot, of another number, of a call; and of an instruction in a
-program of scalars."""
-
-_SLOW: Final = {"exp", "expm1", "log", "log1p", "tanh", "cosh", "sinh", "sin", "cos", "pow"}
+SCALAR: Final = 0.2
+"""Nanoseconds of an instruction in a program of scalars, about."""
 
 _SUMS: Final = ("add", "sum")
 _PRODUCTS: Final = ("mul", "square", "neg")
@@ -72,6 +69,15 @@ class Access(NamedTuple):
     offset: int = 0
     strides: tuple[int, ...] | None = None
     places: tuple[int, ...] = ()
+
+    def all_places(self) -> list[int]:
+        """Every place, in the order of rows."""
+        if self.strides is None:
+            return list(self.places)
+        places = [self.offset]
+        for n, stride in zip(self.shape, self.strides):
+            places = [x + i * stride for x in places for i in range(n)]
+        return places
 
 
 class Group(NamedTuple):
@@ -122,18 +128,6 @@ class Lifted(NamedTuple):
     each: tuple[Store, ...]
     total: tuple[Store, ...]
     once: tuple[Store, ...]
-
-    def nanoseconds(self, lanes: float) -> float:
-        """About how long a sample takes in calls for so many, counted and not measured."""
-        products = numbers = 0.0
-        for group in self.groups:
-            per_lane = 1.0 if group.stage == INSIDE or "total" in group.kind else 1.0 / lanes
-            if "dot" in group.kind:
-                products += per_lane * prod(group.shape) * group.args[0].shape[-1]
-            else:
-                reads = max([prod(arg.shape) for arg in group.args], default=1)
-                numbers += per_lane * reads * (10.0 if group.kind in _SLOW else 1.0)
-        return PRODUCT * products + NUMBER * numbers + CALL * len(self.groups) / lanes
 
     def stage_of(self, array: int) -> int:
         """When the numbers of an array are known."""

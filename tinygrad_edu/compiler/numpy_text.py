@@ -75,16 +75,6 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(math.prod(shape[i + 1 :]) if n > 1 else 0 for i, n in enumerate(shape))
 
 
-def places_of(access: Access) -> list[int]:
-    """Every place of an access, in the order of rows."""
-    if access.strides is None:
-        return list(access.places)
-    places = [access.offset]
-    for n, stride in zip(access.shape, access.strides):
-        places = [x + i * stride for x in places for i in range(n)]
-    return places
-
-
 def grid(offset: int, dims: Dims) -> str:
     """The places of a tensor, as an index."""
     if not dims:

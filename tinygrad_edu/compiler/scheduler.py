@@ -46,6 +46,9 @@ LIFTED: Final = 50_000
 """Work per instruction, that is lanes, after which the tensors of a program are looked for, which
 takes about as long as that many lanes of the virtual machine."""
 
+GAIN: Final = 0.65
+"""Share of the scalars' counted cost below which tensors are chosen."""
+
 LONG: Final = 20_000
 """Instructions from which a program is not compiled but left to the virtual machine. When Python
 ends, it waits for a compilation that has begun, which can't be stopped."""
@@ -231,7 +234,7 @@ class Scheduler(Locked):
         self._lift = False
         self._switch("tensors")
         kernel = self.kernels[0]
-        if kernel.found.nanoseconds(self.lanes_of_a_call) < SCALAR * len(kernel.code.ops):
+        if kernel.nanoseconds(self.lanes_of_a_call) < GAIN * SCALAR * len(kernel.code.ops):
             self.why = "most of it are products of matrices"
             return True
         self.kernels, self.executor = before

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from .arrays import SMALL
 from .code import PRIMITIVES, Code
+from .islands import Island, islands, phases
 from .lifting import (
     AFTER,
     BEFORE,
@@ -46,6 +47,12 @@ FEWEST: Final = 64
 KEPT: Final = 4
 """Sizes of blocks whose arrays are kept."""
 
+PRODUCT, NUMBER, ISLANDER, CALL = 0.06, 0.4, 0.5, 1500.0
+"""Nanoseconds of a product in a dot, of another number, of an instruction of an island, of a call;
+on the slow side."""
+
+_SLOW: Final = {"exp", "expm1", "log", "log1p", "tanh", "cosh", "sinh", "sin", "cos", "pow"}
+
 Step = Callable[[], Any]
 
 
@@ -60,17 +67,34 @@ class TensorKernel:
 
     def __init__(self, code: Code, found: Lifted | None = None) -> None:
         self.code, self.found = code, found or lifted(code)
+        self._islands = islands(self.found)
         self._idle: list[_Memory] = []  # one for every thread that runs at the same time
 
     @property
     def bytes(self) -> int:
         return sum(memory.bytes for memory in self._idle)
 
+    def nanoseconds(self, lanes: float) -> float:
+        """About how long a sample takes in calls for so many, counted and not measured."""
+        products = numbers = 0.0
+        calls = 10 + len(self._islands)
+        small = {i for island in self._islands for i in island.groups}
+        for i, group in enumerate(self.found.groups, GIVEN):
+            each = group.stage == INSIDE or _adds_up(group)
+            count = (1.0 if each else 1.0 / lanes) * prod(group.shape)
+            calls += i not in small
+            if "dot" in group.kind:
+                products += count * group.args[0].shape[-1]
+            elif i not in small:
+                numbers += count * (10.0 if group.kind in _SLOW else 1.0)
+        scalars = sum(len(island.kernel.code.ops) for island in self._islands)
+        return PRODUCT * products + NUMBER * numbers + ISLANDER * scalars + CALL * calls / lanes
+
     def __call__(self, n: int, batch: Any, shared: Any, each: Any, total: Any, once: Any) -> None:
         try:
             memory = self._idle.pop()
         except IndexError:
-            memory = _Memory(self.found)
+            memory = _Memory(self.found, self._islands)
         arrays = [_array(x) for x in (each, total, once)]
         with np.errstate(all="ignore"):
             memory.run(n, _array(batch), _array(shared), *arrays)
@@ -110,9 +134,11 @@ class _Memory:
     Attributes:
         arrays: by their numbers, those that don't depend on the size of a block.
         totals: the groups that add up samples.
+        ready: by their numbers, when groups are computed.
+        islands: by their first groups, the small ones that are computed together.
     """
 
-    def __init__(self, found: Lifted) -> None:
+    def __init__(self, found: Lifted, islands: Sequence[Island]) -> None:
         self.found = found
         self.groups = [*enumerate(found.groups, GIVEN)]
         self.arrays: dict[int, Any] = {
@@ -121,9 +147,15 @@ class _Memory:
         }  # fmt: skip
         self.totals = [i for i, group in self.groups if _adds_up(group)]
         # When a group is computed: in order, but sums over samples as soon as possible.
-        self.ready = {i: (i, 0) for i, _ in self.groups}
+        when = phases(found)
+        self.ready = {i: (*when.get(i, (-1, 0)), i) for i, _ in self.groups}
         for i in self.totals:
-            self.ready[i] = max([arg.array for arg in found.groups[i - GIVEN].args]), i
+            read = [self.ready[arg.array] for arg in found.groups[i - GIVEN].args
+                    if arg.array >= GIVEN]  # fmt: skip
+            self.ready[i] = (*max(read, default=(-1, 0, 0))[:2], i)
+        self.islands = {island.groups[0]: island for island in islands}
+        self.islanders = {i for island in self.islands.values() for i in island.groups}
+        self.each, self.total, self.once = map(_placed, found[-3:])
         self.last = self._last_readers()
         self.before, self.after = self.steps(BEFORE), self.steps(AFTER)
         inside = sum(prod(group.shape) for _, group in self.groups if group.stage == INSIDE)
@@ -169,12 +201,13 @@ class _Memory:
         for start, stop in pairwise(bounds):
             block = self.block(stop - start)
             block.run(batch[start:stop], first=start == 0)
-            for store in self.found.each:
+            for store in self.each:
                 _store(block.arrays, store, each[start:stop])
+            block.forget()
         total[:] = 0.0
         if n:
             self._finish(n, total)
-        for store in self.found.once:
+        for store in self.once:
             _store(self.arrays, store, once)
 
     def _finish(self, n: int, total: Any) -> None:
@@ -184,7 +217,7 @@ class _Memory:
                 np.multiply(_view(self.arrays[access.array], access), float(n), self.arrays[i])
         for step in self.after:
             step()
-        for store in self.found.total:
+        for store in self.total:
             _store(self.arrays, store, total)
 
     def block(self, n: int) -> _Block:
@@ -205,15 +238,20 @@ class _Block:
     """
 
     def __init__(self, memory: _Memory, n: int) -> None:
-        self.memory = memory
+        self.memory, self.n = memory, n
         self.arrays = {**memory.arrays, **_allocated(memory, n)}
         self._parts = {i: np.empty(memory.arrays[i].shape) for i in memory.totals}
-        inside = [i for i, group in memory.groups if group.stage == INSIDE]
+        inside = [
+            i for i, group in memory.groups
+            if group.stage == INSIDE and (i in memory.islands or i not in memory.islanders)
+        ]  # fmt: skip
         self._order = sorted([*inside, *memory.totals], key=memory.ready.__getitem__)
         groups = memory.found.groups
         self._reading = [
-            i for i in self._order if any(arg.array == INPUTS for arg in groups[i - GIVEN].args)
-        ]
+            i for i in self._order
+            if i not in memory.islands
+            and any(arg.array == INPUTS for arg in groups[i - GIVEN].args)
+        ]  # fmt: skip
         self._calls: tuple[dict[int, list[Step]], dict[int, list[Step]]] = ({}, {})
         self._place = 0
         self._first: list[Step] = []
@@ -226,10 +264,7 @@ class _Block:
             self._bind(batch)
         for step in self._first if first else self._later:
             step()
-        if batch.nbytes <= SMALL:
-            self._place = place  # which stays its own as long as there are views of it
-        else:
-            self._forget()
+        self._place = place  # which stays its own as long as there are views of it
 
     def _bind(self, batch: Any) -> None:
         self.arrays[INPUTS] = batch
@@ -244,6 +279,9 @@ class _Block:
         """The calls of a group, in the first block and in later ones."""
         found, (first, later) = self.memory.found, self._calls
         group = found.groups[i - GIVEN]
+        if i in self.memory.islands:
+            first[i] = later[i] = [self.memory.islands[i].step(self.arrays, self.n)]
+            return
         if not _adds_up(group):
             first[i] = later[i] = [*_steps(found, group, self.arrays, self.arrays[i])]
             return
@@ -251,8 +289,11 @@ class _Block:
         first[i] = [*_adding(found, group, self.arrays, whole)]
         later[i] = [*_adding(found, group, self.arrays, part), partial(np.add, whole, part, whole)]
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Keep no view of a large batch."""
+        if self.arrays[INPUTS].nbytes <= SMALL:
+            return
+        del self.arrays[INPUTS]
         self._place, self._first, self._later = 0, [], []
         for calls in self._calls:
             calls.update({i: [] for i in self._reading})
@@ -268,9 +309,9 @@ def _allocated(memory: _Memory, n: int) -> dict[int, Any]:
             read = [arg.array for arg in group.args]
             over = [
                 arg.array for arg in group.args
-                if number_by_number and memory.last.get(arg.array) == i and arg.array in arrays
-                and read.count(arg.array) == 1 and arg.shape == group.shape
-                and arg == memory.whole(arg.array)
+                if number_by_number and i not in memory.islanders and arg.array in arrays
+                and memory.last.get(arg.array) == i and read.count(arg.array) == 1
+                and arg.shape == group.shape and arg == memory.whole(arg.array)
             ]  # fmt: skip
             arrays[i] = arrays[over[0]] if over else np.empty((n, *group.shape))
     return arrays
@@ -309,20 +350,35 @@ def _read(found: Lifted, access: Access, arrays: dict[int, Any], steps: list[Ste
     return fresh.reshape(*fresh.shape[:-1], *access.shape)
 
 
-def _store(arrays: dict[int, Any], store: Store, results: Any) -> None:
+class _Place(NamedTuple):
+    """A `Store`, with its irregular places as arrays of indexes."""
+
+    source: Access
+    target: Access
+    source_index: Any
+    target_index: Any
+
+
+def _placed(stores: Sequence[Store]) -> list[_Place]:
+    def index(access: Access) -> Any:
+        return None if access.strides is not None else np.array(access.places)
+
+    return [_Place(*store, index(store.source), index(store.target)) for store in stores]
+
+
+def _store(arrays: dict[int, Any], place: _Place, results: Any) -> None:
     """Copy numbers to their places among the results."""
-    source, target = store
-    array = arrays[source.array]
+    array = arrays[place.source.array]
     samples = array.ndim > 1 and results.ndim > 1 and len(array) == len(results)
-    flat = array.reshape(len(array), -1) if samples else array.reshape(-1)
-    if source.strides is not None:
-        numbers = _view(array, source, samples)
+    if place.source_index is None:
+        numbers = _view(array, place.source, samples)
     else:
-        numbers = flat[..., np.array(source.places)]
-    if target.strides is not None:
-        _view(results, target, results.ndim > 1)[...] = numbers
+        flat = array.reshape(len(array), -1) if samples else array.reshape(-1)
+        numbers = flat[..., place.source_index]
+    if place.target_index is None:
+        _view(results, place.target, results.ndim > 1)[...] = numbers
     else:
-        results[..., np.array(target.places)] = numbers.reshape(*numbers.shape[:samples], -1)
+        results[..., place.target_index] = numbers.reshape(*numbers.shape[: int(samples)], -1)
 
 
 # ── The calls of a group ──────────────────────────────────────────────────────────────────

@@ -32,7 +32,6 @@ from .numpy_text import (
     helped,
     helper,
     literal,
-    places_of,
     pretty,
     row_major,
     taken,
@@ -367,7 +366,7 @@ class _Writer:
 
     def _gathered(self, access: Access, shape: tuple[int, ...]) -> tuple[str, int]:
         """Numbers that lie irregularly."""
-        array, places = access.array, places_of(access)
+        array, places = access.array, access.all_places()
         if array == CONSTANTS:
             numbers = [self.found.constants[place] for place in places]
             return self._datum("C", numbers, shape), ATOM
