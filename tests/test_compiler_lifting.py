@@ -550,7 +550,7 @@ def test_tensors_that_are_not_worthwhile_are_left(soon, monkeypatch):
 def softmax_of_ten():
     theta, x = leaves(10 * 6, "w"), leaves(6, "x")
     z = [tg.sum([w * v for w, v in zip(theta[6 * i :], x)]) for i in range(10)]
-    return tg.compile(tg.logsumexp(*z) - z[3], inputs=x, parameters=theta).code
+    return tg.compile(tg.logsumexp(z) - z[3], inputs=x, parameters=theta).code
 
 
 def test_irregular_parts_are_islands():
