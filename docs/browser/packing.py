@@ -93,8 +93,11 @@ def pack(path: Path) -> None:
     Raises:
         Missing: if something isn't there; then there is no script, not even one of before.
     """
-    path.unlink(missing_ok=True)
-    modules, built = from_npm(), wheel()
+    try:
+        modules, built = from_npm(), wheel()
+    except Missing:
+        path.unlink(missing_ok=True)
+        raise
     files = {name: (modules / place).read_bytes() for name, place in FROM_NPM.items()}
     files["tinygrad_edu.whl"] = built.read_bytes()
     shutil.rmtree(built.parent)
@@ -106,6 +109,7 @@ def pack(path: Path) -> None:
         name: base64.b64encode(gzip.compress(content, mtime=0)).decode()
         for name, content in files.items()
     }
-    part = path.with_suffix(f".{os.getpid()}")
+    # Another build may be copying the folder just now: the script is there as a whole, or not yet.
+    part = CACHE / f"{path.name}.{os.getpid()}"
     part.write_text(f"{NOTICE}globalThis.PYTHON = {json.dumps(packed)};\n", encoding="utf-8")
     part.replace(path)
