@@ -19,7 +19,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tests.equations import Reader, wrong
-from tinygrad_edu import Value
+from tinygrad_edu import Value, keras
 from tinygrad_edu.core.spelling import NAME
 from tinygrad_edu.drawing.layout import rules_js
 from tinygrad_edu.explaining.document import Formula, Table, Title
@@ -98,7 +98,53 @@ def sampled_graph(rng: random.Random) -> Value:
     return loss
 
 
-MADE = [plain_graph, sampled_graph]
+LOSSES = ["huber", "binary_crossentropy", "mean_absolute_error", "hinge", "log_cosh", "poisson",
+          "sparse_categorical_crossentropy", "categorical_crossentropy",
+          "mean_squared_error"]  # fmt: skip
+
+
+def model_graph(rng: random.Random) -> Value:
+    """A compiled model with a loss of Keras over two or three samples."""
+    loss, inputs, count = rng.choice(LOSSES), rng.choice([1, 2]), rng.choice([2, 3])
+    classes = 3 if "categorical" in loss else 1
+    last = {"binary_crossentropy": "sigmoid", "poisson": "exponential"}.get(loss, "linear")
+    last = "softmax" if classes > 1 else last
+    hidden = [keras.layers.Dense(2, "relu")] if rng.random() < 0.3 else []
+    model = keras.Sequential([*hidden, keras.layers.Dense(classes, last)])
+    model.compile("sgd", loss)
+    xs = [[float(rng.randint(-3, 4)) for _ in range(inputs)] for _ in range(count)]
+    ys: list[Any] = [rng.randrange(3) if classes > 1 else rng.choice([0, 1]) for _ in xs]
+    if loss in ("huber", "mean_absolute_error", "log_cosh", "mean_squared_error"):
+        ys = [rng.uniform(-4.0, 4.0) for _ in xs]
+    if loss == "categorical_crossentropy":
+        ys = [[float(k == y) for k in range(3)] for y in ys]
+    model.build([inputs])
+    for parameter in model.parameters():
+        parameter.data = rng.choice([rng.uniform(-1.5, 1.5), float(rng.randint(-1, 2))])
+    return model.loss_graph(xs, ys)
+
+
+def kinked_graph(rng: random.Random) -> Value:
+    """Ties and kinks, powers, shared parts and long sums, at whole numbers."""
+    whole = [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
+    x, y, w = (Value(rng.choice(whole), name, "parameter") for name in ("x", "y", "w"))
+    one = [tg.relu, tg.abs, lambda a: tg.maximum(a, 0.0), lambda a: tg.maximum(a, a),
+           lambda a: tg.clip(a, -1.0, 1.0), lambda a: tg.minimum(a, 1.0),
+           lambda a: tg.leaky_relu(a)]  # fmt: skip
+    shared = rng.choice(one)(x * w - y)
+    shared.name = rng.choice(["h", None])
+    terms = [
+        shared * rng.choice([x, y, 2.0]), rng.choice(one)(shared + x) ** rng.choice([2, 3]),
+        (x + 4.0) ** rng.choice([y, 2.5, -1]), tg.maximum(x, y) * shared,
+        tg.hypot(shared, w), tg.norm([x, y, shared]), tg.logsumexp([x, shared, x]),
+    ]  # fmt: skip
+    chosen = rng.sample(terms, rng.randint(2, 6))
+    loss = tg.sum(chosen) if rng.random() < 0.7 else sum(chosen[1:], chosen[0]) * 0.5
+    loss.name = "L"
+    return loss
+
+
+MADE = [plain_graph, sampled_graph, model_graph, kinked_graph]
 
 
 @pytest.fixture
@@ -109,7 +155,7 @@ def graphs(request) -> list[Graph]:
 
 
 def tame_graphs(count: int) -> list[Graph]:
-    made = (tg.snapshot(MADE[seed % 2](random.Random(seed))) for seed in range(count))
+    made = (tg.snapshot(MADE[seed % 4](random.Random(seed))) for seed in range(count))
     return [graph for graph in made if is_tame(graph)]
 
 

@@ -592,6 +592,21 @@ def test_steps_are_those_of_the_optimiser_that_trained(visit, tmp_path):
     assert "by Adam" in page.inner_text("#where")
 
 
+def test_a_schedule_is_named_and_begins_with_its_first_rate(visit, tmp_path):
+    decay = keras.optimizers.schedules.CosineDecay(0.02, 4)
+    for rule in (keras.optimizers.SGD, keras.optimizers.Adam):
+        model, recorded = trained(epochs=4, optimizer=rule(decay))
+        assert model.optimizer.rate == 0.0
+        page = visit(
+            tg.explore(model, tmp_path / "s.html", data=(FLATS, PRICES), training=recorded)
+        )
+        assert "A schedule changed its α" in page.inner_text("#where")
+        assert page.evaluate("state.rate") == 0.02
+        page.click("#descend")
+        got = page.evaluate("[...state.parameters]")
+        assert got == pytest.approx(recorded.epochs[1], rel=1e-9)
+
+
 def test_divergence_is_explained_on_the_bowl(visit, post):
     page = visit(post[0])
     assert "stays below 2/λ = 0.048059" in page.inner_text("#bound")

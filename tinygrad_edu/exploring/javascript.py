@@ -150,6 +150,11 @@ def is_plain(optimizer: Any) -> bool:
 
 
 def optimizer_data(optimizer: Any) -> dict[str, Any]:
-    """The name of the optimiser that trained a model, and whether the page can take its steps."""
+    """The name of the optimiser that trained a model, whether its steps are those of plain gradient
+    descent, and whether a schedule changed its learning rate."""
     name = "" if optimizer is None else type(optimizer).__name__
-    return {"optimizer": name, "plain": optimizer is None or is_plain(optimizer)}
+    return {
+        "optimizer": name,
+        "plain": optimizer is None or is_plain(optimizer),
+        "scheduled": optimizer is not None and callable(optimizer.learning_rate),
+    }

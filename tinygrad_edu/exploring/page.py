@@ -67,7 +67,7 @@ def explore(
             a list with one number per parameter for each epoch. Without it the page starts at the
             current weights.
         learning_rate: for the page's steps of gradient descent; default: that of the model's
-            optimiser, else 0.01.
+            optimiser (of a schedule, that of the first recorded step), else 0.01.
         title: the page's heading.
 
     Returns:
@@ -92,7 +92,8 @@ def explore(
     moved = default if parameters is None else list(parameters)
     rate, optimizer = 0.01, None
     if not isinstance(x, Value):
-        rate, optimizer = x.optimizer.rate, x.optimizer
+        optimizer = x.optimizer  # a schedule has a rate of its own for each step
+        rate = optimizer.rate if training is None else optimizer.rate_at(0)
     graph = snapshot(loss)
     if len(graph.nodes) > MOST_NODES:
         raise BadArgument(

@@ -47,10 +47,11 @@ function showTraining() {
 
 /** Which rule the page's own steps follow, where that is not obvious. */
 function ownSteps() {
-  if (!DATA.optimizer || DATA.plain) return "";
+  const scheduled = DATA.scheduled ? " A schedule changed its α; your own steps keep the one below." : "";
+  if (!DATA.optimizer || DATA.plain) return scheduled.trim();
   return RULE
-    ? `Steps of your own are those of ${DATA.optimizer}, which begins anew.`
-    : `Steps of your own are plain gradient descent: this ${DATA.optimizer} can only run in Python.`;
+    ? `Steps of your own are those of ${DATA.optimizer}, which begins anew.${scheduled}`
+    : `Steps of your own are plain gradient descent: this ${DATA.optimizer} can only run in Python.${scheduled}`;
 }
 
 /** The next step of one parameter: w ← 0 − 0.01 × (−400000) = 4000. */
