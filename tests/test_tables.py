@@ -199,3 +199,38 @@ def test_the_table_of_predictions_is_that_of_the_csv_module(run):  # noqa: F811
     _, said, _ = run("predict", "m.json", "t.csv")
     rows = list(csv.reader(io.StringIO(said)))
     assert [row[:3] for row in rows] == list(csv.reader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\nflats;price\n1;2\n2;4\n", "sep=|\r\nflats|price\r\n1|2\r\n2|4\r\n",
+        "flats,price,\n1,2,\n2,4,\n", "flats;price;\n1;2; \n2;4;\n",
+    ],
+)  # fmt: skip
+def test_what_spreadsheets_write_around_a_table_is_no_column(content):
+    read = tables.parse(content, "t.csv")
+    assert read.names == ["flats", "price"]
+    assert (read.column("flats"), read.column("price")) == ([1.0, 2.0], [2.0, 4.0])
+    assert tables.parse(read.text({"more": [1, 2]}), "t.csv").column("more") == [1.0, 2.0]
+
+
+def test_errors_count_the_line_that_names_the_delimiter():
+    with pytest.raises(TinygradError, match=r"t.csv, line 4"):
+        tables.parse("sep=;\nflats;price\n1;2\nx;4\n", "t.csv").column("flats")
+
+
+def test_a_typeset_minus_is_a_minus():
+    assert tables.parse("x,y\n−2.5,1\n", "t.csv").column("x") == [-2.5]
+
+
+def test_a_constant_column_is_not_learned_from(run, folder):  # noqa: F811
+    rows = "".join(f"5,a,{i},{2 * i}\n" for i in range(12))
+    (folder / "t.csv").write_text(f"same,word,x,y\n{rows}", encoding="utf-8")
+    code, said, wrong = run("train", "t.csv", "--epochs", "2", "--validation", "0.05")
+    assert (code, wrong) == (0, "")
+    assert said.count("which is the same in every row") == 2
+    assert "Learning y from x." in said
+    assert "On the 1 held-out row its typical error" in " ".join(said.split())
+    named = trained(run, "t.csv", "--features", "same,x", "--epochs", "2", "--json")
+    assert named["features"] == ["same", "x"]

@@ -261,6 +261,8 @@ def usable(
         try:
             if not named and _counts_rows(table, name):
                 raise BadArgument(f"column {name!r}, which only numbers the rows.")
+            if not named and table.constant(name):
+                raise BadArgument(f"column {name!r}, which is the same in every row.")
             if name not in asked and _numeric(table, name):
                 columns.append(name)
                 continue
@@ -406,7 +408,7 @@ def score(model: Model, job: Job) -> tuple[Answer, str]:
     """How good a model is on the rows held out, or else on those it was trained on, beside the
     simplest guess; as numbers and in words."""
     data = job.checked or job.learned
-    where = "held-out rows" if job.checked else "rows it was trained on"
+    rows = f"held-out row{'s' * (len(data) > 1)}" if job.checked else "rows it was trained on"
     outputs, labels = model.predict(data.x), job.memory.labels
     targets = [y for (y,) in data.y.rows]
     if labels:
@@ -414,7 +416,7 @@ def score(model: Model, job: Job) -> tuple[Answer, str]:
         usual = mode([y for (y,) in job.learned.y.rows])
         share, blind = right / len(targets), targets.count(usual) / len(targets)
         return {"accuracy": share, "accuracy_of_one_class": blind}, (
-            f"It names {right} of the {len(targets)} {where} rightly ({share:.1%}); always "
+            f"It names {right} of the {len(targets)} {rows} rightly ({share:.1%}); always "
             f"answering {labels[int(usual)]!r} would be right for {blind:.1%}."
         )
     unit, middle = job.scales[-1].deviation, Scale.of([y for (y,) in job.learned.y.rows]).mean
@@ -423,7 +425,7 @@ def score(model: Model, job: Job) -> tuple[Answer, str]:
         for guesses in ([row[0] for row in outputs], [middle] * len(targets))
     )
     return {"typical_error": error, "typical_error_of_mean": blind}, (
-        f"On the {len(targets)} {where} its typical error is {error:.6g}; guessing the mean would "
+        f"On the {len(targets)} {rows} its typical error is {error:.6g}; guessing the mean would "
         f"give {blind:.6g}."
     )
 

@@ -34,6 +34,8 @@ _BY_SIGN = {  # thousands grouped by the sign that is not the decimal one: 1,234
     ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"),
 }
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
+_NAMED_DELIMITER = re.compile(r"sep=(.)\r?\n")
+_LOOKED_AT_CHARACTERS = 200_000
 _LOOKED_AT = 20  # rows from which the delimiter is detected
 
 
@@ -64,7 +66,7 @@ class Table(NamedTuple):
             NotANumber, BadArgument: for the first field that is not a finite number.
         """
         fields = self.fields(name)
-        if self.decimal == "." and not any("_" in field for field in fields):
+        if self.decimal == "." and "_" not in "".join(fields):
             try:  # as most columns are: numbers alone
                 plain = list(map(float, fields))
             except ValueError:
@@ -96,6 +98,13 @@ class Table(NamedTuple):
         """The strings of a column without blanks around them, None where one is missing."""
         fields = map(str.strip, self.fields(name))
         return [None if field.casefold() in MISSING else field for field in fields]
+
+    def constant(self, name: str) -> bool:
+        """Whether several fields of a column aren't missing, and all of these are equal."""
+        if len(set(self.fields(name))) > MOST_CATEGORIES:  # more than there are signs for missing
+            return False
+        there = [string for string in self.strings(name) if string is not None]
+        return len(there) > 1 and len(set(there)) == 1
 
     def codes(self, name: str, categories: Sequence[str] | None) -> list[float | None]:
         """The numbers of a column; of one with categories, the place of each string among them.
@@ -206,7 +215,7 @@ def number(text: str, decimal: str = ".", thousands: bool = False) -> float | No
         ...
     tinygrad_edu.errors.NotANumber: a number is needed. Received: 'two'.
     """
-    plain = text.strip()
+    plain = text.strip().replace("\u2212", "-")  # the sign that is typeset as a minus
     if plain.casefold() in MISSING:
         return None
     if thousands:
@@ -263,6 +272,8 @@ def numbers(
         else _middle(column, name, table, mode if name in categories else _mean)
         for name, column in zip(names, columns)
     ]  # fmt: skip
+    if not any(None in column for column in columns):  # as most tables are
+        return Numbers(list(map(list, zip(*columns))), list(range(len(table.rows))), means, 0)
     fillable = [missing == "mean" and name not in needed for name in names]
     rows, places, filled = [], [], 0
     for i, row in enumerate(zip(*columns)):
@@ -352,6 +363,9 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
     >>> parse("flats;price\\n1;10\\n", "houses.csv")
     Table(path='houses.csv', names=['flats', 'price'], rows=[['1', '10']], lines=[2], ...
     """
+    named = _NAMED_DELIMITER.match(text)  # by Excel, in a line of its own before the header
+    if named:
+        delimiter, text = delimiter or named[1], "\n" + text[named.end() :]
     delimiter = delimiter or _delimiter(text)
     records, problem = _records(text, delimiter)
     if problem:
@@ -363,9 +377,13 @@ def parse(text: str, path: str, delimiter: str | None = None, decimal: str = "."
             f"line of numbers. Received: {plural(len(records), 'line')}."
         )
     (_, header), *body = records
+    if not any(row[-1].strip() for _, row in records if len(row) == len(header)):
+        header = header[:-1]  # each line ends in a delimiter
     names = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
+    width = len(names)
     body = [
-        (line, row[: len(names)] if not "".join(row[len(names) :]) else row) for line, row in body
+        (line, row if len(row) <= width or "".join(row[width:]) else row[:width])
+        for line, row in body
     ]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -398,7 +416,7 @@ def _records(
     begins = 1
     try:
         for record in reader:
-            if any(field.strip() for field in record):
+            if any(map(str.strip, record)):
                 records.append((begins, record))
             if len(records) == most:
                 break
@@ -415,7 +433,7 @@ def _delimiter(text: str) -> str:
     """
 
     def agreement(delimiter: str) -> tuple[int, int]:
-        records, _ = _records(text, delimiter, _LOOKED_AT)
+        records, _ = _records(text[:_LOOKED_AT_CHARACTERS], delimiter, _LOOKED_AT)
         widths = [len(record) for _, record in records] or [0]
         return (widths.count(widths[0]) if widths[0] > 1 else 0), widths[0]
 
