@@ -106,6 +106,20 @@ CASES = {
             Line("CasADi SX", "casadi", "smooth"),
         ),
     ),
+    **{
+        name: Case(
+            f"{widths}, {size:,} samples, relu: value and gradient", size, 3, (
+                Line("tinygrad_edu", "ours", name),
+                Line("PyTorch eager", "torch", name, times=1.0),
+                Line("JAX jit", "jax", name, times=1.0),
+                Line("NumPy by hand", "numpy", name),
+            ),
+        )
+        for name, widths, size in (
+            ("wide_8", "8-64-64-1", 1000), ("wide_64", "64-64-64-1", 1000),
+            ("wide_30", "30-100-100-1", 256), ("wide_784", "784-32-1", 500),
+        )
+    },
     "compile": Case(
         "Native compilation of a program of 1,000 nodes", 1000, 50, (
             Line("tinygrad_edu", "ours", "compilation", limit=1.0),

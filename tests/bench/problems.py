@@ -12,6 +12,8 @@ from typing import Any
 
 CLASSIFIER = (2, 16, 16, 1)
 REGRESSOR = (8, 8, 8, 1)
+WIDE = {"wide_8": (8, 64, 64, 1), "wide_64": (64, 64, 64, 1), "wide_30": (30, 100, 100, 1),
+        "wide_784": (784, 32, 1)}  # fmt: skip
 
 
 def rows(count: int, width: int) -> list[list[float]]:
@@ -72,6 +74,12 @@ def hinge(theta: Any, x: Any, y: Any, relu: Callable[[Any], Any]) -> Any:
 def squared(theta: Any, x: Any, y: Any, tanh: Any, exp: Any, log: Any) -> Any:
     """The loss for one sample of a regressor of a layer of tanh and one of log(1 + eᶻ)."""
     error = network(theta, x, REGRESSOR, [tanh, lambda z: log(exp(z) + 1.0)]) - y
+    return error * error
+
+
+def wide(theta: Any, x: Any, y: Any, widths: Sequence[int], relu: Any) -> Any:
+    """The squared error for one sample of a network with relu."""
+    error = network(theta, x, widths, [relu] * (len(widths) - 2)) - y
     return error * error
 
 

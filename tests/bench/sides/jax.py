@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -42,6 +44,20 @@ def mlp(samples: int) -> Work:
 
     xs = p.rows(samples, 2)
     return _work(loss, p.CLASSIFIER, xs, p.labels(xs))
+
+
+def _wide(name: str, samples: int) -> Work:
+    widths = p.WIDE[name]
+
+    def loss(theta, x, y):
+        activations = [jax.nn.relu] * (len(widths) - 2)
+        return ((_score(theta, x, widths, activations) - y) ** 2).mean()
+
+    xs = p.rows(samples, widths[0])
+    return _work(loss, widths, xs, p.targets(xs))
+
+
+wide_8, wide_64, wide_30, wide_784 = (partial(_wide, name) for name in p.WIDE)
 
 
 def smooth(samples: int) -> Work:

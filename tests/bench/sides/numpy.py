@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -44,6 +45,34 @@ def mlp(samples: int) -> Work:
         return margin.mean()
 
     return Work(step, lambda: [step(), *gradient])
+
+
+def _wide(name: str, samples: int) -> Work:
+    widths = p.WIDE[name]
+    xs = p.rows(samples, widths[0])
+    x, y = np.array(xs), np.array(p.targets(xs))[:, None]
+    theta = np.array(p.start(p.count(widths)))
+    gradient = np.empty_like(theta)
+    layers, slopes = _unpacked(theta, widths), _unpacked(gradient, widths)
+
+    def step():
+        outputs = [x]
+        for w, b in layers[:-1]:
+            outputs.append(np.maximum(outputs[-1] @ w.T + b, 0.0))
+        w, b = layers[-1]
+        error = outputs[-1] @ w.T + b - y
+        d = error * (2.0 / samples)
+        for (w, _), (dw, db), h in zip(layers[::-1], slopes[::-1], outputs[::-1]):
+            dw[:] = d.T @ h
+            db[:] = d.sum(0)
+            if h is not x:
+                d = (d @ w) * (h > 0.0)
+        return (error * error).mean()
+
+    return Work(step, lambda: [step(), *gradient])
+
+
+wide_8, wide_64, wide_30, wide_784 = (partial(_wide, name) for name in p.WIDE)
 
 
 def smooth(samples: int) -> Work:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu import Value, nn
 from tinygrad_edu.compiler import flatten
+from tinygrad_edu.compiler.lifting import promising
 from tinygrad_edu.compiler.scheduler import LONG, Runner
 
 from .. import problems as p
@@ -28,6 +30,7 @@ def values_in(node: Value) -> list[Value]:
 def settled(program, step) -> str:
     """Call a program until it has gone over to the executor that it stays with."""
     last = "native" if program.report().instructions <= LONG else "machine"
+    last = "tensors" if promising(program.code) and program.inputs else last
     end = time.perf_counter() + 60.0
     while program.report().executor != last and time.perf_counter() < end:
         for _ in range(100):
@@ -61,6 +64,18 @@ def mlp(samples: int) -> Work:
         lambda theta, x, y: p.hinge(theta, x, y, tg.relu), p.CLASSIFIER, xs, p.labels(xs)
     )
     return work._replace(facts={"executor": work.facts["executor"]})
+
+
+def _wide(name: str, samples: int) -> Work:
+    widths = p.WIDE[name]
+    xs = p.rows(samples, widths[0])
+    work = _of_a_sample(
+        lambda theta, x, y: p.wide(theta, x, y, widths, tg.relu), widths, xs, p.targets(xs)
+    )
+    return work._replace(facts={"executor": work.facts["executor"]})
+
+
+wide_8, wide_64, wide_30, wide_784 = (partial(_wide, name) for name in p.WIDE)
 
 
 def smooth(samples: int) -> Work:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -53,6 +55,17 @@ def mlp(samples: int) -> Work:
     y = torch.tensor(p.labels(xs))
     model = _model(p.CLASSIFIER, nn.ReLU, nn.ReLU)
     return _work(model, torch.tensor(xs), lambda score: torch.relu(1.0 - y * score).mean())
+
+
+def _wide(name: str, samples: int) -> Work:
+    widths = p.WIDE[name]
+    xs = p.rows(samples, widths[0])
+    y = torch.tensor(p.targets(xs))
+    model = _model(widths, *[nn.ReLU] * (len(widths) - 2))
+    return _work(model, torch.tensor(xs), lambda score: ((score - y) ** 2).mean())
+
+
+wide_8, wide_64, wide_30, wide_784 = (partial(_wide, name) for name in p.WIDE)
 
 
 def smooth(samples: int) -> Work:
