@@ -15,7 +15,7 @@ from interrupts import interrupted
 import tinygrad_edu as tg
 from tinygrad_edu import Value, blocks, compiler, core, keras
 from tinygrad_edu.compiler import scheduler, tracing
-from tinygrad_edu.keras import models, programs, saving, training, turns, updating
+from tinygrad_edu.keras import keeping, models, programs, saving, training, turns, updating
 from tinygrad_edu.nn import layers, module, optimizers
 
 
@@ -55,6 +55,18 @@ def deep() -> Any:
     made = model()
     made.add(keras.layers.Dense(1))
     return made
+
+
+def dropping(eagerly: bool) -> Any:
+    made = model(eagerly)
+    made.add(keras.layers.Dropout(0.5))
+    made.compile("adam", "mse", run_eagerly=eagerly)
+    return made
+
+
+def modes_of(made: Any) -> Any:
+    """Whether each layer drops numbers: not for use."""
+    return [made.training, *(layer.training for layer in made.layers)]
 
 
 def trained(made: Any) -> Any:
@@ -111,6 +123,22 @@ WORKS = {
     "load_state_dict": Work(
         deep, lambda made: made.load_state_dict(dict.fromkeys(made.state_dict(), 2.0)), trained,
         [module, core.value], 19,
+    ),
+    **{
+        f"{name}{', eagerly' * eagerly}": Work(
+            lambda eagerly=eagerly: dropping(eagerly), use, modes_of,
+            [keeping, module], 37 if eagerly else 97,
+        )
+        for name, use in (
+            ("predict", lambda made: made.predict([1.0, 2.0])),
+            ("evaluate", lambda made: made.evaluate([1.0], [[2.0, 3.0]])),
+            ("train_on_batch with dropout", lambda made: made.train_on_batch([1.0], [[2.0, 3.0]])),
+        )
+        for eagerly in (False, True)
+    },
+    "grad": Work(
+        lambda: Value(0.5), lambda x: tg.grad(lambda x: tg.sin(x) * tg.grad(tg.exp)(x))(x),
+        lambda x: len(core.calculus._running), [core.calculus, core.graph, core.value],
     ),
     "jit": Work(
         lambda: tg.jit(lambda x: tg.sin(x) * x), lambda f: f(2.0), lambda f: f(3.0),

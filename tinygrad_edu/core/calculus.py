@@ -194,11 +194,11 @@ def run_on_values(
         called = list(args)
         for i, part in zip(chosen, fresh if tupled else [fresh]):
             called[i] = part
-        _running[id(variables)] = variables
+        _running[key := id(variables)] = variables
         try:
             outputs, like_output = flatten(f(*called, **named))
         finally:
-            del _running[id(variables)]
+            del _running[key]  # no call, after which Ctrl-C would be raised
     record = holds_values([*args, *named.values()]) or is_symbolic(outputs)
     return Run(variables, like_input, outputs, like_output, record)
 

@@ -156,7 +156,11 @@ def trained(model: Module, training: bool) -> Iterator[None]:
         model.train(training)
         yield
     finally:
-        model.train(was_training)
+        try:
+            model.train(was_training)
+        except BaseException:  # Ctrl-C in the middle of it
+            model.train(was_training)
+            raise
 
 
 @contextmanager
