@@ -18,7 +18,7 @@ from tinygrad_edu import Value, fast, keras, nn
 from tinygrad_edu.core import calculus, ops
 from tinygrad_edu.core.graph import tape
 from tinygrad_edu.core.operators import is_method
-from tinygrad_edu.core.table import BUILT_IN
+from tinygrad_edu.core.table import BUILT_IN, Op
 from tinygrad_edu.errors import Anomaly, TracingError
 from tinygrad_edu.nn.optimizers import OPTIMIZERS
 
@@ -612,3 +612,11 @@ def test_a_derivative_may_begin_while_the_running_ones_are_looked_through(monkey
 
     running[0] = Beginning()
     assert not calculus.is_symbolic([Value(1.0)])
+
+
+def test_a_row_keeps_its_partials_whatever_becomes_of_the_list():
+    partials = [lambda out, x: 3.0]
+    row = Op("triple", lambda x: 3.0 * x, partials)
+    partials[0] = lambda out, x: 4.0
+    assert tg.grad(row)(2.0) == 3.0
+    assert isinstance(row.partials, tuple)
