@@ -535,14 +535,13 @@ def test_arguments_of_c_functions_have_the_names_that_the_comment_says():
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_only_parameters_and_the_rate_of_an_optimiser_are_positional(kind):
+def test_settings_of_an_optimiser_by_place_come_after_the_rate_alone(kind):
     w = Value(1.0)
-    assert kind([w], 0.25).learning_rate == 0.25
+    assert kind([w], 0.25).learning_rate == kind(0.25).learning_rate == 0.25
     with pytest.raises(TypeError):
         kind([w], 0.25, 0.5)
-    kinds = [p.kind for p in inspect.signature(kind).parameters.values()]
-    assert kinds[:2] == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2
-    assert set(kinds[2:]) == {inspect.Parameter.KEYWORD_ONLY}
+    own = inspect.signature(kind.__init__).parameters
+    assert {own[name].kind for name in list(own)[3:]} == {inspect.Parameter.KEYWORD_ONLY}
 
 
 # ── Training ──────────────────────────────────────────────────────────────────────────────
