@@ -256,8 +256,8 @@ def read_only_packages(wheel: Path, extras: str) -> None:
 
 # Tests that need neither NumPy, nor threads, nor other processes.
 IN_PYODIDE = (
-    "test_core_messages", "test_edges", "test_fast", "test_initializers", "test_nn",
-    "test_post_math", "test_random_graphs", "test_roles", "test_schedules", "test_table",
+    "test_core_messages", "test_edges", "test_nn", "test_post_math", "test_roles", "test_schedules",
+    "test_table",
 )  # fmt: skip
 
 
