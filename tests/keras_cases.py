@@ -357,6 +357,18 @@ def metrics_in_compile(k):
 
 
 @case
+def metrics_by_name_in_compile(k):
+    given = [
+        ["AUC", "Precision", "recall"], ["auc", "mse"], ["RootMeanSquaredError"],
+        ["TruePositives", "false_negatives", "TrueNegatives", "false_positives"],
+    ]  # fmt: skip
+    return [
+        fitted(one_neuron(k, metrics=metrics, optimizer=k.optimizers.SGD(0.01)), LABELS)
+        for metrics in given
+    ]
+
+
+@case
 def shapes_and_types(k):
     x = k.Input(shape=(np.int64(2),), batch_size=3, dtype="float32", name="x")
     model = k.Model(inputs=[x], outputs=dense(k, 2, dtype="float32", name="out")(x))

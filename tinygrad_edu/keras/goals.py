@@ -11,7 +11,17 @@ from typing import Any, NamedTuple
 from .. import nn
 from ..core.table import is_real, number
 from ..errors import BadArgument
+from ..nn.counts import AUC, Confusion, F1Score, FBetaScore
+from .metrics import CLASSES
 from .wiring import free
+
+_COUNTING: dict[str, Any] = {
+    name: made_by
+    for made_by in CLASSES.values()
+    if made_by.engine in (AUC, Confusion, F1Score, FBetaScore)
+    for name in (made_by.__name__, made_by.origin)
+}
+"""Metrics that count samples instead of taking a mean, by both of their names."""
 
 
 class Goal(NamedTuple):
@@ -117,7 +127,8 @@ def measures(names: Sequence[str], metrics: Any, weighted_metrics: Any) -> dict[
     for weighs, given in enumerate((metrics, weighted_metrics)):
         what = "weighted_metrics" if weighs else "metrics"
         for place, which in _by_place(what, given, names):
-            metric = nn.metric(which)
+            counts = which if isinstance(which, str) else ""
+            metric = _COUNTING[counts]() if counts in _COUNTING else nn.metric(which)
             name = which if isinstance(which, str) else metric.name
             prefix = f"{names[place]}_" if len(names) > 1 else ""
             key = f"{prefix}{name}"
