@@ -410,6 +410,17 @@ def penalised():
     return tg.compile(loss, inputs=x, parameters=net.theta).code
 
 
+def same_for_every_sample():
+    """Results that depend on no sample: a matrix of as many rows as there are samples."""
+    theta, x = leaves(6, "w"), leaves(1, "x")
+    rows = [[math.sin(2.0 * s + k) for k in range(2)] for s in range(7)]
+    out = [
+        tg.tanh(tg.sum([c * w for c, w in zip(row, theta[2 * o : 2 * o + 2])]))
+        for row in rows for o in range(3)
+    ]  # fmt: skip
+    return tg.compile([*out, x[0] * theta[0]], inputs=x, parameters=theta).code
+
+
 def mlp(activation="relu", loss=lambda y: y * y):
     model, x = nn.MLP(3, [4, 4, 1], activation=activation, seed=1), leaves(3, "x")
     return tg.compile(loss(model(x)), inputs=x, parameters=model.parameters()).code
@@ -420,6 +431,7 @@ GRAPHS = {
     "convolution": convolution,
     "recurrent": recurrent,
     "penalised": penalised,
+    "the same for every sample": same_for_every_sample,
     **{
         name: lambda name=name: mlp(name) for name in ("relu", "sigmoid", "gelu", "softplus", "elu")
     },

@@ -155,7 +155,7 @@ class _Memory:
             self.ready[i] = (*max(read, default=(-1, 0, 0))[:2], i)
         self.islands = {island.groups[0]: island for island in islands}
         self.islanders = {i for island in self.islands.values() for i in island.groups}
-        self.each, self.total, self.once = map(_placed, found[-3:])
+        self.each, self.total, self.once = (_placed(found, x) for x in found[-3:])
         self.last = self._last_readers()
         self.before, self.after = self.steps(BEFORE), self.steps(AFTER)
         inside = sum(prod(group.shape) for _, group in self.groups if group.stage == INSIDE)
@@ -355,21 +355,27 @@ class _Place(NamedTuple):
 
     source: Access
     target: Access
+    samples: bool  # whether the source has a row for each sample
     source_index: Any
     target_index: Any
 
 
-def _placed(stores: Sequence[Store]) -> list[_Place]:
+def _placed(found: Lifted, stores: Sequence[Store]) -> list[_Place]:
     def index(access: Access) -> Any:
         return None if access.strides is not None else np.array(access.places)
 
-    return [_Place(*store, index(store.source), index(store.target)) for store in stores]
+    return [
+        _Place(
+            *store, found.stage_of(store.source.array) == INSIDE,
+            index(store.source), index(store.target),
+        )
+        for store in stores
+    ]  # fmt: skip
 
 
 def _store(arrays: dict[int, Any], place: _Place, results: Any) -> None:
     """Copy numbers to their places among the results."""
-    array = arrays[place.source.array]
-    samples = array.ndim > 1 and results.ndim > 1 and len(array) == len(results)
+    array, samples = arrays[place.source.array], place.samples
     if place.source_index is None:
         numbers = _view(array, place.source, samples)
     else:
