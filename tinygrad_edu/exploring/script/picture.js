@@ -8,6 +8,15 @@ const SCENES = DATA.scenes.map((scene) => ({
 }));
 const FRAMES = [...document.querySelectorAll("#stages > *")];
 
+const SMALL = [8, 9, 10].map((size) => `.node > text[font-size="${size}.00"]`).join();
+/** Small text is shown larger than the layout knew: it grows to both sides. */
+function centre(text) {
+  if (text.getAttribute("text-anchor") !== "start") return;
+  pen.font = `${parseFloat(text.getAttribute("font-size"))}px Helvetica, Arial, sans-serif`;
+  text.setAttribute("x", +text.getAttribute("x") + pen.measureText(text.textContent).width / 2);
+  text.setAttribute("text-anchor", "middle");
+}
+
 /** The picture that is shown now, with its elements at hand. */
 function sceneShown() {
   const scene = SCENES[state.scene];
@@ -19,6 +28,7 @@ function sceneShown() {
       scene.frame = frame;
     }
     scene.svg = scene.frame.querySelector("svg");
+    scene.svg.querySelectorAll(SMALL).forEach(centre);
     for (const slot of scene.slots)
       Object.assign(slot, { group: $(slot.id), text: $(slot.text), room: $(slot.text).textContent });
     for (const link of scene.links) Object.assign(link, { group: $(link.id), text: $(link.text) });
