@@ -990,6 +990,18 @@ def outputs_of_other_kinds(k):
     return found
 
 
+@case
+def outputs_of_one_layer(k):
+    """Both have its name, and the history keeps the loss of the second."""
+    x, dense = k.Input((2,), name="x"), k.layers.Dense(1, name="d")
+    ends = [dense(x), dense(k.layers.Dense(2, name="e")(x))]
+    model = ramp(k.Model(x, ends))
+    model.compile(k.optimizers.SGD(0.1), ["mse", "mae"], metrics=[["mae"], ["mae"]])
+    y = [TARGET_A, 2.0 * TARGET_A]
+    logs = model.fit(FOUR, y, epochs=2, shuffle=False, verbose=0).history
+    return [items(logs), model.evaluate(FOUR, y, verbose=0), model.output_names]
+
+
 def listening(k: Any) -> tuple[Any, list[Any]]:
     """A callback that keeps every hook with its arguments, and where it keeps them."""
     heard: list[Any] = []

@@ -326,3 +326,20 @@ def test_the_loss_can_be_drawn_and_summed_up():
     assert "a: 0.5 · mean_squared_error; b: 2 · mean_absolute_error" in lines[0]
     assert model.loss[0].name == "mean_squared_error"
     assert len(model.hessian(X, [A, B])) == model.count_params()
+
+
+def test_a_dict_names_two_outputs_of_one_layer(tmp_path):
+    x, dense = keras.Input((2,)), keras.layers.Dense(1, name="d")
+    ends = {"left": dense(x), "right": dense(keras.layers.Dense(2)(x))}
+    logs = []
+    for outputs in (list(ends.values()), ends):
+        model = ramp(keras.Model(x, outputs))
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(X, [A, CLASS], epochs=2, verbose=0)
+        model.save(tmp_path / "m.json")
+        again = keras.models.load_model(tmp_path / "m.json")
+        assert again.evaluate(X, [A, CLASS]) == model.evaluate(X, [A, CLASS])
+        logs.append(model.evaluate(X, [A, CLASS], return_dict=True))
+    assert list(logs[0]) == ["d_loss", "loss"]
+    assert list(logs[1]) == ["left_loss", "loss", "right_loss"]
+    assert logs[0]["d_loss"] == logs[1]["right_loss"]

@@ -681,7 +681,7 @@ _ABOUT: dict[str, Any] = {"weighted": False, "output": 0, "called": ""}
 def _compile(model: Model, revived: Any, compiled: Any) -> None:
     """Compile a model as it was, with the state of its optimiser."""
     optimizer, losses, measures = revived
-    names = [port.name for port in model.answers]
+    names = model.output_names
     need(len(names) == len(losses), "the losses", f"one for each of {', '.join(names)}", losses)
     model.compile(optimizer)
     model.measured, model.goals = measures, [Goal(n, *each) for n, each in zip(names, losses)]

@@ -235,7 +235,7 @@ class Trainer(Wired):
         """The goals and the metrics of each output, as attributes. A model that is not built has
         one output, if nothing says otherwise; once it is built, it may turn out to have several."""
         loss, loss_weights, metrics, weighted_metrics = wanted
-        names = [port.name for port in self.answers] or ["output"]
+        names = self.output_names or ["output"]
         several = isinstance(loss, (list, tuple, Mapping)) and len(loss) > 1
         if several and self.branching and not self.built:
             return {"goals": [], "measured": {}, "_wanted": wanted}
@@ -939,7 +939,7 @@ class Trainer(Wired):
             sparse = loss is not None and str(loss.row).startswith("sparse")
             width = None if loss is None or not loss.built_in else 1 if sparse else answer.width
             measured = any(measure.place == i for measure in self.measured.values())
-            ports.append(Port(goal.name, width, loss is not None or measured))
+            ports.append(Port(answer.name, width, loss is not None or measured))
         return ports if len(ports) > 1 else ports[0].width
 
     def _named_weights(self) -> list[tuple[str, Value]]:

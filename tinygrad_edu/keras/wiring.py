@@ -181,13 +181,19 @@ class Wired(ShapedLayer):
         return [prod(signal.shape) for signal in self._outputs]
 
     @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: those of their layers, or their keys in a dict. Two outputs of
+        one layer have the same name, as in Keras."""
+        layers = [signal.layer for signal in self._outputs]
+        return self._keys or [layer.name if layer is not None else "output" for layer in layers]
+
+    @property
     def answers(self) -> list[Port]:
-        """Each output by its name: that of its layer, or its key in a dict."""
+        """Each output by its name, which no other has."""
         names: list[str] = []
-        for signal in self._outputs:
-            layer = signal.layer
-            names.append(free(layer.name if layer is not None else "output", names))
-        return [Port(n, prod(s.shape)) for n, s in zip(self._keys or names, self._outputs)]
+        for name in self.output_names:
+            names.append(free(name, names))
+        return [Port(name, width) for name, width in zip(names, self.widths)]
 
     @property
     def ports(self) -> list[Port] | None:
