@@ -68,6 +68,18 @@ def graph(rng: random.Random, rows: list[Op]) -> Iterator[Any]:
     yield [node.grad for node in nodes if isinstance(node, Value)]
 
 
+def products(rng: random.Random, rows: list[Op]) -> Iterator[Any]:
+    """The derivatives of a row along a direction, of the first and the second order."""
+    op = rng.choice(rows)
+
+    def f(*xs: Any) -> Any:
+        return op(xs) if op.arity is None else op(*xs)
+
+    primals, along = ([some(rng) for _ in range(op.arity or 2)] for _ in range(2))
+    yield tg.jvp(f, primals, along)
+    yield tg.hvp(f, primals, along)
+
+
 def attack(count: int, names: list[str]) -> str:
     """A digest of the outcomes of these rows, or of all, on random inputs.
 
@@ -79,7 +91,7 @@ def attack(count: int, names: list[str]) -> str:
     digest = hashlib.sha256()
     for i in range(count):
         if i % 20 == 0:
-            said = list(graph(rng, every))
+            said = [*graph(rng, every), *products(rng, every)]
         else:
             op = rows[i % len(rows)]
             ranges = op.sample * (rng.randrange(1, 4) if op.arity is None else 1)
