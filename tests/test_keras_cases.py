@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.keras_cases import CASES, RECORDED, plain, same
@@ -32,6 +33,17 @@ def test_several_outputs_predict():
     assert model.predict([[3.0]]) == [[[3.0]], [[3.0, 3.0]]]
     named = keras.Model(x, {"a": outputs[0], "b": outputs[1]})
     assert named.predict([[3.0]]) == {"a": [[3.0]], "b": [[3.0, 3.0]]}
+
+
+def test_predictions_have_the_shape_of_the_output():
+    """Keras's shape: the batch, then the axes of a sample. They came as flat rows."""
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Reshape((2, 3))])
+    rows = [[float(i + j) for j in range(6)] for i in range(4)]
+    wanted = [[row[:3], row[3:]] for row in rows]
+    assert model.predict(rows, verbose=0) == wanted
+    array = model.predict(np.array(rows), verbose=0)
+    assert array.shape == (4, 2, 3)
+    assert array.tolist() == wanted
 
 
 @pytest.mark.parametrize("name", ["train_step", "compute_loss"])

@@ -19,6 +19,7 @@ from ..core.value import Value, zero_grad
 from ..errors import Anomaly, BadArgument, GraphError, check_whole
 from ..nn.layers import Sample, Signal
 from ..nn.module import set_numbers
+from ..nn.tensors import shaped
 from ..trees import as_array, flatten
 from .callbacks import CallbackList, History, Progress
 from .data import (
@@ -672,7 +673,8 @@ class Trainer(Wired):
             array = array or batch.from_array
             hooks.on_predict_batch_end(step, {"outputs": self.separated(outputs, _as_it_is)})
         hooks.on_predict_end()
-        return self.separated(rows, lambda part, _: as_array(part) if array else part)
+        make = as_array if array else list
+        return self.separated(rows, lambda part, shape: make(_in_shape(part, shape)))
 
     def separated(self, rows: list[Any], make: Callable[[Any, tuple[int, ...]], Any]) -> Any:
         """The numbers of all outputs, for each of several outputs apart: a list, or a dict."""
@@ -989,6 +991,11 @@ def _number(x: Any) -> float:
 
 def _listed(logs: dict[str, float]) -> dict[str, list[float]]:
     return {name: [x] for name, x in logs.items()}
+
+
+def _in_shape(rows: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    """Flat outputs of samples as nested lists, if they have several axes."""
+    return [shaped(row, shape) for row in rows] if len(shape) > 1 else rows
 
 
 def _as_it_is(part: Any, shape: tuple[int, ...]) -> Any:
