@@ -195,3 +195,26 @@ def test_other_processes(way, tmp_path):
         [sys.executable, str(script), way], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+class Half(keras.initializers.Initializer):
+    def __call__(self, shape, dtype=None):
+        return [0.5] * shape[0]
+
+
+class Fine(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return 0.1 * sum(x)
+
+
+class AtMostOne(keras.constraints.Constraint):
+    def __call__(self, w):
+        return w
+
+
+@pytest.mark.parametrize("made_by", [Half, Fine, AtMostOne])
+def test_code_of_users_that_has_no_row(made_by):
+    thing = made_by()
+    thing.more = 3
+    assert pickled(thing).more == 3
+    assert type(pickled(thing)) is made_by

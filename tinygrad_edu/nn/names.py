@@ -132,12 +132,15 @@ class Named:
         return {"function": self.row, **named, **self.settings}
 
     def __getstate__(self) -> dict[str, Any]:  # a row is pickled as its name: the table is code
+        if not hasattr(self, "function"):  # a subclass that overrides __call__ has none
+            return vars(self)
         return {**vars(self), "function": self.row if self.built_in else self.function}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        if isinstance(self.function, str):
-            self.function = self.table[self.function]
+        row = state.get("function")
+        if isinstance(row, str):
+            self.function = self.table[row]
 
     def __repr__(self) -> str:
         usual = defaults(self.function).items() if self.built_in else ()
