@@ -19,7 +19,19 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from .listing import CORE, PACKAGE, REPORT, ROOMS, ROOT, equivalents, in_file, sample
+from .listing import (
+    CORE,
+    PACKAGE,
+    REPORT,
+    ROOMS,
+    ROOT,
+    equivalents,
+    in_file,
+    killers,
+    sample,
+    short,
+    write_killers,
+)
 from .mutations import Mutant
 from .recorder import key, texts
 from .worker import NOT_REPLACED, SURVIVED
@@ -31,6 +43,7 @@ LEFT_OUT = {
     "test_pyodide.py", "test_site.py",
 }  # fmt: skip
 STAGES = (1.5, 15.0, float("inf"))  # seconds of tests; most mutants die in the first
+SECONDS = 60.0  # of computing, for the test that killed a mutant before
 
 
 NO_TESTS = 5  # pytest's code where a mutant makes no test of that name
@@ -286,6 +299,32 @@ def judge(workers: Workers, tests: Tests, path: str, source: str, mutant: Mutant
     return ""
 
 
+def passing(workers: Workers, tests: Iterable[str]) -> set[str]:
+    """Those of some tests that pass without any mutant, on this machine."""
+    by_file: dict[str, set[str]] = defaultdict(set)
+    for test in tests:
+        by_file[test.partition("::")[0]].add(test)
+
+    def drop_failing(file: str) -> None:
+        job = {"files": [file], "seconds": 600.0}
+        while by_file[file]:
+            failing = verdict(workers.do({**job, "tests": sorted(by_file[file])}))
+            if not failing:
+                return
+            by_file[file] -= {failing} if failing in by_file[file] else by_file[file]
+
+    workers.each(drop_failing, list(by_file))
+    return set().union(*by_file.values())
+
+
+def judge_again(workers: Workers, path: str, source: str, mutant: Mutant, killer: str) -> str:
+    """The test that killed a mutant before, if it still does; "" if it does not."""
+    job = {"path": path, "source": mutant.of(source), "original": source, "tests": [killer],
+           "seconds": SECONDS}  # fmt: skip
+    again = verdict(workers.do(job, "collected"))
+    return again or verdict(workers.do({**job, "files": [killer.partition("::")[0]]}))
+
+
 def timed(job: dict[str, Any], tests: Tests) -> dict[str, Any]:
     """The job with a limit to its seconds of computing."""
     return {**job, "seconds": 10.0 + 5.0 * sum(tests.seconds[test] for test in job["tests"])}
@@ -317,17 +356,10 @@ def examine(paths: dict[str, list[Mutant]], options: argparse.Namespace) -> dict
     if waiting and not options.report:
         workers = Workers(options.jobs)
         print(f"{len(waiting)} mutants to run, {len(killed)} known from earlier", flush=True)
-        tests = Tests(workers, options.old_coverage)
-        recent: dict[tuple[int, int], list[str]] = defaultdict(list)
         began, done = time.time(), 0
 
-        def work(thing: tuple[str, Mutant]) -> None:
+        def put(path: str, mutant: Mutant, killer: str) -> None:
             nonlocal done
-            path, mutant = thing
-            killers = recent[(path, *mutant.statement)]
-            killer = judge(workers, tests, path, sources[path], mutant, killers,
-                           options.budget)  # fmt: skip
-            killers.append(killer)
             killed[mutant.name] = killer
             results.put(mutant, sources[path], killer)
             done += 1
@@ -336,11 +368,36 @@ def examine(paths: dict[str, list[Mutant]], options: argparse.Namespace) -> dict
             if done % 50 == 0:
                 print(f"  {done} of {len(waiting)}, {time.time() - began:.0f} s", flush=True)
 
+        known = killers()
+        recent: dict[tuple[int, int], list[str]] = defaultdict(list)
+
+        def work_again(thing: tuple[str, Mutant]) -> None:
+            path, mutant = thing
+            known_killer = known[short(mutant.name)]
+            if killer := judge_again(workers, path, sources[path], mutant, known_killer):
+                put(path, mutant, killer)
+
+        def work(thing: tuple[str, Mutant]) -> None:
+            path, mutant = thing
+            near = recent[(path, *mutant.statement)]
+            killer = judge(workers, tests, path, sources[path], mutant, near, options.budget)
+            near.append(killer)
+            put(path, mutant, killer)
+
         try:
-            workers.each(work, waiting)
+            sound = passing(
+                workers, {known.get(short(mutant.name), "") for _, mutant in waiting} - {""}
+            )
+            again = [pair for pair in waiting if known.get(short(pair[1].name)) in sound]
+            workers.each(work_again, again)
+            rest = [pair for pair in waiting if pair[1].name not in killed]
+            if rest:
+                tests = Tests(workers, options.old_coverage)
+                workers.each(work, rest)
             assert done == len(waiting), "a worker failed; see its output in .mutants"
         finally:
             results.save()
+            write_killers(killed)
             workers.close()
     return {path: summary(every, killed, listed) for path, every in paths.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PACKAGE = ROOT / "tinygrad_edu"
 REPORT = HERE / "report.json"
+KILLERS = HERE / "killers.json"  # for each test the mutants that it killed, by `short`
 
 CORE = [
     f"core/{name}.py"
@@ -60,3 +62,26 @@ def entries() -> list[dict[str, Any]]:
 def equivalents() -> dict[str, str]:
     """The reason for each mutant that is equivalent to the source."""
     return {name: entry["reason"] for entry in entries() for name in entry["mutants"]}
+
+
+def short(name: str) -> str:
+    """A mutant's name in twelve characters."""
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def killers() -> dict[str, str]:
+    """The test that last killed each mutant, by the mutant's short name: the one to try first."""
+    if not KILLERS.exists():
+        return {}
+    by_test = json.loads(KILLERS.read_text(encoding="utf-8"))
+    return {mutant: test for test, mutants in by_test.items() for mutant in mutants}
+
+
+def write_killers(killed: dict[str, str]) -> None:
+    """Keep which test killed each mutant; `killed` gives it by the mutant's whole name."""
+    latest = killers() | {short(name): test for name, test in killed.items() if "::" in test}
+    by_test: dict[str, list[str]] = {}
+    for mutant, test in sorted(latest.items()):
+        by_test.setdefault(test, []).append(mutant)
+    text = json.dumps(by_test, indent=0, sort_keys=True, ensure_ascii=False)
+    KILLERS.write_text(text + "\n", encoding="utf-8")
