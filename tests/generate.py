@@ -14,12 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests import keras_page
+from tests import keras_page, operations_page, tensor_picture
+from tests.operations_page import ROWS, plot, plotted
 from tinygrad_edu.core.operators import is_method
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
-
-from . import operations_page, tensor_picture
-from .operations_page import ROWS, plot, plotted
 
 PACKAGE = Path(__file__).parents[1] / "tinygrad_edu"
 

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.trust.asserted import Case, agree, ours
+from tests.trust.peers import PEERS, edges
 from tinygrad_edu.core.table import BUILT_IN, TABLE, Op
 from tinygrad_edu.explaining import symbols
 from tinygrad_edu.explaining.notation import Math, rounded
 from tinygrad_edu.explaining.symbols import Term
-
-from .trust.asserted import Case, agree, ours
-from .trust.peers import PEERS, edges
 
 ROOT = Path(__file__).parents[1]
 PEERS_DATA = ROOT / "tests" / "data" / "peers.json"
