@@ -28,7 +28,7 @@ const state = {
   together: DATA.samples.length > 1,
   byLayer: false,
   scene: 0,
-  wanted: DATA.scenes[0]?.label, // what the reader wants to see: a narrow window may show the whole
+  wanted: DATA.scenes?.[0]?.label, // what the reader wants to see: a narrow window may show the whole
   unfolded: false, // whether the reader unfolded a card, so that the picture need not fit
   asked: -1, // the node whose gradient is to be predicted, and is hidden as long
   numbers: /** @type {Numbers} */ (null),
