@@ -60,6 +60,7 @@ def test_six_lines_a_picture_an_explanation_and_a_page(places, monkeypatch):
         assert there[use] == here[use], use
 
 
+@pytest.mark.thorough  # minutes
 def test_every_block_of_the_docs_does_what_its_page_says(places):
     """Those with a button; the others do fail, so that none lacks its button without need."""
     rows = [json.loads(line) for line in browser.output(*places, browser.HERE / "blocks.py")
