@@ -130,7 +130,7 @@ def written(tmp_path_factory):
 
 
 DARK = {"post", "softmax"}  # CI looks at these in the dark too, `make thorough` at all
-WINDOWS = [
+OPENED = [
     pytest.param(
         name, scheme, marks=[pytest.mark.thorough] * (scheme == "dark" and name not in DARK)
     )
@@ -139,7 +139,7 @@ WINDOWS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "scheme"), WINDOWS)
+@pytest.mark.parametrize(("name", "scheme"), OPENED)
 def test_every_page_in_every_window(browser, written, name, scheme):  # noqa: F811
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = browser.new_page(color_scheme=scheme, offline=True, reduced_motion="reduce")

@@ -63,8 +63,6 @@ def test_campaigns_find_a_file_that_loads_though_damaged(monkeypatch):
     assert list(tried.models(20, random.Random(1)))
 
 
-# Ctrl-C may be pressed while Hypothesis listens to the garbage collector; Python only reports that.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("work", ["interrupts", "threads", "programs", "tables"])
 def test_campaigns_run(work: str):
     assert not list(getattr(tried, work)(3, random.Random(2)))
